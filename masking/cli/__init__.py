@@ -1,0 +1,6 @@
+"""The ``masking`` command."""
+
+
+def main() -> None:
+    """Run the command line."""
+    raise NotImplementedError

@@ -1,0 +1,164 @@
+"""The masking policy: which role each attribute has and which technique changes it.
+
+Roles follow ISO/IEC 20889 and GB/T 37964 (直接标识符, 准标识符, 敏感属性). A policy carries parameters and
+key *names*, never keys. Plain values; reading and checking stand in ``load`` and ``check``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from masking.taxonomy import DataLevel, Role
+
+VERSION: Final = 1
+DROP: Final = "suppression.drop"
+KEEP: Final = "keep"
+KEYED_TOKEN: Final = "pseudonymization.keyed"
+FF1: Final = "cryptographic.ff1"
+FREE_TEXT: Final = "text.redact"
+KEYED_TECHNIQUES: Final = frozenset({KEYED_TOKEN, FF1})
+"""Techniques whose output only a key holder can make; they give pseudonyms, never anonymity (个保法 Art. 73)."""
+
+EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRule:
+    """What happens to one attribute. ``line`` is its line in the YAML, 0 when made in code."""
+
+    name: str
+    role: Role
+    technique: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    level: DataLevel | None = None
+    title: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+    codes: tuple[Any, ...] | None = None
+    practice: Mapping[str, Any] | None = None
+    line: int = 0
+    invented: bool = False
+    """The column holds invented test data; shown wherever the attribute is."""
+
+    @property
+    def dropped(self) -> bool:
+        """True if the attribute does not appear in the masked table."""
+        return self.technique == DROP
+
+    @property
+    def pseudonym(self) -> bool:
+        """True if the masked values are keyed pseudonyms."""
+        return self.technique in KEYED_TECHNIQUES
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the masked table must satisfy before it may leave. ``suppression`` is a share of rows in [0, 1]."""
+
+    k_anonymity: int | None = None
+    distinct_l_diversity: int | None = None
+    suppression: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A fixed table instead of records: ``measures`` by ``by``, one grouping and no margins.
+
+    ``measures`` maps an output name to ``{"count" | "sum" | "mean": column}``; ``{"count": "*"}`` counts persons.
+    ``clamp`` maps a summed column to its (lower, upper) bounds; every summed or averaged column needs one.
+    ``threshold`` is the least number of distinct persons in a shown cell; ``rounding`` the base counts are rounded to.
+    ``dominance`` is (n, k): a sum is hidden when its n largest contributors hold more than the share k.
+    """
+
+    by: tuple[str, ...]
+    measures: Mapping[str, Mapping[str, str]]
+    threshold: int = 10
+    rounding: int = 5
+    clamp: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    dominance: tuple[int, float] | None = (1, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRules:
+    """What a sealed job on the raw table may release: least persons in a cell, rounding base, kinds, cells."""
+
+    threshold: int = 10
+    rounding: int = 5
+    kinds: tuple[str, ...] = ("frequency", "magnitude", "model")
+    max_cells: int = 500
+    practice_rows: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingPolicy:
+    """One dataset's masking policy. ``unit`` names the column that identifies the person; None: one row, one person."""
+
+    dataset: str
+    attributes: Mapping[str, AttributeRule]
+    version: int = VERSION
+    title: Mapping[str, str] = field(default_factory=dict)
+    unit: str | None = None
+    limits: Limits = field(default_factory=Limits)
+    aggregate: Aggregate | None = None
+    sandbox: SandboxRules = field(default_factory=SandboxRules)
+    level: DataLevel | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
+    source_text: str = field(default="", repr=False, compare=False)
+
+    def with_role(self, role: Role) -> tuple[str, ...]:
+        """Names of the attributes of this role, dropped ones included."""
+        return tuple(name for name, rule in self.attributes.items() if rule.role is role)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of the attributes that appear in a masked table of records, in the policy's order."""
+        return tuple(name for name, rule in self.attributes.items() if not rule.dropped)
+
+    @property
+    def quasi_identifiers(self) -> tuple[str, ...]:
+        """Kept attributes that k-anonymity counts, derived ones (tokens declared as quasi-identifiers) included."""
+        return tuple(n for n in self.with_role(Role.QUASI_IDENTIFIER) if not self.attributes[n].dropped)
+
+    @property
+    def derived_quasi_identifiers(self) -> tuple[str, ...]:
+        """Quasi-identifiers that leave as keyed pseudonyms: they still single a person out by their frequency."""
+        return tuple(n for n in self.quasi_identifiers if self.attributes[n].pseudonym)
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Kept sensitive attributes, which l-diversity looks at."""
+        return tuple(n for n in self.with_role(Role.SENSITIVE) if not self.attributes[n].dropped)
+
+    @property
+    def free_text(self) -> tuple[str, ...]:
+        """Kept free-text attributes; any of them caps the effect at 2."""
+        return tuple(n for n in self.kept if self.attributes[n].technique == FREE_TEXT)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """Names of the keys a run needs, each once."""
+        return tuple(dict.fromkeys(rule.key for rule in self.attributes.values() if rule.key))
+
+    @property
+    def is_aggregate(self) -> bool:
+        """True if the output is a table of cells and not of records."""
+        return self.aggregate is not None
+
+    @property
+    def about_persons(self) -> bool:
+        """False if every attribute is declared and reviewed as insensitive: then nothing in the table is personal."""
+        return any(rule.role is not Role.INSENSITIVE for rule in self.attributes.values())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the YAML text it was read from, or of its dump."""
+        text = self.source_text
+        if not text:
+            from masking.policy.load import dump
+
+            text = dump(self)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,219 @@
+"""What a masking run did and what risk is left: one report for the officer, one for everybody.
+
+The public report is computed from the masked table alone, plus risk figures rounded to two digits, so two raw
+tables that mask to the same table give the same public report. Neither holds a cell value, a key or a token.
+Source: GB/T 42460-2023 (effect), ISO/IEC 20889:2018 (measures), 个人信息保护法 Art. 73 (legal status).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal, Self
+
+from masking.taxonomy import Effect, LegalStatus, Role
+
+VERSION: Final = 1
+Kind = Literal["microdata", "aggregate"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeReport:
+    """One attribute of a run: counts only. ``nulls`` in the masked column, ``rejects`` values outside the format."""
+
+    name: str
+    technique: str
+    role: Role
+    nulls: int = 0
+    rejects: int = 0
+    dropped: bool = False
+    invented: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFigures:
+    """Classes over the quasi-identifiers, counted in persons. Without quasi-identifiers all persons are one class."""
+
+    persons: int
+    classes: int
+    k: int
+    unique_persons: int
+    prosecutor_max: float
+    prosecutor_average: float
+    distinct_l: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicReport:
+    """What anyone may read about an edition: facts of the masked table only.
+
+    ``k`` is measured on the masked table; where persons can be told apart only in the raw table, it is the limit the
+    run enforced (``k_is_limit``). Risks are rounded to two digits.
+    """
+
+    dataset: str
+    kind: Kind
+    rows: int
+    attributes: tuple[AttributeReport, ...]
+    quasi_identifiers: tuple[str, ...]
+    derived_quasi_identifiers: tuple[str, ...]
+    k: int | None
+    k_is_limit: bool
+    distinct_l: Mapping[str, int]
+    risk_max: float
+    risk_average: float
+    uniqueness_all_columns: float
+    effect: Effect
+    legal_status: LegalStatus
+    version: int = VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return _plain(asdict(self))
+
+    def to_json(self, indent: int | None = None) -> str:
+        """JSON with sorted keys: equal reports give equal text."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True, indent=indent)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskingReport:
+    """What the officer and the reviewer see. ``before`` and ``after`` are None for tables not about persons.
+
+    ``unique_before`` and ``unique_after`` are shares of persons alone in their class, in [0, 1].
+    ``anonymizable``: no key is kept and the public threshold is met, so a named person *may* sign that the edition is
+    anonymous; the run alone never says so of personal data.
+    """
+
+    dataset: str
+    kind: Kind
+    rows_in: int
+    rows_out: int
+    suppressed: int
+    attributes: tuple[AttributeReport, ...]
+    quasi_identifiers: tuple[str, ...]
+    derived_quasi_identifiers: tuple[str, ...]
+    before: RiskFigures | None
+    after: RiskFigures | None
+    uniqueness_all_columns: float
+    effect: Effect
+    legal_status: LegalStatus
+    anonymizable: bool
+    released: PublicReport
+    policy_digest: str = ""
+    version: int = VERSION
+
+    @property
+    def k_before(self) -> int | None:
+        """Smallest class of persons in the raw table over the same attributes."""
+        return self.before.k if self.before else None
+
+    @property
+    def k_after(self) -> int | None:
+        """Smallest class of persons in the masked table."""
+        return self.after.k if self.after else None
+
+    @property
+    def unique_before(self) -> float:
+        """Share of persons who stand alone in the raw table."""
+        return _share(self.before)
+
+    @property
+    def unique_after(self) -> float:
+        """Share of persons who stand alone in the masked table."""
+        return _share(self.after)
+
+    @property
+    def suppression(self) -> float:
+        """Share of rows that were left out to meet the limits."""
+        return self.suppressed / self.rows_in if self.rows_in else 0.0
+
+    def public(self) -> PublicReport:
+        """The report for everybody."""
+        return self.released
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, the derived figures included."""
+        plain = _plain(asdict(self))
+        plain.update(
+            k_before=self.k_before,
+            k_after=self.k_after,
+            unique_before=self.unique_before,
+            unique_after=self.unique_after,
+            suppression=self.suppression,
+        )
+        return plain
+
+    def to_json(self, indent: int | None = None) -> str:
+        """JSON with sorted keys."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True, indent=indent)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The report that ``to_dict`` wrote.
+
+        Raises:
+            ValueError: the version is not one this code reads.
+        """
+        _check_version(plain)
+        known = {name: plain[name] for name in cls.__slots__ if name in plain}
+        known.update(
+            attributes=tuple(_attribute(item) for item in plain["attributes"]),
+            quasi_identifiers=tuple(plain["quasi_identifiers"]),
+            derived_quasi_identifiers=tuple(plain["derived_quasi_identifiers"]),
+            before=RiskFigures(**plain["before"]) if plain["before"] else None,
+            after=RiskFigures(**plain["after"]) if plain["after"] else None,
+            effect=Effect(plain["effect"]),
+            legal_status=LegalStatus(plain["legal_status"]),
+            released=public_from_dict(plain["released"]),
+        )
+        return cls(**known)
+
+
+def public_from_dict(plain: Mapping[str, Any]) -> PublicReport:
+    """The public report that ``PublicReport.to_dict`` wrote.
+
+    Raises:
+        ValueError: the version is not one this code reads.
+    """
+    _check_version(plain)
+    known = dict(plain)
+    known.update(
+        attributes=tuple(_attribute(item) for item in plain["attributes"]),
+        quasi_identifiers=tuple(plain["quasi_identifiers"]),
+        derived_quasi_identifiers=tuple(plain["derived_quasi_identifiers"]),
+        effect=Effect(plain["effect"]),
+        legal_status=LegalStatus(plain["legal_status"]),
+    )
+    return PublicReport(**known)
+
+
+def two_digits(share: float) -> float:
+    """A risk rounded to two significant digits: exact figures would tell one record's presence."""
+    return float(f"{share:.2g}")
+
+
+def _share(figures: RiskFigures | None) -> float:
+    return figures.unique_persons / figures.persons if figures and figures.persons else 0.0
+
+
+def _attribute(plain: Mapping[str, Any]) -> AttributeReport:
+    return AttributeReport(**{**plain, "role": Role(plain["role"])})
+
+
+def _check_version(plain: Mapping[str, Any]) -> None:
+    if plain.get("version") != VERSION:
+        raise ValueError(f"report version {plain.get('version')!r} is not {VERSION}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Effect):
+        return int(value)
+    if isinstance(value, Role | LegalStatus):
+        return value.value
+    return value
