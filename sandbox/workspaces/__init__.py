@@ -1,0 +1,1 @@
+"""Sandbox projects: who works on which datasets, for what, until when, and what they run."""

@@ -1,0 +1,110 @@
+"""Tables of the workspaces: projects, members, datasets and the jobs they submitted.
+
+A job row never holds output, log text of a sealed run, or anything measured on raw data that its
+author may read; what a sealed run produced lives encrypted in the vault's quarantine.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from opendata.db import Base, UTCDateTime, new_id
+
+
+class Workspace(Base):
+    """A sandbox project: one purpose, some datasets, some people, a last day."""
+
+    __tablename__ = "workspaces"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    title: Mapped[str] = mapped_column(String(200))
+    purpose: Mapped[str] = mapped_column(Text)
+    organization_id: Mapped[str] = mapped_column(String(36), index=True)
+    owner_id: Mapped[str] = mapped_column(String(36), index=True)
+    state: Mapped[str] = mapped_column(String(16), default="applied", index=True)
+    term_days: Mapped[int]
+    applied_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    decided_by: Mapped[str | None] = mapped_column(String(36))
+    decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    decision_reason: Mapped[str | None] = mapped_column(Text)
+    expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    bits_budget: Mapped[int] = mapped_column(default=256)
+    bits_spent: Mapped[int] = mapped_column(default=0)
+
+
+class Membership(Base):
+    """One person in one workspace. ``removed_at`` ends every right at once."""
+
+    __tablename__ = "workspace_members"
+    __table_args__ = (UniqueConstraint("workspace_id", "user_id", name="uq_workspace_members_person"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    user_id: Mapped[str] = mapped_column(String(36), index=True)
+    organization_id: Mapped[str] = mapped_column(String(36))
+    added_by: Mapped[str] = mapped_column(String(36))
+    added_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class WorkspaceDataset(Base):
+    """A dataset of a workspace and what stands under ``/data/<name>`` in its sessions.
+
+    ``kind`` is ``edition`` or ``practice``; ``digest`` is that file's SHA-256.
+    """
+
+    __tablename__ = "workspace_datasets"
+    __table_args__ = (UniqueConstraint("workspace_id", "dataset_id", name="uq_workspace_datasets_dataset"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    dataset_id: Mapped[str] = mapped_column(String(36), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    kind: Mapped[str | None] = mapped_column(String(16))
+    rows: Mapped[int | None]
+    digest: Mapped[str | None] = mapped_column(String(64))
+    columns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    prepared_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class SandboxJob(Base):
+    """One submitted notebook or script and how far it came.
+
+    ``dry_*`` columns speak about practice data and are the author's to read. ``sealed_*`` columns are
+    for the service and the checkers only. ``code_digest`` names the snapshot in the quarantine.
+    """
+
+    __tablename__ = "sandbox_jobs"
+    __table_args__ = (Index("ix_sandbox_jobs_workspace_created", "workspace_id", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    author_id: Mapped[str] = mapped_column(String(36), index=True)
+    entry: Mapped[str] = mapped_column(String(128))
+    code_digest: Mapped[str] = mapped_column(String(64), index=True)
+    scope_digest: Mapped[str] = mapped_column(String(64), index=True)
+    code_object: Mapped[str] = mapped_column(String(200))
+    state: Mapped[str] = mapped_column(String(16), default="submitted", index=True)
+    level: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    dry_job_id: Mapped[str | None] = mapped_column(String(36))
+    dry_result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    dry_findings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    dry_shape: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    sealed_job_id: Mapped[str | None] = mapped_column(String(36))
+    sealed_queued_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    sealed_started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    sealed_finished_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    sealed_result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    sealed_intakes: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    sealed_object: Mapped[str | None] = mapped_column(String(200))
+    kernel_digest: Mapped[str | None] = mapped_column(String(64))
+    bits_charged: Mapped[int] = mapped_column(default=0)
