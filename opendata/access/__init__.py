@@ -1,0 +1,1 @@
+"""Who may take what: applications, grants, app keys, and the one decider of every door."""

@@ -1,0 +1,1 @@
+"""The catalogue: datasets, their information items, editions as the public may know them, grades and search."""
