@@ -1,0 +1,366 @@
+"""What the processes around a jail say to each other: specifications in, results and typed tables out.
+
+Standard library only: this module is mounted into jails. Everything that comes *out* of a jail is hostile, so
+``ParsedOutput.from_json`` checks every field and raises instead of guessing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
+
+VERSION: Final = 1
+MIB: Final = 1024 * 1024
+ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,2}")
+
+JobKind: TypeAlias = Literal["dry", "sealed", "parse"]
+JobState: TypeAlias = Literal["ok", "failed", "killed"]
+JobReason: TypeAlias = Literal["exit", "timeout", "memory", "output", "cancelled", "unavailable"]
+FileKind: TypeAlias = Literal["table", "notebook", "rejected"]
+ColumnType: TypeAlias = Literal["integer", "number", "string", "boolean", "date"]
+CheckState: TypeAlias = Literal["stopped", "missing"]
+Cell: TypeAlias = None | bool | int | float | str
+
+
+class BadContract(ValueError):
+    """A message between the processes is not in the agreed form. Names the field, never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one jail may use. Bytes, cores, processes and threads, seconds of wall clock."""
+
+    memory_bytes: int = 2048 * MIB
+    cpus: float = 1.0
+    pids: int = 128
+    wall_s: float = 600.0
+    output_bytes: int = 16 * MIB
+    output_files: int = 20
+    data_bytes: int = 1024 * MIB
+
+    def __post_init__(self) -> None:
+        for name in ("memory_bytes", "pids", "output_bytes", "output_files", "data_bytes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+                raise BadContract(f"limits.{name} must be a positive whole number")
+        for name in ("cpus", "wall_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise BadContract(f"limits.{name} must be in (0, inf)")
+
+    @classmethod
+    def from_json(cls, given: object) -> Self:
+        """Read what ``asdict`` wrote; unknown or missing fields are an error."""
+        return cls(**_fields(given, "limits", cls))
+
+
+PARSE_LIMITS: Final = Limits(memory_bytes=1024 * MIB, wall_s=120.0, output_bytes=64 * MIB, output_files=1)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One run of someone's code, or (kind ``parse``) of our parser over someone's outputs.
+
+    ``dry`` (practice data) and ``sealed`` (raw data) use the same jail. ``entry`` is the file under ``/job``:
+    ``analysis.ipynb`` or ``x.py``; for ``parse`` it is ``outputs.tar``.
+    """
+
+    id: str
+    workspace: str
+    kind: JobKind
+    entry: str
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        _match(self.id, ID, "job.id")
+        _match(self.workspace, ID, "job.workspace")
+        _match(self.entry, ENTRY, "job.entry")
+        if self.kind not in get_args(JobKind):
+            raise BadContract("job.kind must be dry, sealed or parse")
+        if not self.entry.endswith((".tar",) if self.kind == "parse" else (".ipynb", ".py")):
+            raise BadContract("job.entry must be a notebook (.ipynb) or a script (.py)")
+
+    def to_json(self) -> dict[str, Any]:
+        """For the line to the launcher."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: object) -> Self:
+        """Read what ``to_json`` wrote."""
+        fields = _fields(given, "job", cls)
+        fields["limits"] = Limits.from_json(fields["limits"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a run ended. For the worker only: an author sees none of it before the votes (PRIVACY.md 14)."""
+
+    state: JobState
+    reason: JobReason
+    exit_code: int | None
+    seconds: float
+    peak_memory: int | None
+    output_bytes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """For the line back to the worker."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: object) -> Self:
+        """Read what ``to_json`` wrote."""
+        result = cls(**_fields(given, "result", cls))
+        if result.state not in get_args(JobState) or result.reason not in get_args(JobReason):
+            raise BadContract("result.state or result.reason is unknown")
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """One interactive server. ``datasets`` are names under the workspace's data; ``env`` goes to the server only.
+
+    ``user_index`` is the person's small stable number; the uid outside the jail is made from it.
+    """
+
+    id: str
+    user_index: int
+    workspace: str
+    datasets: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        _match(self.id, ID, "session.id")
+        _match(self.workspace, ID, "session.workspace")
+        if isinstance(self.user_index, bool) or not isinstance(self.user_index, int):
+            raise BadContract("session.user_index must be a whole number")
+        if not 0 <= self.user_index < 50_000:
+            raise BadContract("session.user_index must be in [0, 50000)")
+        for name in self.datasets:
+            _match(name, ID, "session.datasets")
+        for name, value in self.env.items():
+            _match(name, re.compile(r"[A-Z][A-Z0-9_]{0,99}"), "session.env")
+            if not isinstance(value, str) or "\0" in value:
+                raise BadContract(f"session.env {name} must be text")
+
+    def to_json(self) -> dict[str, Any]:
+        """For the line to the launcher; holds tokens, so it is never logged."""
+        return {**asdict(self), "env": dict(self.env), "datasets": list(self.datasets)}
+
+    @classmethod
+    def from_json(cls, given: object) -> Self:
+        """Read what ``to_json`` wrote."""
+        fields = _fields(given, "session", cls)
+        if not isinstance(fields["datasets"], list) or not isinstance(fields["env"], dict):
+            raise BadContract("session.datasets must be a list and session.env an object")
+        fields["datasets"] = tuple(fields["datasets"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing a jail must stop, and whether it does here."""
+
+    name: str
+    state: CheckState
+    zh: str
+    en: str
+
+    @property
+    def stopped(self) -> bool:
+        """Whether this machine enforces it."""
+        return self.state == "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """What the launcher's probes found when it started.
+
+    The door is open only if every check of ``REQUIRED`` is stopped. The others (``uid_per_session``, ``cgroup``,
+    ``freeze``) make the sandbox weaker where they are missing; ``opendata doctor`` shows them.
+    """
+
+    checks: tuple[Check, ...]
+
+    REQUIRED = ("bubblewrap", "kernel_env", "memory_bomb", "fork_bomb", "network", "host_files")
+
+    @property
+    def open(self) -> bool:
+        """Whether anything may run at all."""
+        stopped = {check.name for check in self.checks if check.stopped}
+        return stopped.issuperset(self.REQUIRED)
+
+    def __getitem__(self, name: str) -> Check:
+        """The check of that name. Raises ``KeyError``."""
+        for check in self.checks:
+            if check.name == name:
+                return check
+        raise KeyError(name)
+
+    @property
+    def missing(self) -> tuple[Check, ...]:
+        """What is not enforced."""
+        return tuple(check for check in self.checks if not check.stopped)
+
+    def to_json(self) -> dict[str, Any]:
+        """For the line back and for ``enforcement.json``."""
+        return {"version": VERSION, "open": self.open, "checks": [asdict(check) for check in self.checks]}
+
+    @classmethod
+    def from_json(cls, given: object) -> Self:
+        """Read what ``to_json`` wrote."""
+        if not isinstance(given, dict) or given.get("version") != VERSION or not isinstance(given.get("checks"), list):
+            raise BadContract("enforcement is not in version 1 form")
+        return cls(tuple(Check(**_fields(check, "check", Check)) for check in given["checks"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something the parser noticed about a file. ``count`` counts cells or lines; no value is ever quoted."""
+
+    code: str
+    zh: str
+    en: str
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedColumn:
+    """Name and type of one column of a typed table."""
+
+    name: str
+    type: ColumnType
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """One output as a typed table, the executed notebook (checkers only, never released), or a refusal.
+
+    Dates are ISO texts. ``sha256`` and ``bytes`` are those of the file as the job wrote it.
+    """
+
+    name: str
+    kind: FileKind
+    bytes: int
+    sha256: str
+    columns: tuple[ParsedColumn, ...] = ()
+    rows: tuple[tuple[Cell, ...], ...] = field(default=(), repr=False)
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedOutput:
+    """Everything one job produced, in typed form."""
+
+    files: tuple[ParsedFile, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The form the parser writes."""
+        return {"version": VERSION, "files": [asdict(file) for file in self.files]}
+
+    @classmethod
+    def from_json(cls, given: str | bytes) -> Self:
+        """Read the parser's answer, trusting nothing in it.
+
+        Raises:
+            BadContract: a field is missing, of another type, or a row has another width than the columns.
+        """
+        try:
+            document = json.loads(given, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise BadContract("parsed output is not JSON") from error
+        if not isinstance(document, dict) or document.get("version") != VERSION:
+            raise BadContract("parsed output is not in version 1 form")
+        files = document.get("files")
+        if not isinstance(files, list):
+            raise BadContract("parsed output has no list of files")
+        return cls(tuple(_parsed_file(file) for file in files))
+
+
+CELL_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "integer": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "boolean": (bool,),
+    "date": (str,),
+}
+
+
+def _parsed_file(given: object) -> ParsedFile:
+    fields = _fields(given, "file", ParsedFile)
+    for name in ("columns", "rows", "findings"):
+        if not isinstance(fields[name], list):
+            raise BadContract(f"file.{name} must be a list")
+    if fields["kind"] not in get_args(FileKind):
+        raise BadContract("file.kind is unknown")
+    _text(fields["name"], "file.name", 200)
+    if not isinstance(fields["sha256"], str) or not re.fullmatch(r"[0-9a-f]{64}", fields["sha256"]):
+        raise BadContract("file.sha256 must be 64 hex characters")
+    _count(fields["bytes"], "file.bytes")
+    columns = tuple(ParsedColumn(**_fields(column, "column", ParsedColumn)) for column in fields["columns"])
+    for column in columns:
+        _text(column.name, "column.name", 200)
+        if column.type not in get_args(ColumnType):
+            raise BadContract("column.type is unknown")
+    findings = tuple(Finding(**_fields(finding, "finding", Finding)) for finding in fields["findings"])
+    for finding in findings:
+        _match(finding.code, ID, "finding.code")
+        _text(finding.zh, "finding.zh", 500)
+        _text(finding.en, "finding.en", 500)
+        _count(finding.count, "finding.count")
+    rows = tuple(_row(row, columns) for row in fields["rows"])
+    return ParsedFile(
+        name=fields["name"],
+        kind=fields["kind"],
+        bytes=fields["bytes"],
+        sha256=fields["sha256"],
+        columns=columns,
+        rows=rows,
+        findings=findings,
+    )
+
+
+def _row(given: object, columns: tuple[ParsedColumn, ...]) -> tuple[Cell, ...]:
+    if not isinstance(given, list) or len(given) != len(columns):
+        raise BadContract("a row has another width than the columns")
+    for cell, column in zip(given, columns, strict=True):
+        if cell is None:
+            continue
+        if isinstance(cell, bool) != (column.type == "boolean") or not isinstance(cell, CELL_TYPES[column.type]):
+            raise BadContract("a cell is not of its column's type")
+    return tuple(given)
+
+
+def _fields(given: object, what: str, cls: type) -> dict[str, Any]:
+    """The fields of ``cls`` from a JSON object: exactly these, nothing else."""
+    if not isinstance(given, dict):
+        raise BadContract(f"{what} must be an object")
+    known = set(cls.__dataclass_fields__)
+    if set(given) != known:
+        raise BadContract(f"{what} must have exactly the fields {sorted(known)}")
+    return dict(given)
+
+
+def _match(given: object, pattern: re.Pattern[str], what: str) -> None:
+    if not isinstance(given, str) or not pattern.fullmatch(given):
+        raise BadContract(f"{what} has characters or a length that are not allowed")
+
+
+def _text(given: object, what: str, longest: int) -> None:
+    if not isinstance(given, str) or len(given) > longest:
+        raise BadContract(f"{what} must be text of at most {longest} characters")
+
+
+def _count(given: object, what: str) -> None:
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise BadContract(f"{what} must be a count")
+
+
+def _no_constant(name: str) -> None:
+    raise BadContract(f"parsed output holds {name}, which JSON does not know")

@@ -1,0 +1,104 @@
+"""How the worker and the hub ask the launcher for jails: names and file descriptors, never paths of the host.
+
+One request is one JSON line in one packet on a unix socket (SOCK_SEQPACKET), file descriptors beside it by
+SCM_RIGHTS, one JSON line back. The launcher checks the uid of the caller (SO_PEERCRED).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.contracts import Enforcement, JobResult, JobSpec, SessionSpec
+from sandbox.errors import LauncherBusy, LauncherRefused, SandboxError, SandboxUnavailable
+
+MAX_LINE: Final = 128 * 1024
+ERRORS: Final[dict[str, type[SandboxError]]] = {
+    "unavailable": SandboxUnavailable,
+    "busy": LauncherBusy,
+    "refused": LauncherRefused,
+}
+
+
+class Launcher:
+    """The launcher behind one of its two sockets (``settings.launcher_worker_socket`` or ``launcher_hub_socket``)."""
+
+    def __init__(self, socket_path: Path) -> None:
+        """Nothing is opened yet; every call makes its own connection, so one object serves many threads."""
+        self.socket_path = socket_path
+
+    def run_job(self, spec: JobSpec, inputs: Sequence[tuple[str, int]], output_fd: int) -> JobResult:
+        """Run one job in its own jail and wait for its end.
+
+        ``inputs`` are pairs of a path in the jail and a readable file descriptor (file or pipe, read to its end in
+        the order given): ``/job/<entry>`` and ``/data/<dataset>/<dataset>.parquet``; for kind ``parse``
+        ``/job/outputs.tar``. Feed pipes from another thread: the launcher reads while this call waits. Together they
+        hold at most ``spec.limits.data_bytes``.
+
+        What the job wrote arrives on ``output_fd`` (file or pipe, at most ``spec.limits.output_bytes``, then the jail
+        is killed): a tar of ``out/<name>`` members and ``executed.ipynb``, or the JSON of a ``ParsedOutput`` for kind
+        ``parse``. It is hostile. The caller's descriptors stay open in the caller.
+
+        Blocks as long as the job runs. If this process dies the jail dies with it.
+
+        Raises:
+            SandboxUnavailable: the launcher is not there or its door is shut.
+            LauncherBusy: all places are taken; try later.
+            LauncherRefused: the request is wrong or may not be made on this socket.
+        """
+        request = {"op": "run_job", "spec": spec.to_json(), "inputs": [path for path, _ in inputs]}
+        answer = self._ask(request, [*(fd for _, fd in inputs), output_fd])
+        return JobResult.from_json(answer.get("result"))
+
+    def start_session(self, spec: SessionSpec, listen_fd: int) -> None:
+        """Start an interactive server on ``listen_fd``, a bound and listening unix socket.
+
+        The server finds the descriptor's number in ``SBX_LISTEN_FD``, its data under ``/data/<name>``, its home at
+        ``/home/jovyan`` and the gate at ``/run/hub/hub.sock`` (the directory ``settings.gate_dir(spec.id)``, which
+        must exist). Returns once the server was started. It lives until it exits, ``stop_session`` or the launcher's end.
+
+        Raises:
+            SandboxUnavailable, LauncherBusy, LauncherRefused: as for ``run_job``.
+        """
+        self._ask({"op": "start_session", "spec": spec.to_json()}, [listen_fd])
+
+    def poll_session(self, session: str) -> int | None:
+        """None while it runs, else its exit code (an unknown or killed session: a code that is not 0)."""
+        code = self._ask({"op": "poll_session", "id": session}).get("exit_code")
+        return None if code is None else int(code)
+
+    def stop_session(self, session: str) -> None:
+        """Kill a session with everything in it and wait until it is gone. Unknown sessions are fine."""
+        self._ask({"op": "stop_session", "id": session})
+
+    def probe(self) -> Enforcement:
+        """What the probes found when the launcher started.
+
+        Raises:
+            SandboxUnavailable: the launcher is not there.
+        """
+        return Enforcement.from_json(self._ask({"op": "probe"}).get("enforcement"))
+
+    def _ask(self, request: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
+        line = json.dumps(request, ensure_ascii=False).encode() + b"\n"
+        if len(line) > MAX_LINE:
+            raise LauncherRefused("请求过长。", "The request is too long.")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+            try:
+                connection.connect(os.fspath(self.socket_path))
+                socket.send_fds(connection, [line], list(fds))
+                answered = connection.recv(MAX_LINE)
+            except OSError as error:
+                raise SandboxUnavailable(
+                    "沙箱启动器没有运行。", f"The sandbox launcher does not answer ({error.strerror})."
+                ) from error
+        if not answered:
+            raise SandboxUnavailable("沙箱启动器中断了请求。", "The sandbox launcher broke off the request.")
+        answer: dict[str, Any] = json.loads(answered)
+        if "error" in answer:
+            raise ERRORS.get(str(answer["error"]), SandboxError)(str(answer["zh"]), str(answer["en"]))
+        return answer
