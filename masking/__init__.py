@@ -1,0 +1,42 @@
+"""
+Masking: a table and a policy in, a masked table and a report out.
+
+A pure library: no web, database, network, clock or environment. Tables, keys and randomness come in.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from masking.report import MaskingReport
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """What ``apply`` returns: ``table`` is of the caller's kind (pandas, polars, pyarrow)."""
+
+    table: Any
+    report: "MaskingReport"
+
+    def __repr__(self) -> str:
+        return f"Masked({type(self.table).__name__}, report=<{type(self.report).__name__}>)"
+
+
+def apply(policy: Any, table: Any, keys: Any = None, *, files: str | Path | None = None) -> Masked:
+    """
+    Mask ``table`` by ``policy`` and report what it did; the table is not changed.
+
+    ``policy`` is a ``MaskingPolicy``, its YAML text or a path; ``keys`` a mapping of names to bytes, a keys file or a
+    provider; ``files`` the folder that hierarchies are read from (a policy's own folder when it is a path).
+
+    Raises:
+        PolicyError: the policy is wrong or does not name exactly the table's columns; no record was read.
+        KeyMissing: the policy names a key that was not given; no record was read.
+        DataError: values are not as the policy declares them.
+        LimitsNotMet: more records than ``limits.suppression`` allows would have to leave.
+
+    """
+    from masking.engines.local import apply as run
+
+    return run(policy, table, keys, files=files)

@@ -1,0 +1,5 @@
+"""Techniques of de-identification, one file a family of ISO/IEC 20889; importing this package registers them all."""
+
+from masking.techniques.base import Example, Parameter, Technique, get, names, technique
+
+__all__ = ["Example", "Parameter", "Technique", "get", "names", "technique"]
