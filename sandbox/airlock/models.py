@@ -27,7 +27,7 @@ class ReleaseRequest(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("sandbox_jobs.id"), unique=True)
-    author_id: Mapped[str] = mapped_column(String(36), index=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     state: Mapped[str] = mapped_column(String(16), default="submitted", index=True)
     level: Mapped[str] = mapped_column(String(16))
     checkers_needed: Mapped[int]
@@ -52,8 +52,8 @@ class Assignment(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     kind: Mapped[str] = mapped_column(String(8))
     subject_id: Mapped[str] = mapped_column(String(36), index=True)
-    checker_id: Mapped[str] = mapped_column(String(36), index=True)
-    author_id: Mapped[str] = mapped_column(String(36))
+    checker_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
     position: Mapped[int]
     drawn_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
@@ -67,7 +67,7 @@ class Vote(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     kind: Mapped[str] = mapped_column(String(8))
     subject_id: Mapped[str] = mapped_column(String(36), index=True)
-    checker_id: Mapped[str] = mapped_column(String(36), index=True)
+    checker_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     decision: Mapped[str] = mapped_column(String(16))
     explanation: Mapped[str] = mapped_column(Text)
     forward: Mapped[str | None] = mapped_column(String(32))
@@ -86,7 +86,7 @@ class CodeReview(Base):
     scope_digest: Mapped[str] = mapped_column(String(64), unique=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("sandbox_jobs.id"))
-    author_id: Mapped[str] = mapped_column(String(36))
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
     code_digest: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16), default="in_review", index=True)
     excluded_organizations: Mapped[list[str]] = mapped_column(JSON)
@@ -108,7 +108,7 @@ class ReleasedOutput(Base):
     ledger_index: Mapped[int]
     released_at: Mapped[datetime] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    revoked_by: Mapped[str | None] = mapped_column(String(36))
+    revoked_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
     revoke_reason: Mapped[str | None] = mapped_column(Text)
 
 
@@ -119,7 +119,7 @@ class PracticeCheck(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
-    author_id: Mapped[str] = mapped_column(String(36), index=True)
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     filename: Mapped[str] = mapped_column(String(128))
     digest: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(16), default="queued")

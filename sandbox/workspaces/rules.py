@@ -1,0 +1,107 @@
+"""What may be done and when: level gate, term, expiry, code. Deciders over plain values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, WorkspaceInvalid
+
+MAX_TERM_DAYS: Final = 366
+MAX_CODE_BYTES: Final = 2_000_000
+MIN_PURPOSE: Final = 10
+_ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}\.(ipynb|py)")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDoor:
+    """The row of grades.yaml a workspace lives under: whether sealed jobs run, and what they need.
+
+    ``checkers`` is the number of votes on an output; ``registered_kinds_only`` narrows what may leave.
+    """
+
+    level: str
+    open: bool
+    code_review: bool
+    checkers: int
+    registered_kinds_only: bool
+    clause: str
+
+
+def strictest(doors: Iterable[SealedDoor], order: Mapping[str, int]) -> SealedDoor:
+    """The strictest door of all datasets together (就高从严). ``order`` ranks levels, higher is stricter."""
+    ranked = sorted(doors, key=lambda door: order[door.level])
+    if not ranked:
+        raise WorkspaceInvalid("沙箱至少需要一个数据集 · a workspace needs at least one dataset")
+    top = ranked[-1]
+    return SealedDoor(
+        level=top.level,
+        open=all(door.open for door in ranked),
+        code_review=any(door.code_review for door in ranked),
+        checkers=max(door.checkers for door in ranked),
+        registered_kinds_only=any(door.registered_kinds_only for door in ranked),
+        clause=top.clause,
+    )
+
+
+def check_door_open(dataset: str, door: SealedDoor | None) -> None:
+    """Raise unless raw data of this level may meet sealed jobs; a dataset without a level may not."""
+    if door is None:
+        raise WorkspaceDenied(f"数据集 {dataset} 尚未定级，不能进入沙箱 · {dataset} has no confirmed level yet")
+    if not door.open:
+        raise WorkspaceDenied(
+            f"数据集 {dataset} 的级别不允许域内作业（{door.clause}） · "
+            f"the level of {dataset} admits no sealed jobs ({door.clause})",
+        )
+
+
+def check_application(*, name: str, title: str, purpose: str, term_days: int, datasets: Iterable[str]) -> None:
+    """Raise unless an application is complete. ``term_days`` must be in [1, 366]."""
+    if not _NAME.fullmatch(name):
+        raise WorkspaceInvalid(
+            "名称只能用小写字母、数字和连字符，2–40 个字符 · a name is 2-40 lower-case letters, digits, hyphens",
+        )
+    if not title.strip() or len(title) > 200:
+        raise WorkspaceInvalid("请填写标题（200 字以内） · a title of at most 200 characters is needed")
+    if len(purpose.strip()) < MIN_PURPOSE:
+        raise WorkspaceInvalid("请写明用途（至少 10 个字） · state the purpose in at least 10 characters")
+    if not 1 <= term_days <= MAX_TERM_DAYS:
+        raise WorkspaceInvalid("期限须为 1–366 天 · the term must be 1 to 366 days")
+    if not list(datasets):
+        raise WorkspaceInvalid("请至少选择一个数据集 · choose at least one dataset")
+
+
+def check_live(state: str, expires_at: datetime | None, now: datetime) -> None:
+    """Raise unless the workspace is approved and has not expired."""
+    if state != "approved":
+        raise WorkspaceConflict("沙箱未获批准或已关闭 · the workspace is not approved or was closed")
+    if expires_at is None or now >= expires_at:
+        raise WorkspaceConflict("沙箱已到期 · the workspace has expired")
+
+
+def check_code(entry: str, code: bytes) -> None:
+    """Raise unless ``entry`` is a plain notebook or script name and ``code`` is one of at most 2 MB."""
+    if not _ENTRY.fullmatch(entry):
+        raise WorkspaceInvalid("只接受 .ipynb 或 .py 文件 · only a .ipynb or .py file with a plain name is accepted")
+    if not code or len(code) > MAX_CODE_BYTES:
+        raise WorkspaceInvalid("文件为空或超过 2 MB · the file is empty or larger than 2 MB")
+    if entry.endswith(".ipynb"):
+        try:
+            cells = json.loads(code)["cells"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise WorkspaceInvalid("不是有效的笔记本 · this is not a valid notebook") from None
+        if not isinstance(cells, list):
+            raise WorkspaceInvalid("不是有效的笔记本 · this is not a valid notebook")
+
+
+def check_budget(spent: int, charge: int, budget: int) -> None:
+    """Raise if one more sealed run would overdraw the workspace's status bits."""
+    if spent + charge > budget:
+        raise WorkspaceDenied(
+            f"沙箱的状态信息额度已用完（{spent}/{budget} 比特） · the status-bit budget is spent ({spent}/{budget} bits)",
+        )
