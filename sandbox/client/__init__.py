@@ -1,0 +1,40 @@
+"""What a notebook imports: the service, seen from inside the sandbox.
+
+>>> from sandbox.client import Workspace
+>>> Workspace.current()  # doctest: +SKIP
+Workspace('falls-2026')
+
+Standard library only, so that it runs in every kernel. It speaks HTTP over the one socket a session has; the session's
+gate, outside the jail, adds the right to ask. Nothing secret is held or needed here.
+"""
+
+from sandbox.client.errors import (
+    ClientError,
+    Denied,
+    NotAvailable,
+    NotInSession,
+    ServiceError,
+    TryLater,
+    UnusableFile,
+)
+from sandbox.client.records import Dataset, Finding, Findings, Job, Listing, Output, Practice, QueryAnswer
+from sandbox.client.workspace import Workspace
+
+__all__ = [
+    "ClientError",
+    "Dataset",
+    "Denied",
+    "Finding",
+    "Findings",
+    "Job",
+    "Listing",
+    "NotAvailable",
+    "NotInSession",
+    "Output",
+    "Practice",
+    "QueryAnswer",
+    "ServiceError",
+    "TryLater",
+    "UnusableFile",
+    "Workspace",
+]

@@ -1,0 +1,117 @@
+"""What can go wrong between a notebook and the service, by who has to act.
+
+Every message is one sentence in Chinese followed by the same in English; none holds a token or a cell value.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+
+class ClientError(Exception):
+    """Anything `sandbox.client` raises. Catch it to go on without the service."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(zh, en)
+        self.zh = zh
+        self.en = en
+
+    def __str__(self) -> str:
+        return f"{self.zh}\n{self.en}" if self.en and self.en != self.zh else self.zh
+
+    def _repr_html_(self) -> str:
+        return f"<p><strong>{html.escape(self.zh)}</strong><br>{html.escape(self.en)}</p>"
+
+
+class NotInSession(ClientError):
+    """There is no gate: this code does not run in a sandbox session."""
+
+    @classmethod
+    def without_gate(cls) -> NotInSession:
+        return cls(
+            "这里不是数据沙箱会话：没有找到会话网关。请在沙箱的 JupyterLab 中运行。",
+            "This is not a sandbox session: no session gate was found. Run it in the sandbox's JupyterLab.",
+        )
+
+    @classmethod
+    def without_workspace(cls) -> NotInSession:
+        return cls(
+            "本会话没有对应的沙箱项目。请从项目页面重新启动 JupyterLab。",
+            "This session belongs to no workspace. Start JupyterLab again from the workspace's page.",
+        )
+
+
+class UnusableFile(ClientError):
+    """The file given cannot be sent: missing, not a regular file, or too large."""
+
+    @classmethod
+    def missing(cls, path: str) -> UnusableFile:
+        return cls(f"找不到文件 {path}。", f"There is no file {path}.")
+
+    @classmethod
+    def too_large(cls, path: str, size: int, limit: int) -> UnusableFile:
+        return cls(
+            f"文件 {path} 有 {size:,} 字节，上限是 {limit:,} 字节。",
+            f"The file {path} has {size:,} bytes; at most {limit:,} may be sent.",
+        )
+
+
+class TryLater(ClientError):
+    """The service did not answer now; nothing was changed. Asking again later is right."""
+
+    @classmethod
+    def unreachable(cls) -> TryLater:
+        return cls(
+            "服务暂时没有回应，请稍后再试；您的文件没有改变。",
+            "The service did not answer; try again in a moment. Your files are unchanged.",
+        )
+
+    @classmethod
+    def busy(cls) -> TryLater:
+        return cls(
+            "请求太频繁，请等几秒再试。",
+            "Too many requests at once; wait a few seconds and try again.",
+        )
+
+
+class ServiceError(ClientError):
+    """The service answered with a problem (RFC 9457). `.status`, `.title`, `.detail`, `.help` hold its words."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        self.status = status
+        self.title = _words(problem.get("title"))
+        self.detail = _words(problem.get("detail"))
+        self.help = _words(problem.get("help"))
+        sentence = " ".join(part for part in (self.title, self.detail, self.help) if part) or f"HTTP {status}"
+        super().__init__(sentence, f"(HTTP {status})")
+
+    @staticmethod
+    def from_answer(status: int, problem: dict[str, Any]) -> ClientError:
+        """The error class for an answer of the service."""
+        if status == 429:
+            return TryLater.busy()
+        if status in {404, 405, 501} and not problem.get("detail"):
+            return NotAvailable(status, problem)
+        if status in {404, 501}:
+            return NotAvailable(status, problem)
+        if status in {401, 403}:
+            return Denied(status, problem)
+        if status in {502, 503, 504} and not problem.get("detail"):
+            return TryLater.unreachable()
+        return ServiceError(status, problem)
+
+
+class Denied(ServiceError):
+    """The service says this person or workspace may not do that."""
+
+
+class NotAvailable(ServiceError):
+    """The service does not have what was asked for: a name it does not know, or a door that is not open yet."""
+
+
+def _words(value: Any) -> str:
+    """Text of a problem member: a string, or an object of languages (both are shown)."""
+    if isinstance(value, dict):
+        return " / ".join(str(value[language]) for language in ("zh", "en") if value.get(language))
+    return str(value) if value else ""

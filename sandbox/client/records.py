@@ -1,0 +1,353 @@
+"""What the service answers, as values that show themselves in a notebook.
+
+Each is made by ``from_json`` from one object of the API and keeps the whole object in ``.json``; members the client does
+not know are kept there and hurt nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from sandbox.client.display import ProgressLine, facts, table, words
+from sandbox.client.errors import ClientError, UnusableFile
+
+DATA_ROOT = "/data"
+_KINDS = {
+    "edition": "发布版本 edition",
+    "practice": "仿真数据，仅供调试，结果没有意义 practice data, for debugging only",
+}
+_FINAL = frozenset({"finished", "failed", "killed", "released", "rejected", "withdrawn", "returned", "blocked"})
+
+T = TypeVar("T")
+
+
+class Listing(list[T], Generic[T]):
+    """A list that shows itself as a table."""
+
+    def __init__(self, items: Iterable[T], headings: tuple[str, ...], row: Callable[[T], tuple], empty: str) -> None:
+        super().__init__(items)
+        self._headings = headings
+        self._row = row
+        self._empty = empty
+
+    def _repr_html_(self) -> str:
+        return table(self._headings, (self._row(item) for item in self), empty=self._empty)
+
+    def __repr__(self) -> str:
+        return "\n".join(repr(item) for item in self) or self._empty
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset of the workspace: what stands under ``/data/<name>`` here, and what sealed jobs will meet there."""
+
+    name: str
+    title: str
+    level: str
+    kind: str
+    path: str
+    json: dict[str, Any] = field(repr=False)
+
+    HEADINGS = ("数据集 dataset", "名称 title", "级别 level", "这里看到的 what stands here", "文件 file")
+
+    @classmethod
+    def from_json(cls, item: dict[str, Any]) -> Dataset:
+        name = str(item["name"])
+        return cls(
+            name=name,
+            title=words(item.get("title")),
+            level=words(item.get("level_title") or item.get("level")),
+            kind=str(item.get("kind") or item.get("source") or ""),
+            path=str(item.get("path") or f"{DATA_ROOT}/{name}/{name}.parquet"),
+            json=item,
+        )
+
+    @property
+    def here(self) -> bool:
+        """Whether the file is mounted in this session (a dataset added later appears after a restart)."""
+        return os.path.exists(self.path)
+
+    def row(self) -> tuple[object, ...]:
+        """The cells of its line in a listing."""
+        place = self.path if self.here else f"{self.path}（重新启动会话后可见 after a restart of the session）"
+        return self.name, self.title, self.level, _KINDS.get(self.kind, self.kind), place
+
+    def _repr_html_(self) -> str:
+        return facts(zip(self.HEADINGS, self.row(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """The table a member develops on: same path, columns and types as in a sealed run."""
+
+    name: str
+    path: str
+    kind: str
+    note: str
+    json: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_json(cls, name: str, item: dict[str, Any]) -> Practice:
+        return cls(
+            name=name,
+            path=str(item.get("path") or f"{DATA_ROOT}/{name}/{name}.parquet"),
+            kind=str(item.get("kind") or item.get("source") or ""),
+            note=words(item.get("note")),
+            json=item,
+        )
+
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        """Name, type and meaning of each column, as the service describes them."""
+        return list(self.json.get("columns") or [])
+
+    def read(self) -> Any:
+        """The table as a pandas DataFrame.
+
+        Raises:
+            UnusableFile: it is not mounted in this session (a dataset added later appears after a restart).
+        """
+        if not os.path.exists(self.path):
+            raise UnusableFile(
+                f"本会话中还没有 {self.path}。请在 File → Hub Control Panel 中停止并重新启动会话。",
+                f"{self.path} is not in this session yet. Stop and start the session in File → Hub Control Panel.",
+            )
+        import pandas
+
+        return pandas.read_parquet(self.path)
+
+    def _repr_html_(self) -> str:
+        top = facts(
+            [("文件 file", self.path), ("内容 content", _KINDS.get(self.kind, self.kind)), ("说明 note", self.note)],
+            caption=self.name,
+        )
+        if not self.columns:
+            return top
+        return top + table(
+            ("列 column", "类型 type", "含义 meaning"),
+            ((c.get("name"), c.get("type"), words(c.get("title"))) for c in self.columns),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a checker would object to, explained. Comes from practice output only."""
+
+    rule: str
+    message: str
+    where: str
+    blocking: bool
+    advice: str
+    json: dict[str, Any] = field(repr=False)
+
+    HEADINGS = ("规则 rule", "位置 where", "问题 what is wrong", "怎么改 what to do")
+
+    @classmethod
+    def from_json(cls, item: dict[str, Any]) -> Finding:
+        places = [str(item[part]) for part in ("file", "column", "row", "cell") if item.get(part) not in (None, "")]
+        return cls(
+            rule=str(item.get("rule") or item.get("code") or item.get("check") or ""),
+            message=words(item.get("message") or item.get("detail") or item.get("text")),
+            where=str(item.get("where") or " · ".join(places)),
+            blocking=bool(item.get("blocking", item.get("severity", "error") != "warning")),
+            advice=words(item.get("advice") or item.get("help")),
+            json=item,
+        )
+
+    def row(self) -> tuple[object, ...]:
+        """The cells of its line in a listing."""
+        return self.rule, self.where, self.message, self.advice
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the automatic checks say about one file made from practice data."""
+
+    path: str
+    findings: tuple[Finding, ...]
+    json: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_json(cls, path: str, item: dict[str, Any]) -> Findings:
+        return cls(path, tuple(Finding.from_json(f) for f in item.get("findings") or []), item)
+
+    @property
+    def passed(self) -> bool:
+        """No check objects. People still decide about the real output."""
+        return not any(finding.blocking for finding in self.findings)
+
+    @property
+    def _verdict(self) -> str:
+        if self.passed:
+            return f"{self.path}：自动检查没有发现问题；最终由人工审查决定。 No objection by the checks; people decide."
+        count = sum(finding.blocking for finding in self.findings)
+        return f"{self.path}：{count} 处需要修改。 {count} to change."
+
+    def __repr__(self) -> str:
+        lines = [f"  [{f.rule}] {f.where}  {f.message}  {f.advice}".rstrip() for f in self.findings]
+        return "\n".join([self._verdict, *lines])
+
+    def _repr_html_(self) -> str:
+        return table(Finding.HEADINGS, (f.row() for f in self.findings), caption=self._verdict)
+
+
+class Job:
+    """A sealed job: its id, and one of a few fixed states. What it found on raw data is for the checkers only."""
+
+    HEADINGS = ("作业 job", "程序 entry", "状态 state", "提交时间 submitted")
+
+    def __init__(self, item: dict[str, Any], reload: Callable[[str], dict[str, Any]]) -> None:
+        self.json = item
+        self._reload = reload
+
+    @property
+    def id(self) -> str:
+        return str(self.json.get("id") or "")
+
+    @property
+    def state(self) -> str:
+        return str(self.json.get("state") or "")
+
+    @property
+    def entry(self) -> str:
+        return str(self.json.get("entry") or self.json.get("filename") or "")
+
+    @property
+    def dry_run(self) -> Findings | None:
+        """The checks' words on the dry run (practice data), once there are any."""
+        item = self.json.get("dry_run") or self.json.get("dry")
+        return Findings.from_json(self.entry, item) if isinstance(item, dict) else None
+
+    @property
+    def done(self) -> bool:
+        """Nothing more will happen without a person."""
+        return self.state in _FINAL or self.state.endswith(("_failed", "finished"))
+
+    def refresh(self) -> Job:
+        """Ask the service again."""
+        self.json = self._reload(self.id)
+        return self
+
+    def wait(self, timeout_s: float = 900, every_s: float = 3) -> Job:
+        """Wait until the job is done, showing its state.
+
+        ``timeout_s`` and ``every_s`` must be positive. States change at fixed ticks, so asking more often shows nothing
+        earlier.
+        """
+        line = ProgressLine(f"作业 job {self.id}")
+        began = time.monotonic()
+        try:
+            while not self.refresh().done:
+                waited = time.monotonic() - began
+                if waited > timeout_s:
+                    raise ClientError(
+                        f"作业 {self.id} 在 {timeout_s:g} 秒后仍未结束，它会继续运行；稍后用 .jobs() 查看。",
+                        f"Job {self.id} is still going after {timeout_s:g} s and goes on; look again with .jobs().",
+                    )
+                line.say(f"{self._state_words}  {waited:.0f} s")
+                time.sleep(every_s)
+            line.say(self._state_words)
+        finally:
+            line.end()
+        return self
+
+    @property
+    def _state_words(self) -> str:
+        return words(self.json.get("state_title")) or self.state
+
+    def row(self) -> tuple[object, ...]:
+        """The cells of its line in a listing."""
+        return self.id, self.entry, self._state_words, self.json.get("submitted_at") or self.json.get("created_at")
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r}, {self.entry!r}, {self._state_words})"
+
+    def _repr_html_(self) -> str:
+        note = words(self.json.get("message") or self.json.get("note"))
+        top = facts([*zip(self.HEADINGS, self.row(), strict=True), ("说明 note", note)])
+        return top + (self.dry_run._repr_html_() if self.dry_run else "")
+
+
+class Output:
+    """A released output: files that people have let out, with the record of the checks and a signature."""
+
+    HEADINGS = ("产出 output", "文件 files", "放行时间 released")
+
+    def __init__(self, item: dict[str, Any], download: Callable[[str, str, ProgressLine], bytes]) -> None:
+        self.json = item
+        self._download = download
+
+    @property
+    def id(self) -> str:
+        return str(self.json.get("id") or "")
+
+    @property
+    def files(self) -> list[str]:
+        """Names of its files."""
+        return [str(f["name"]) if isinstance(f, dict) else str(f) for f in self.json.get("files") or []]
+
+    def save(self, directory: str | os.PathLike[str] = "outputs") -> list[Path]:
+        """Write its files below ``directory`` and return where they are. An existing file is replaced whole."""
+        place = Path(directory) / _plain_name(self.id)
+        place.mkdir(parents=True, exist_ok=True)
+        return [self._save_one(name, place) for name in self.files]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files."""
+        line = ProgressLine(f"下载 downloading {name}")
+        try:
+            return self._download(self.id, name, line)
+        finally:
+            line.end()
+
+    def _save_one(self, name: str, place: Path) -> Path:
+        target = place / _plain_name(name)
+        partial = target.with_name(f".{target.name}.partial")
+        partial.write_bytes(self.read(name))
+        partial.replace(target)
+        return target
+
+    def row(self) -> tuple[object, ...]:
+        """The cells of its line in a listing."""
+        return self.id, "，".join(self.files), self.json.get("released_at")
+
+    def __repr__(self) -> str:
+        return f"Output({self.id!r}, {self.files})"
+
+    def _repr_html_(self) -> str:
+        return facts(zip(self.HEADINGS, self.row(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """The service's answer to a question put to fixed tables (固定口径统计)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    json: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def from_json(cls, item: dict[str, Any]) -> QueryAnswer:
+        columns = tuple(str(c["name"]) if isinstance(c, dict) else str(c) for c in item.get("columns") or ())
+        return cls(columns, tuple(tuple(row) for row in item.get("rows") or ()), item)
+
+    def frame(self) -> Any:
+        """The answer as a pandas DataFrame."""
+        import pandas
+
+        return pandas.DataFrame(list(self.rows), columns=list(self.columns))
+
+    def _repr_html_(self) -> str:
+        return table(self.columns, self.rows, caption=words(self.json.get("note")))
+
+
+def _plain_name(name: str) -> str:
+    """A file name without directories, refusing what would leave the folder."""
+    if not name or name in {".", ".."} or "/" in name or "\0" in name:
+        raise ClientError(f"文件名不可用：{name!r}。", f"Unusable file name: {name!r}.")
+    return name

@@ -1,0 +1,141 @@
+"""The workspace (数据沙箱) of the running session, and everything one can ask of it.
+
+The raw tables are never here: ``/data/<name>`` holds an edition or practice data of the same shape. A sealed job meets
+the raw table at the same path; only checked results come back, as ``outputs()``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.client.display import ProgressLine, facts, words
+from sandbox.client.errors import NotInSession, UnusableFile
+from sandbox.client.gate import GATE_SOCKET, Gate
+from sandbox.client.records import Dataset, Findings, Job, Listing, Output, Practice, QueryAnswer
+
+MAX_SENT_BYTES = 16 * 1024 * 1024
+_ROOT = "/api/v1/workspaces"
+
+
+class Workspace:
+    """One sandbox project. In a notebook: ``ws = Workspace.current()``."""
+
+    def __init__(self, workspace_id: str, gate: Gate | None = None) -> None:
+        self.id = workspace_id
+        self._gate = gate or Gate()
+
+    @classmethod
+    def current(cls) -> Workspace:
+        """The workspace this session was started for.
+
+        Raises:
+            NotInSession: the code does not run in a sandbox session.
+        """
+        socket_path = os.environ.get("SANDBOX_GATE", GATE_SOCKET)
+        workspace_id = os.environ.get("SANDBOX_WORKSPACE", "")
+        if not workspace_id:
+            raise NotInSession.without_workspace() if os.path.exists(socket_path) else NotInSession.without_gate()
+        return cls(workspace_id, Gate(socket_path))
+
+    def datasets(self) -> Listing[Dataset]:
+        """The datasets of the workspace and what stands under ``/data`` here."""
+        items = _items(self._gate.get(self._path("datasets")), "datasets")
+        return Listing(
+            map(Dataset.from_json, items),
+            Dataset.HEADINGS,
+            Dataset.row,
+            "本项目还没有数据集。 This workspace has no dataset yet.",
+        )
+
+    def practice(self, name: str) -> Practice:
+        """The table to develop on for dataset ``name``: where it is, what its columns mean; ``.read()`` gives a frame."""
+        return Practice.from_json(name, self._gate.get(self._path("practice", name)))
+
+    def check(self, path: str | os.PathLike[str]) -> Findings:
+        """What the automatic checks say about a file made from practice data, each finding explained."""
+        content = _read(path)
+        answer = self._gate.post(self._path("check"), content, path=Path(path).name)
+        return Findings.from_json(str(path), answer or {})
+
+    def query(
+        self, dataset: str, *, by: Sequence[str] = (), measures: Mapping[str, Mapping[str, str] | str] | None = None
+    ) -> QueryAnswer:
+        """Ask the fixed tables (固定口径统计) of ``dataset``: groups ``by``, and ``measures`` such as ``{"n": "count"}``.
+
+        Raises:
+            NotAvailable: the service does not answer such questions for this dataset, with its reason.
+        """
+        question: dict[str, Any] = {
+            "dataset": dataset,
+            "by": list(by),
+            "measures": dict(measures or {"count": "count"}),
+        }
+        return QueryAnswer.from_json(self._gate.post(self._path("queries"), question) or {})
+
+    def submit(self, path: str | os.PathLike[str]) -> Job:
+        """Hand in a notebook or script as a sealed job: first a dry run on practice data, then the sealed run on raw."""
+        content = _read(path)
+        answer = self._gate.post(self._path("jobs"), content, filename=Path(path).name)
+        job = answer.get("job") if isinstance(answer, dict) and isinstance(answer.get("job"), dict) else answer
+        return Job(job or {}, self._job)
+
+    def jobs(self) -> Listing[Job]:
+        """The jobs handed in from this workspace."""
+        items = _items(self._gate.get(self._path("jobs")), "jobs")
+        return Listing(
+            (Job(item, self._job) for item in items), Job.HEADINGS, Job.row, "还没有作业。 No job was handed in yet."
+        )
+
+    def outputs(self) -> Listing[Output]:
+        """The outputs that were released; ``outputs()[0].save()`` writes them below ``outputs/``."""
+        items = _items(self._gate.get(self._path("outputs")), "outputs")
+        return Listing(
+            (Output(item, self._download) for item in items),
+            Output.HEADINGS,
+            Output.row,
+            "还没有放行的产出。 Nothing was released yet.",
+        )
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        return self._gate.get(self._path("jobs", job_id)) or {}
+
+    def _download(self, output_id: str, name: str, line: ProgressLine) -> bytes:
+        return self._gate.download(self._path("outputs", output_id, name), line.bytes)
+
+    def _path(self, *parts: str) -> str:
+        return "/".join([_ROOT, self.id, *parts])
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.id!r})"
+
+    def _repr_html_(self) -> str:
+        answer = self._gate.get(f"{_ROOT}/{self.id}") or {}
+        return facts(
+            [
+                ("项目 workspace", answer.get("name") or self.id),
+                ("名称 title", words(answer.get("title"))),
+                ("用途 purpose", words(answer.get("purpose"))),
+                ("到期 expires", answer.get("expires_at")),
+            ]
+        )
+
+
+def _items(answer: Any, member: str) -> list[dict[str, Any]]:
+    """The objects of a list answer: a bare list, or an object holding it."""
+    if isinstance(answer, dict):
+        answer = answer.get(member) or answer.get("items")
+    return list(answer or [])
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a regular file within the limit."""
+    file = Path(path)
+    if not file.is_file():
+        raise UnusableFile.missing(str(path))
+    size = file.stat().st_size
+    if size > MAX_SENT_BYTES:
+        raise UnusableFile.too_large(str(path), size, MAX_SENT_BYTES)
+    return file.read_bytes()
