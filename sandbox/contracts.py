@@ -11,12 +11,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 VERSION: Final = 1
 MIB: Final = 1024 * 1024
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+ENV: Final = re.compile(r"(?:JUPYTER|JUPYTERHUB|SBX)_[A-Z0-9_]{1,80}|LANG|TZ|LANGUAGE")
 JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,2}")
 
 JobKind: TypeAlias = Literal["dry", "sealed", "parse"]
@@ -25,7 +27,7 @@ JobReason: TypeAlias = Literal["exit", "timeout", "memory", "output", "cancelled
 FileKind: TypeAlias = Literal["table", "notebook", "rejected"]
 ColumnType: TypeAlias = Literal["integer", "number", "string", "boolean", "date"]
 CheckState: TypeAlias = Literal["stopped", "missing"]
-Cell: TypeAlias = None | bool | int | float | str
+Cell: TypeAlias = bool | int | float | str | None
 
 
 class BadContract(ValueError):
@@ -145,7 +147,7 @@ class SessionSpec:
         for name in self.datasets:
             _match(name, ID, "session.datasets")
         for name, value in self.env.items():
-            _match(name, re.compile(r"[A-Z][A-Z0-9_]{0,99}"), "session.env")
+            _match(name, ENV, "session.env")
             if not isinstance(value, str) or "\0" in value:
                 raise BadContract(f"session.env {name} must be text")
 
@@ -337,11 +339,11 @@ def _row(given: object, columns: tuple[ParsedColumn, ...]) -> tuple[Cell, ...]:
     return tuple(given)
 
 
-def _fields(given: object, what: str, cls: type) -> dict[str, Any]:
+def _fields(given: object, what: str, cls: Any) -> dict[str, Any]:
     """The fields of ``cls`` from a JSON object: exactly these, nothing else."""
     if not isinstance(given, dict):
         raise BadContract(f"{what} must be an object")
-    known = set(cls.__dataclass_fields__)
+    known = {known.name for known in dataclass_fields(cls)}
     if set(given) != known:
         raise BadContract(f"{what} must have exactly the fields {sorted(known)}")
     return dict(given)

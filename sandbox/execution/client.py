@@ -59,7 +59,7 @@ class Launcher:
 
         The server finds the descriptor's number in ``SBX_LISTEN_FD``, its data under ``/data/<name>``, its home at
         ``/home/jovyan`` and the gate at ``/run/hub/hub.sock`` (the directory ``settings.gate_dir(spec.id)``, which
-        must exist). Returns once the server was started. It lives until it exits, ``stop_session`` or the launcher's end.
+        must exist). Returns once the jail was started. It lives until it exits, ``stop_session`` or the launcher's end.
 
         Raises:
             SandboxUnavailable, LauncherBusy, LauncherRefused: as for ``run_job``.
