@@ -139,6 +139,11 @@ class MaskingPolicy:
         return tuple(n for n in self.kept if self.attributes[n].technique == FREE_TEXT)
 
     @property
+    def bare_identifiers(self) -> tuple[str, ...]:
+        """Direct identifiers that would appear without being replaced by a keyed pseudonym: effect 1."""
+        return tuple(n for n in self.with_role(Role.DIRECT_IDENTIFIER) if self._bare(self.attributes[n]))
+
+    @property
     def key_names(self) -> tuple[str, ...]:
         """Names of the keys a run needs, each once."""
         return tuple(dict.fromkeys(rule.key for rule in self.attributes.values() if rule.key))
@@ -152,6 +157,15 @@ class MaskingPolicy:
     def about_persons(self) -> bool:
         """False if every attribute is declared and reviewed as insensitive: then nothing in the table is personal."""
         return any(rule.role is not Role.INSENSITIVE for rule in self.attributes.values())
+
+    @property
+    def person_columns(self) -> tuple[str, ...]:
+        """All declared quasi-identifiers, dropped ones included: what risk *before* masking is measured over."""
+        return self.with_role(Role.QUASI_IDENTIFIER)
+
+    @staticmethod
+    def _bare(rule: AttributeRule) -> bool:
+        return not rule.dropped and not rule.pseudonym
 
     @property
     def digest(self) -> str:
