@@ -1,0 +1,275 @@
+"""Outputs as typed tables in canonical form: what is checked, voted on and released, byte for byte.
+
+Source: PRIVACY.md 16. Column roles come from names and types, never from the author's word; numbers keep at most
+three significant digits; rows are sorted; file names that the dry run did not show are replaced. So neither order,
+spelling nor low digits can carry a message past the people who vote.
+
+Pure: parsed files in, tables and bytes out.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from sandbox.contracts import Cell, ParsedFile, ParsedOutput
+
+EXECUTED_NOTEBOOK: Final = "executed.ipynb"
+_COUNT: Final = re.compile(
+    r"(^|_)(n|n_?obs|nobs|count|counts|cnt|freq|frequency|num|persons?|people|patients|households|records|rows|total)"
+    r"(_|$)|人数|户数|计数|频数|数量|样本量|次数|个数|总数",
+    re.IGNORECASE,
+)
+_SHARE: Final = re.compile(r"(^|_)(share|prop|proportion|pct|percent|percentage|rate|ratio)(_|$)|占比|比例|百分比|率$", re.I)
+_EXTREME: Final = re.compile(
+    r"(^|_)(min|max|minimum|maximum|median|quantile|percentile|mode|first|last|q\d+|p\d+)(_|$)|\d+%|最大|最小|中位|众数|分位",
+    re.IGNORECASE,
+)
+_TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变量|项)$", re.IGNORECASE)
+_ESTIMATE: Final = re.compile(r"^(estimate|coef|coefficient|beta|odds_ratio|系数|估计)$", re.IGNORECASE)
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
+_TOTAL_LABELS: Final = frozenset({"total", "all", "sum", "合计", "总计", "全部", "全体", "小计"})
+
+
+class ColumnRole(StrEnum):
+    """What a column of an output is."""
+
+    DIMENSION = "dimension"
+    COUNT = "count"
+    SHARE = "share"
+    EXTREME = "extreme"
+    MEASURE = "measure"
+    TERM = "term"
+
+
+class TableKind(StrEnum):
+    """Registered output kinds, and everything else."""
+
+    FREQUENCY = "frequency"
+    MAGNITUDE = "magnitude"
+    MODEL = "model"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class TypedColumn:
+    """Name, type and role of one column."""
+
+    name: str
+    type: str
+    role: ColumnRole
+
+
+@dataclass(frozen=True, slots=True)
+class TypedTable:
+    """One output table. ``rows`` are as the job wrote them; only `canonical_csv` may leave."""
+
+    name: str
+    original_name: str
+    kind: TableKind
+    columns: tuple[TypedColumn, ...]
+    rows: tuple[tuple[Cell, ...], ...] = field(repr=False)
+    bytes: int = 0
+
+    def indexes(self, *roles: ColumnRole) -> tuple[int, ...]:
+        """Positions of the columns of these roles."""
+        return tuple(i for i, column in enumerate(self.columns) if column.role in roles)
+
+    @property
+    def cells(self) -> int:
+        """Rows times columns."""
+        return len(self.rows) * len(self.columns)
+
+    def column(self, index: int) -> tuple[Cell, ...]:
+        """The cells of one column."""
+        return tuple(row[index] for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the dry run's output looked like: names that may be kept because they cannot come from raw data.
+
+    Maps a file's name to its columns and, for each column, the labels seen.
+    """
+
+    files: Mapping[str, Mapping[str, frozenset[str]]]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """For the job's row."""
+        return [
+            {"name": name, "columns": [{"name": c, "labels": sorted(labels)} for c, labels in columns.items()]}
+            for name, columns in self.files.items()
+        ]
+
+    @classmethod
+    def from_json(cls, given: Iterable[Mapping[str, Any]] | None) -> Shape:
+        """Read what `to_json` wrote."""
+        return cls(
+            {f["name"]: {c["name"]: frozenset(c["labels"]) for c in f["columns"]} for f in given or ()},
+        )
+
+    @property
+    def column_names(self) -> frozenset[str]:
+        """All column names of all files."""
+        return frozenset(name for columns in self.files.values() for name in columns)
+
+    def columns_of(self, file: str) -> list[str]:
+        """Column names of one file in the dry run's order."""
+        return list(self.files.get(file, {}))
+
+
+def shape_of(tables: Sequence[TypedTable], *, max_labels: int) -> Shape:
+    """The shape of the dry run's tables."""
+    files: dict[str, Mapping[str, frozenset[str]]] = {}
+    for table in tables:
+        columns: dict[str, frozenset[str]] = {}
+        for i, column in enumerate(table.columns):
+            labels = {str(c) for c in table.column(i) if c is not None} if is_label(column) else set()
+            columns[column.name] = frozenset(sorted(labels)[:max_labels])
+        files[table.original_name] = columns
+    return Shape(files)
+
+
+def is_label(column: TypedColumn) -> bool:
+    """Whether the column's cells are labels and not quantities."""
+    return column.role in {ColumnRole.DIMENSION, ColumnRole.TERM}
+
+
+def is_total(cell: Cell) -> bool:
+    """Whether a label marks a row of totals."""
+    return isinstance(cell, str) and cell.strip().casefold() in _TOTAL_LABELS
+
+
+def typed_tables(output: ParsedOutput, *, attributes: Collection[str], shape: Shape | None) -> list[TypedTable]:
+    """The tables of an output, in the order of their names, with roles and released names.
+
+    ``attributes`` are the names of the raw tables' columns: an integer column of that name is a group key.
+    ``shape`` is the dry run's; None while making it. A name it does not know becomes ``table-01.csv``.
+    """
+    tables = []
+    files = sorted((f for f in output.files if f.kind == "table"), key=lambda f: f.name)
+    for number, file in enumerate(files, 1):
+        columns = _columns(file, attributes)
+        stem = file.name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        known = shape is None or file.name in shape.files
+        name = f"{stem}.csv" if known and _PLAIN_NAME.fullmatch(stem) else f"table-{number:02d}.csv"
+        if any(name == table.name for table in tables):
+            name = f"table-{number:02d}.csv"
+        tables.append(
+            TypedTable(
+                name=name,
+                original_name=file.name,
+                kind=_kind(columns),
+                columns=columns,
+                rows=file.rows,
+                bytes=file.bytes,
+            ),
+        )
+    return tables
+
+
+def canonical_csv(table: TypedTable, *, digits: int, order: Sequence[str] = ()) -> bytes:
+    """The released bytes: UTF-8, ``\\n``, columns as in the dry run (else by role and name), rows sorted.
+
+    Labels stay as they are; counts and measures keep ``digits`` significant digits; null is empty.
+    """
+    positions = _column_order(table, order)
+    rows = [[_text(row[i], table.columns[i], digits) for i in positions] for row in table.rows]
+    keys = [place for place, i in enumerate(positions) if is_label(table.columns[i])]
+    rows.sort(key=lambda row: ([_natural(row[k]) for k in keys], row))
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow([table.columns[i].name for i in positions])
+    writer.writerows(rows)
+    return sink.getvalue().encode()
+
+
+def canonical_rows(content: bytes) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a canonical CSV, for showing it."""
+    rows = list(csv.reader(io.StringIO(content.decode())))
+    return (rows[0], rows[1:]) if rows else ([], [])
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def significant(value: float, digits: int) -> str:
+    """``value`` with at most ``digits`` significant digits, no exponent, ties to even, no trailing zeros.
+
+    >>> [significant(v, 3) for v in (336776, 0.012345, -1.0, 2.5e-7, 0)]
+    ['337000', '0.0123', '-1', '0.00000025', '0']
+    """
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not number:
+        return "0"
+    rounded = Context(prec=digits, rounding=ROUND_HALF_EVEN).plus(number)
+    text = f"{rounded:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def has_more_digits(value: float, digits: int) -> bool:
+    """Whether `significant` would change ``value``."""
+    return Decimal(significant(value, digits)) != (Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
+
+
+def _columns(file: ParsedFile, attributes: Collection[str]) -> tuple[TypedColumn, ...]:
+    return tuple(TypedColumn(c.name, c.type, _role(c.name, c.type, attributes)) for c in file.columns)
+
+
+def _role(name: str, type_: str, attributes: Collection[str]) -> ColumnRole:
+    if type_ in {"string", "date", "boolean"}:
+        return ColumnRole.TERM if _TERM.match(name) else ColumnRole.DIMENSION
+    if _EXTREME.search(name):
+        return ColumnRole.EXTREME
+    if _SHARE.search(name):
+        return ColumnRole.SHARE
+    if type_ == "integer" and name in attributes:
+        return ColumnRole.DIMENSION
+    if _COUNT.search(name):
+        return ColumnRole.COUNT
+    return ColumnRole.MEASURE
+
+
+def _kind(columns: Sequence[TypedColumn]) -> TableKind:
+    roles = {column.role for column in columns}
+    if ColumnRole.TERM in roles and any(_ESTIMATE.match(column.name) for column in columns):
+        return TableKind.MODEL
+    if ColumnRole.COUNT not in roles:
+        return TableKind.OTHER
+    if roles <= {ColumnRole.DIMENSION, ColumnRole.COUNT, ColumnRole.SHARE}:
+        return TableKind.FREQUENCY
+    return TableKind.MAGNITUDE
+
+
+def _column_order(table: TypedTable, order: Sequence[str]) -> list[int]:
+    names = [column.name for column in table.columns]
+    if len(set(names)) == len(names) and set(order) == set(names):
+        return [names.index(name) for name in order]
+    rank = list(ColumnRole)
+    return sorted(range(len(names)), key=lambda i: (rank.index(table.columns[i].role), names[i], i))
+
+
+def _text(cell: Cell, column: TypedColumn, digits: int) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, str) or is_label(column):
+        return str(cell)
+    return significant(cell, digits)
+
+
+def _natural(text: str) -> tuple[int, Decimal, str]:
+    """Sort numbers by value and before words."""
+    if re.fullmatch(r"-?\d{1,30}(\.\d{1,30})?", text):
+        return (0, Decimal(text), "")
+    return (1, Decimal(0), text)
