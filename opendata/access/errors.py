@@ -1,26 +1,48 @@
 """Errors of access: a refusal names its legal basis and the nearest door."""
 
+from typing import Literal
+
 from opendata.catalog.grades import Door
 from opendata.catalog.texts import Text
+from opendata.errors import ConflictError, DeniedError, InvalidInputError
+
+Code = Literal["denied", "sign_in", "not_open", "preparing", "quota"]
 
 
-class AccessDenied(Exception):
+class AccessDenied(DeniedError):
     """A door stays shut. Catch it at a door to answer a person.
 
-    ``code``: sign_in (401), not_found (404), quota (429), wait (409), denied (403); the status is decided in web.
+    ``code``: sign_in, not_open, preparing, quota or denied; web alone turns it into an HTTP status.
     """
 
-    def __init__(self, reason: Text, *, clause: Text, door: Door | None, code: str = "denied") -> None:
+    def __init__(self, reason: Text, *, clause: Text, door: Door | None, code: Code = "denied") -> None:
         super().__init__(reason["zh"])
         self.reason = reason
         self.clause = clause
         self.door = door
-        self.code = code
+        self.code: Code = code
 
 
-class RequestError(Exception):
-    """An application, decision, grant or key cannot be made so; the person must change something."""
+class RequestDenied(DeniedError):
+    """This person may not decide, end or use this application, grant or key."""
 
     def __init__(self, reason: Text) -> None:
         super().__init__(reason["zh"])
+        self.reason = reason
+
+
+class RequestConflict(ConflictError):
+    """The application or grant is not in a state where this can be done."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.reason = reason
+
+
+class InvalidRequest(InvalidInputError):
+    """A field of the application is missing or out of range; the applicant must change it."""
+
+    def __init__(self, field: str, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.field = field
         self.reason = reason

@@ -1,30 +1,37 @@
-"""Errors of the catalogue."""
+"""Errors of the catalogue. Each carries its reason in both languages."""
 
-from opendata.catalog.texts import Text
-
-
-class CatalogError(Exception):
-    """Base of the catalogue's errors; catch it at a door to answer a person."""
-
-    def __init__(self, reason: Text) -> None:
-        super().__init__(reason["zh"])
-        self.reason: Text = reason
+from opendata.catalog.texts import Text, text
+from opendata.errors import ConfigurationError, DeniedError, InvalidInputError, NotFoundError
 
 
-class DatasetNotFound(CatalogError):
+class DatasetNotFound(NotFoundError):
     """There is no such dataset *for this viewer*; a hidden one gives the very same answer."""
 
     def __init__(self) -> None:
-        super().__init__({"zh": "没有这个数据集。", "en": "There is no such dataset."})
+        self.reason: Text = text("没有这个数据集。", "There is no such dataset.")
+        super().__init__(self.reason["zh"])
 
 
-class CatalogDenied(CatalogError):
+class CatalogDenied(DeniedError):
     """This person may not do this to the catalogue."""
 
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.reason = reason
 
-class InvalidEntry(CatalogError):
-    """A field of the entry is missing or wrong; its author must change it."""
+
+class InvalidEntry(InvalidInputError):
+    """A field of the entry is missing or wrong; its author must change it. ``field`` names it."""
+
+    def __init__(self, field: str, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.field = field
+        self.reason = reason
 
 
-class InvalidGrades(CatalogError):
+class InvalidGrades(ConfigurationError):
     """The table of grades is wrong, or a city's file loosens it; the service must not start."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.reason = reason

@@ -1,16 +1,34 @@
-"""Who may learn that a dataset exists. Source: PRIVACY.md 25."""
+"""Who may learn that a dataset exists.
 
-from sqlalchemy import ColumnElement
+A published public entry is for everyone. A department's entry is for the people of the providing department. Drafts and
+entries of visibility ``none`` are for that department's data officers and reviewers. Every public answer is computed
+from what this clause lets through, so a hidden entry changes no answer. Source: PRIVACY.md 25.
+"""
 
-from opendata.catalog.models import Dataset
-from opendata.identity import Actor
+from sqlalchemy import ColumnElement, and_, false, or_
+
+from opendata.catalog.models import Dataset, DatasetState, Visibility
+from opendata.identity import Actor, Role
+
+STAFF = frozenset({Role.DATA_OFFICER, Role.REVIEWER})
 
 
 def visible(dataset: Dataset, viewer: Actor | None) -> bool:
     """True when the viewer may know of the dataset."""
-    raise NotImplementedError
+    ours = viewer is not None and viewer.organization_id == dataset.organization_id
+    if ours and viewer is not None and viewer.roles & STAFF:
+        return True
+    if dataset.state != DatasetState.PUBLISHED:
+        return False
+    return dataset.visibility == Visibility.PUBLIC or (ours and dataset.visibility == Visibility.DEPARTMENT)
 
 
 def visible_clause(viewer: Actor | None) -> ColumnElement[bool]:
     """The same decision as a condition of a query."""
-    raise NotImplementedError
+    published = Dataset.state == DatasetState.PUBLISHED
+    public = and_(published, Dataset.visibility == Visibility.PUBLIC)
+    if viewer is None:
+        return public
+    ours = Dataset.organization_id == viewer.organization_id
+    staff = ours if viewer.roles & STAFF else false()
+    return or_(public, and_(published, ours, Dataset.visibility == Visibility.DEPARTMENT), staff)

@@ -1,10 +1,11 @@
-"""Errors of the publishing chain."""
+"""Errors of the publishing chain. Each carries its reason in both languages."""
 
 from opendata.catalog.texts import Text
+from opendata.errors import ConflictError, DeniedError, InvalidInputError
 
 
-class PublishingError(Exception):
-    """Base of the publishing chain's errors; catch it at a door to answer a person."""
+class PublishingDenied(DeniedError):
+    """This person may not do this. ``clause`` names the rule where one stands behind it."""
 
     def __init__(self, reason: Text, *, clause: Text | None = None) -> None:
         super().__init__(reason["zh"])
@@ -12,9 +13,34 @@ class PublishingError(Exception):
         self.clause = clause
 
 
-class PublishingDenied(PublishingError):
-    """This person may not do this, or not now."""
+class WrongState(ConflictError):
+    """The edition or intake is not in a state where this can be done."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.reason = reason
 
 
-class PublicationRefused(PublishingError):
+class InvalidSubmission(InvalidInputError):
+    """An answer, a note or an opinion is missing; the person must complete it."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.reason = reason
+
+
+class PublicationRefused(ConflictError):
     """The edition may not be published as it is; its officer must change policy, class or intake."""
+
+    def __init__(self, reason: Text, *, clause: Text | None = None) -> None:
+        super().__init__(reason["zh"])
+        self.reason = reason
+        self.clause = clause
+
+
+class ReceiptInvalid(InvalidInputError):
+    """A receipt is not one of ours, was changed, or was signed by another key."""
+
+    def __init__(self, reason: Text) -> None:
+        super().__init__(reason["zh"])
+        self.reason = reason
