@@ -1,0 +1,30 @@
+"""Cheap answers to "is it ready?" for the supervisor: an HTTP status, a socket that accepts."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from pathlib import Path
+
+
+def http_ready(host: str, port: int, path: str) -> bool:
+    """Whether GET answers below 500 within two seconds."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def socket_ready(path: Path) -> bool:
+    """Whether somebody accepts on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
