@@ -1,5 +1,19 @@
 """Techniques of de-identification, one file a family of ISO/IEC 20889; importing this package registers them all."""
 
+from masking.techniques import cryptographic, generalization, identity, pseudonymization, suppression, text
 from masking.techniques.base import Example, Parameter, Technique, get, names, technique
 
-__all__ = ["Example", "Parameter", "Technique", "get", "names", "technique"]
+__all__ = [
+    "Example",
+    "Parameter",
+    "Technique",
+    "cryptographic",
+    "generalization",
+    "get",
+    "identity",
+    "names",
+    "pseudonymization",
+    "suppression",
+    "technique",
+    "text",
+]

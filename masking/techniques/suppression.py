@@ -1,0 +1,113 @@
+"""
+Suppression family: leave out a column, or the middle of its values.
+
+Source: ISO/IEC 20889:2018, suppression and masking.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+import pyarrow as pa
+
+from masking.errors import InvalidParameter, UnsupportedColumn
+from masking.techniques.base import Example, Technique, technique
+from masking.techniques.fixed_width import as_text
+
+
+@technique("suppression.drop")
+@dataclass(frozen=True)
+class Drop(Technique):
+    """
+    Leave the column out: it does not appear in the masked table.
+
+    Column: any. As a column by itself it is all null.
+    Loss: everything.
+    Source: ISO/IEC 20889:2018, suppression: attribute suppression.
+    """
+
+    releases: ClassVar[str] = "nothing"
+    spec: ClassVar[tuple[Example, ...]] = (Example({}, ("张三", None), (None, None), "nothing is left"),)
+
+    def output_type(self, given: pa.DataType) -> pa.DataType:
+        """No type: the column is gone."""
+        del given
+        return pa.null()
+
+    def _apply(self, column: pa.Array) -> pa.Array:
+        return pa.nulls(len(column))
+
+    def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
+        return masked.null_count == len(given)
+
+
+@technique("suppression.mask")
+@dataclass(frozen=True)
+class Mask(Technique):
+    """
+    Show the first and last characters of each value, replace every other by ``character``.
+
+    Column: text or integers; null stays null. A value with no more than ``keep_first + keep_last`` characters is replaced
+    whole, for nothing of it would be hidden. A mask for screens: what it shows still tells about the person, so it is no
+    release technique by itself.
+    Unit: ``keep_first`` and ``keep_last`` in characters, 0 or more. ``character`` is one character.
+    Loss: the hidden characters; length is kept.
+    Source: ISO/IEC 20889:2018, suppression: masking.
+
+    Raises:
+        InvalidParameter: a count is negative or ``character`` is not one character.
+        UnsupportedColumn: the column is neither text nor integers.
+
+    """
+
+    keep_first: int = 0
+    keep_last: int = 0
+    character: str = "*"
+
+    spec: ClassVar[tuple[Example, ...]] = (
+        Example({"keep_first": 3, "keep_last": 4}, ("13800001234", None), ("138****1234", None), "a mobile number"),
+        Example({"keep_first": 1}, ("张三丰", "李"), ("张**", "*"), "too short to hide anything: replaced whole"),
+        Example({"keep_last": 2, "character": "#"}, ("", "abc"), ("", "#bc"), "empty stays empty"),
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("keep_first", "keep_last"):
+            if getattr(self, name) < 0:
+                raise InvalidParameter(f"{name} must be 0 or more", parameter=name)
+        if len(self.character) != 1:
+            raise InvalidParameter("character must be one character", parameter="character")
+
+    def output_type(self, given: pa.DataType) -> pa.DataType:
+        """Text, whatever came in."""
+        text = pa.types.is_string(given) or pa.types.is_large_string(given) or pa.types.is_string_view(given)
+        if not (text or pa.types.is_integer(given) or pa.types.is_null(given)):
+            raise UnsupportedColumn(f"{self.name} works on text or integers, not on {given}")
+        return pa.string()
+
+    def _apply(self, column: pa.Array) -> pa.Array:
+        value = pl.col("v")
+        length = value.str.len_chars()
+        hidden = pl.lit(self.character)
+        frame = pl.DataFrame({"v": pl.Series(as_text(column), dtype=pl.String)})
+        shown = self.keep_first + self.keep_last
+        middle = value.str.slice(self.keep_first, pl.max_horizontal(length.cast(pl.Int64) - shown, 0))
+        stars = _repeated(hidden, middle)
+        tail = value.str.tail(self.keep_last) if self.keep_last else pl.lit("")
+        masked = (
+            pl.when(value.is_null())
+            .then(None)
+            .when(length > shown)
+            .then(value.str.head(self.keep_first) + stars + tail)
+            .otherwise(_repeated(hidden, value))
+        )
+        return _arrow(frame.select(masked.alias("v"))["v"])
+
+
+def _repeated(character: pl.Expr, text: pl.Expr) -> pl.Expr:
+    """``character`` as often as ``text`` has characters; (?s) makes the dot match line breaks too."""
+    return text.str.replace_all("(?s).", character, literal=False)
+
+
+def _arrow(series: pl.Series) -> pa.Array:
+    array = series.to_arrow()
+    return array.cast(pa.string())
