@@ -67,6 +67,10 @@ class Dataset(Base):
     organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"), index=True)
     level: Mapped[str | None] = mapped_column(String(16))
     """Level of the raw table; null until an officer confirms one, and until then no door opens."""
+    level_reason: Mapped[str] = mapped_column(Text, default="")
+    """Why the confirmed level is below the proposed one; empty when it is not."""
+    level_overruled: Mapped[str | None] = mapped_column(String(16))
+    """The proposed level that ``level_reason`` overrules; a higher proposal needs a new confirmation."""
     visibility: Mapped[str] = mapped_column(String(16), default=Visibility.PUBLIC)
     negative_list: Mapped[bool] = mapped_column(Boolean, default=False)
     negative_basis_zh: Mapped[str] = mapped_column(Text, default="")
