@@ -46,46 +46,38 @@ class Gate:
         self.language = language
         self.timeout_s = timeout_s
 
-    def get(self, path: str, **query: str) -> Any:
+    def get(self, page: str) -> Any:
         """JSON answer of a GET."""
-        return self._json("GET", path, query, None, "application/json")
+        return _json(self._request("GET", page, None, {"Accept": "application/json"}))
 
-    def post(self, path: str, body: bytes | dict[str, Any] = b"", **query: str) -> Any:
+    def post(self, page: str, body: bytes | dict[str, Any], query: dict[str, str] | None = None) -> Any:
         """JSON answer of a POST; a dict is sent as JSON, bytes as they are."""
+        headers = {"Accept": "application/json", "Content-Type": "application/octet-stream"}
         if isinstance(body, dict):
-            return self._json("POST", path, query, json.dumps(body).encode(), "application/json")
-        return self._json("POST", path, query, body, "application/octet-stream")
+            body = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        return _json(self._request("POST", page, body, headers, query=query))
 
-    def download(self, path: str, progress: Progress | None = None) -> bytes:
+    def download(self, page: str, progress: Progress | None = None) -> bytes:
         """The bytes of a file."""
-        return self._request("GET", path, {}, None, "application/json", "*/*", progress)
-
-    def _json(self, method: str, path: str, query: dict[str, str], body: bytes | None, content_type: str) -> Any:
-        answer = self._request(method, path, query, body, content_type, "application/json", None)
-        try:
-            return json.loads(answer) if answer else None
-        except ValueError:
-            raise ClientError("服务的回答无法读懂。", "The service's answer could not be read.") from None
+        return self._request("GET", page, None, {"Accept": "*/*"}, progress=progress)
 
     def _request(
         self,
         method: str,
-        path: str,
-        query: dict[str, str],
+        page: str,
         body: bytes | None,
-        content_type: str,
-        accept: str,
-        progress: Progress | None,
+        headers: dict[str, str],
+        *,
+        query: dict[str, str] | None = None,
+        progress: Progress | None = None,
     ) -> bytes:
         if not os.path.exists(self.socket_path):
             raise NotInSession.without_gate()
-        target = quote(path, safe="/") + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": accept, "Accept-Language": self.language}
-        if body is not None:
-            headers["Content-Type"] = content_type
+        target = quote(page, safe="/") + (f"?{urlencode(query)}" if query else "")
         connection = _SocketConnection(self.socket_path, self.timeout_s)
         try:
-            connection.request(method, target, body=body, headers=headers)
+            connection.request(method, target, body=body, headers=headers | {"Accept-Language": self.language})
             response = connection.getresponse()
             content = _read_bounded(response, progress)
         except (OSError, http.client.HTTPException):
@@ -95,6 +87,13 @@ class Gate:
         if response.status >= 400:
             raise ServiceError.from_answer(response.status, _problem(content))
         return content
+
+
+def _json(answer: bytes) -> Any:
+    try:
+        return json.loads(answer) if answer else None
+    except ValueError:
+        raise ClientError("服务的回答无法读懂。", "The service's answer could not be read.") from None
 
 
 def _read_bounded(response: http.client.HTTPResponse, progress: Progress | None) -> bytes:

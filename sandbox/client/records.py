@@ -1,7 +1,7 @@
 """What the service answers, as values that show themselves in a notebook.
 
-Each is made by ``from_json`` from one object of the API and keeps the whole object in ``.json``; members the client does
-not know are kept there and hurt nothing.
+Each is made by ``from_json`` from one object of the API and keeps the whole object in ``.json``; members the client
+does not know are kept there and hurt nothing.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ class Practice:
                 f"本会话中还没有 {self.path}。请在 File → Hub Control Panel 中停止并重新启动会话。",
                 f"{self.path} is not in this session yet. Stop and start the session in File → Hub Control Panel.",
             )
-        import pandas
+        import pandas as pd
 
-        return pandas.read_parquet(self.path)
+        return pd.read_parquet(self.path)
 
     def _repr_html_(self) -> str:
         top = facts(
@@ -338,9 +338,9 @@ class QueryAnswer:
 
     def frame(self) -> Any:
         """The answer as a pandas DataFrame."""
-        import pandas
+        import pandas as pd
 
-        return pandas.DataFrame(list(self.rows), columns=list(self.columns))
+        return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
     def _repr_html_(self) -> str:
         return table(self.columns, self.rows, caption=words(self.json.get("note")))

@@ -51,19 +51,19 @@ class Workspace:
         )
 
     def practice(self, name: str) -> Practice:
-        """The table to develop on for dataset ``name``: where it is, what its columns mean; ``.read()`` gives a frame."""
+        """The table to develop on for ``name``: where it is and what its columns mean; ``.read()`` gives a frame."""
         return Practice.from_json(name, self._gate.get(self._path("practice", name)))
 
     def check(self, path: str | os.PathLike[str]) -> Findings:
         """What the automatic checks say about a file made from practice data, each finding explained."""
         content = _read(path)
-        answer = self._gate.post(self._path("check"), content, path=Path(path).name)
+        answer = self._gate.post(self._path("check"), content, {"path": Path(path).name})
         return Findings.from_json(str(path), answer or {})
 
     def query(
         self, dataset: str, *, by: Sequence[str] = (), measures: Mapping[str, Mapping[str, str] | str] | None = None
     ) -> QueryAnswer:
-        """Ask the fixed tables (固定口径统计) of ``dataset``: groups ``by``, and ``measures`` such as ``{"n": "count"}``.
+        """Ask the fixed tables (固定口径统计): groups ``by``, and ``measures`` such as ``{"n": "count"}``.
 
         Raises:
             NotAvailable: the service does not answer such questions for this dataset, with its reason.
@@ -76,9 +76,9 @@ class Workspace:
         return QueryAnswer.from_json(self._gate.post(self._path("queries"), question) or {})
 
     def submit(self, path: str | os.PathLike[str]) -> Job:
-        """Hand in a notebook or script as a sealed job: first a dry run on practice data, then the sealed run on raw."""
+        """Hand in a notebook or script: first a dry run on practice data, then the sealed run on raw data."""
         content = _read(path)
-        answer = self._gate.post(self._path("jobs"), content, filename=Path(path).name)
+        answer = self._gate.post(self._path("jobs"), content, {"filename": Path(path).name})
         job = answer.get("job") if isinstance(answer, dict) and isinstance(answer.get("job"), dict) else answer
         return Job(job or {}, self._job)
 
