@@ -27,9 +27,16 @@ _COUNT: Final = re.compile(
     r"(_|$)|人数|户数|计数|频数|数量|样本量|次数|个数|总数",
     re.IGNORECASE,
 )
-_SHARE: Final = re.compile(r"(^|_)(share|prop|proportion|pct|percent|percentage|rate|ratio)(_|$)|占比|比例|百分比|率$", re.I)
+_SHARE: Final = re.compile(
+    r"(^|_)(share|prop|proportion|pct|percent|percentage|rate|ratio)(_|$)|占比|比例|百分比|率$", re.I
+)
 _EXTREME: Final = re.compile(
     r"(^|_)(min|max|minimum|maximum|median|quantile|percentile|mode|first|last|q\d+|p\d+)(_|$)|\d+%|最大|最小|中位|众数|分位",
+    re.IGNORECASE,
+)
+_MEASURE: Final = re.compile(
+    r"(^|_)(mean|avg|average|sum|std|sd|stdev|var|variance|se|std_error|estimate|coef|coefficient|beta|df|dof|df_resid"
+    r"|index|score|year|month|day|hour|week|quarter)(_|$)|均值|平均|总和|金额|标准|方差|指数|自由度|年|月|日",
     re.IGNORECASE,
 )
 _TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变量|项)$", re.IGNORECASE)
@@ -234,7 +241,10 @@ def _role(name: str, type_: str, attributes: Collection[str]) -> ColumnRole:
         return ColumnRole.SHARE
     if type_ == "integer" and name in attributes:
         return ColumnRole.DIMENSION
-    if _COUNT.search(name):
+    if _MEASURE.search(name):
+        return ColumnRole.MEASURE
+    # A whole-number column is a count unless its name says otherwise: the cells of a wide cross table are counts too.
+    if type_ == "integer" or _COUNT.search(name):
         return ColumnRole.COUNT
     return ColumnRole.MEASURE
 

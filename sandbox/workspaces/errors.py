@@ -1,27 +1,38 @@
-"""Errors of workspaces and the airlock, by whose fault and what next. Messages never hold cell values."""
+"""Errors of workspaces and the airlock, by whose fault and what next. Messages never hold cell values.
+
+Every sentence is Chinese, `` · ``, the same in English; ``reason`` holds the two apart.
+"""
 
 from __future__ import annotations
 
 from typing import Self
 
-
-class WorkspaceError(Exception):
-    """Base of everything a caller of `sandbox.workspaces` may catch."""
+from opendata.errors import ConflictError, DeniedError, InvalidInputError, NotFoundError, OpenDataError
 
 
-class WorkspaceDenied(WorkspaceError):
+class WorkspaceError(OpenDataError):
+    """Base of everything a caller of `sandbox.workspaces` and `sandbox.airlock` may catch."""
+
+    @property
+    def reason(self) -> dict[str, str]:
+        """The sentence in both languages."""
+        chinese, _, english = str(self).partition(" · ")
+        return {"zh": chinese, "en": english or chinese}
+
+
+class WorkspaceDenied(WorkspaceError, DeniedError):
     """This person may not do this; another person or a decision is needed."""
 
 
-class WorkspaceInvalid(WorkspaceError):
+class WorkspaceInvalid(WorkspaceError, InvalidInputError):
     """What was sent is not acceptable; the sender must change it."""
 
 
-class WorkspaceNotFound(WorkspaceError):
+class WorkspaceNotFound(WorkspaceError, NotFoundError):
     """There is no such thing for this person (absent and hidden look the same)."""
 
 
-class WorkspaceConflict(WorkspaceError):
+class WorkspaceConflict(WorkspaceError, ConflictError):
     """The thing is in a state that does not allow this step."""
 
     @classmethod

@@ -1,0 +1,390 @@
+"""What a check says: rule, place, count, and for every rule its words and advice. Never a cell value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule with its words. ``blocking`` rules make approval impossible."""
+
+    name: str
+    blocking: bool
+    zh: str
+    en: str
+    advice_zh: str
+    advice_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding: which rule, in which file and column, how many cells or rows."""
+
+    rule: str
+    file: str = ""
+    column: str = ""
+    count: int = 0
+
+    @property
+    def blocking(self) -> bool:
+        """Whether the output cannot leave while this stands."""
+        return RULES[self.rule].blocking
+
+    def to_json(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """For checkers and, on practice output, for the author. ``values`` fill the rule's sentence."""
+        rule = RULES[self.rule]
+        filled = {"count": self.count, **(values or {})}
+        return {
+            "rule": self.rule,
+            "severity": "error" if rule.blocking else "warning",
+            "blocking": rule.blocking,
+            "file": self.file,
+            "column": self.column,
+            "count": self.count,
+            "message": {"zh": rule.zh.format(**filled), "en": rule.en.format(**filled)},
+            "advice": {"zh": rule.advice_zh.format(**filled), "en": rule.advice_en.format(**filled)},
+        }
+
+
+_TABLE: Final = [
+    Rule(
+        "no_output",
+        True,
+        "没有可以审查的表格",
+        "there is no table to check",
+        "把结果写成 /out 下的 CSV 文件",
+        "write the result as a CSV file below /out",
+    ),
+    Rule(
+        "file_type",
+        True,
+        "文件类型不允许，或内容与扩展名不符",
+        "the file type is not admitted, or the content is another than its name says",
+        "只放行表格（CSV、Parquet、JSON 行）；图表请改为其背后的汇总表；不放行 pickle、HTML、SVG、图片和笔记本",
+        "only tables leave (CSV, Parquet, JSON lines); give the aggregate table behind a figure; pickles, HTML, SVG, images and notebooks are refused",
+    ),
+    Rule(
+        "too_many_files",
+        True,
+        "文件过多（{count} 个）",
+        "too many files ({count})",
+        "至多 {max_files} 个文件",
+        "at most {max_files} files",
+    ),
+    Rule(
+        "too_large",
+        True,
+        "文件过大（{count} 字节）",
+        "the file is too large ({count} bytes)",
+        "每个文件至多 {max_bytes} 字节",
+        "at most {max_bytes} bytes a file",
+    ),
+    Rule(
+        "too_many_rows",
+        True,
+        "行数过多（{count} 行）",
+        "too many rows ({count})",
+        "汇总到更粗的分组；至多 {max_rows} 行",
+        "group more coarsely; at most {max_rows} rows",
+    ),
+    Rule(
+        "too_many_columns",
+        True,
+        "列数过多（{count} 列）",
+        "too many columns ({count})",
+        "至多 {max_columns} 列",
+        "at most {max_columns} columns",
+    ),
+    Rule(
+        "too_many_cells",
+        True,
+        "单元格过多（{count} 个）",
+        "too many cells ({count})",
+        "至多 {max_cells} 个单元格",
+        "at most {max_cells} cells",
+    ),
+    Rule(
+        "dense",
+        True,
+        "内容压缩后仍过大（{count} 字节），像是原始记录而不是汇总",
+        "still {count} bytes after compression: looks like records, not aggregates",
+        "只保留分组汇总；压缩后至多 {max_compressed} 字节",
+        "keep group aggregates only; at most {max_compressed} bytes compressed",
+    ),
+    Rule(
+        "duplicate_columns",
+        True,
+        "有 {count} 个列名重复或为空",
+        "{count} column names are repeated or empty",
+        "给每一列不同的名称",
+        "give every column its own name",
+    ),
+    Rule(
+        "unregistered_kind",
+        True,
+        "不是已登记的产出类型（频数表、数值汇总表、模型摘要）",
+        "not a registered kind (frequency table, magnitude table, model summary)",
+        "给出分组列、人数列 n 和汇总值；模型给出 term、estimate 和 n",
+        "give group columns, a count column n and aggregates; for a model term, estimate and n",
+    ),
+    Rule(
+        "other_kind",
+        False,
+        "无法识别产出类型",
+        "the kind of output is not recognised",
+        "审查员需要更多说明",
+        "checkers need more context",
+    ),
+    Rule(
+        "no_counts",
+        True,
+        "没有每组的人数",
+        "no underlying counts",
+        "加一列 n：每组有多少人",
+        "add a column n: how many persons each group has",
+    ),
+    Rule(
+        "small_count",
+        True,
+        "{count} 个单元格是小计数（小于 {threshold}）",
+        "{count} cells are small counts (below {threshold})",
+        "合并分组，或删去人数少于 {threshold} 的组",
+        "merge groups, or drop groups of fewer than {threshold}",
+    ),
+    Rule(
+        "bad_count",
+        True,
+        "{count} 个人数为负或不是整数",
+        "{count} counts are negative or not whole",
+        "人数列只能是非负整数",
+        "a count column holds whole numbers from 0",
+    ),
+    Rule(
+        "missing_count",
+        False,
+        "{count} 个人数为空（被隐去）",
+        "{count} counts are empty (suppressed)",
+        "确认不能由合计推出",
+        "make sure that totals do not give them away",
+    ),
+    Rule(
+        "zero_count",
+        False,
+        "{count} 个人数为零：可能透露某类人不存在",
+        "{count} counts are zero: they may tell that a group has nobody",
+        "考虑合并或删去空组",
+        "consider merging or dropping empty groups",
+    ),
+    Rule(
+        "unrounded_count",
+        True,
+        "{count} 个人数不是 {rounding} 的倍数",
+        "{count} counts are not multiples of {rounding}",
+        "把人数取整到 {rounding} 的倍数，例如 (n / {rounding}).round() * {rounding}",
+        "round counts to multiples of {rounding}, e.g. (n / {rounding}).round() * {rounding}",
+    ),
+    Rule(
+        "suppressed_by_total",
+        True,
+        "{count} 个被隐去的人数可由合计减出",
+        "{count} suppressed counts follow from the total by subtraction",
+        "再隐去一个组，或删去合计行",
+        "suppress a second group, or drop the total",
+    ),
+    Rule(
+        "small_remainder",
+        False,
+        "合计与各组之和相差一个小计数",
+        "total and sum of the groups differ by a small count",
+        "由取整后的各组重新求合计",
+        "compute the total from the rounded groups",
+    ),
+    Rule(
+        "small_share",
+        True,
+        "{count} 个占比对应的人数小于 {threshold}",
+        "{count} shares stand for fewer than {threshold} persons",
+        "合并分组，或删去这些占比",
+        "merge groups, or drop these shares",
+    ),
+    Rule(
+        "full_share",
+        False,
+        "{count} 个占比为 0 或 100%：说明组内人人相同",
+        "{count} shares are 0 or 100 %: everybody in the group is alike",
+        "考虑合并分组",
+        "consider merging groups",
+    ),
+    Rule(
+        "share_without_count",
+        True,
+        "有占比而没有人数列",
+        "shares without a count column",
+        "加一列 n：每组有多少人",
+        "add a column n: how many persons each group has",
+    ),
+    Rule(
+        "extreme_value",
+        True,
+        "最大值、最小值、分位数会暴露个人的值",
+        "minimum, maximum and quantiles show single persons' values",
+        "改用均值，或把值分段后给频数",
+        "give means, or frequencies over bands",
+    ),
+    Rule(
+        "zero_spread",
+        False,
+        "{count} 个标准差为零：组内人人相同",
+        "{count} standard deviations are zero: everybody in the group is alike",
+        "考虑合并分组",
+        "consider merging groups",
+    ),
+    Rule(
+        "saturated_model",
+        True,
+        "模型的剩余自由度少于 {degrees_of_freedom}，或未给出样本量",
+        "fewer than {degrees_of_freedom} residual degrees of freedom, or no number of observations",
+        "减少变量，并给出样本量 n",
+        "use fewer variables and give the number of observations n",
+    ),
+    Rule(
+        "low_order_digits",
+        False,
+        "{count} 个数超过 {digits} 位有效数字；放行时会被截短",
+        "{count} numbers have more than {digits} significant digits; they are cut on release",
+        "按需要先取整",
+        "round first if that matters",
+    ),
+    Rule(
+        "identifier",
+        True,
+        "{count} 个单元格像证件号、电话、邮箱等标识符",
+        "{count} cells look like identity numbers, telephones, e-mail addresses or the like",
+        "不要输出个人标识符",
+        "never output personal identifiers",
+    ),
+    Rule(
+        "identifier_column",
+        True,
+        "列名是直接标识符",
+        "the column is a direct identifier",
+        "删去这一列",
+        "drop this column",
+    ),
+    Rule(
+        "long_text",
+        True,
+        "{count} 个标签超过 {max_text} 个字符",
+        "{count} labels are longer than {max_text} characters",
+        "使用简短的类别名称",
+        "use short category names",
+    ),
+    Rule(
+        "too_many_labels",
+        True,
+        "列中有 {count} 个不同的标签",
+        "the column has {count} distinct labels",
+        "每列至多 {max_labels} 个类别",
+        "at most {max_labels} categories a column",
+    ),
+    Rule(
+        "control_characters",
+        True,
+        "{count} 个单元格含有控制字符或以公式符号开头",
+        "{count} cells hold control characters or begin like a formula",
+        "标签只用普通文字",
+        "use plain words as labels",
+    ),
+    Rule(
+        "duplicate_groups",
+        True,
+        "{count} 行的分组重复：每组应只有一行",
+        "{count} rows repeat a group: one row a group",
+        "先分组汇总，再输出",
+        "group and aggregate before writing",
+    ),
+    Rule(
+        "new_column",
+        True,
+        "{count} 个列名在试运行中没有出现",
+        "{count} column names did not occur in the dry run",
+        "列名要写在代码里，不能来自数据",
+        "column names must stand in the code, not come from data",
+    ),
+    Rule(
+        "new_file_name",
+        False,
+        "文件名在试运行中没有出现，已由系统改名",
+        "the file name did not occur in the dry run and was replaced",
+        "文件名要写在代码里，不能来自数据",
+        "file names must stand in the code, not come from data",
+    ),
+    Rule(
+        "new_label",
+        True,
+        "{count} 个标签既不在代码表、代码和试运行中，也不是常见类别",
+        "{count} labels are in no code list, code or dry run, and no frequent category either",
+        "标签应来自代码表",
+        "labels must come from code lists",
+    ),
+    Rule(
+        "unusual_label",
+        False,
+        "{count} 个标签既不在代码表、代码和试运行中，也不是常见类别",
+        "{count} labels are in no code list, code or dry run, and no frequent category either",
+        "请审查员核对",
+        "checkers look at these",
+    ),
+    Rule(
+        "raw_value",
+        True,
+        "{count} 个单元格与原始数据中少于 {threshold} 条记录的值相同",
+        "{count} cells equal a value that fewer than {threshold} raw records have",
+        "只输出汇总后的类别",
+        "output aggregated categories only",
+    ),
+    Rule(
+        "raw_row",
+        True,
+        "{count} 行与少于 {threshold} 条原始记录相同",
+        "{count} rows equal fewer than {threshold} raw records",
+        "只输出分组汇总",
+        "output group aggregates only",
+    ),
+    Rule(
+        "small_group_in_raw",
+        True,
+        "{count} 行的分组在原始数据中少于 {threshold} 条记录，与所报人数不符",
+        "{count} rows name groups with fewer than {threshold} raw records, whatever count they state",
+        "人数须为真实的不同人数",
+        "counts must be true counts of distinct persons",
+    ),
+    Rule(
+        "raw_numbers",
+        True,
+        "{count} 个数与原始数据列逐一相同",
+        "{count} numbers are the very numbers of a raw column",
+        "只输出汇总值",
+        "output aggregates only",
+    ),
+    Rule(
+        "differencing",
+        False,
+        "与此前放行的同类表相差小计数：{count} 个单元格",
+        "differs from an earlier release by small counts in {count} cells",
+        "请审查员比较两张表",
+        "checkers compare the two tables",
+    ),
+    Rule(
+        "run_not_ok",
+        True,
+        "作业没有正常结束",
+        "the job did not end normally",
+        "请在仿真数据上修正",
+        "fix it on practice data",
+    ),
+]
+RULES: Final[dict[str, Rule]] = {rule.name: rule for rule in _TABLE}

@@ -1,0 +1,76 @@
+"""Checks of text: identifiers by pattern and check digit, long or odd labels, labels from nowhere.
+
+Identifier patterns are ``masking.detection``'s; labels must come from code lists, the code itself, the dry run, or be
+frequent categories of the raw table (PRIVACY.md 16).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.limits import AirlockLimits
+from sandbox.airlock.typed import Shape, TypedTable, is_label, is_total
+
+_FORMULA: Final = re.compile(r"^[=@\t\r]|^[+-][^\d.\s]")
+_NOT_IDENTIFIERS: Final = frozenset({"PERSON", "ORG", "ADDRESS", "BIRTH_DATE", "GPS"})
+"""Types that group labels may legitimately be or look like; raw matching looks at those instead."""
+_WORTH_DETECTING: Final = re.compile(r"[\d@]|[A-Za-z]\d")
+
+
+def check_identifiers(table: TypedTable) -> Iterator[Finding]:
+    """Cells, of any column, and column names in which the detector finds a checksummed or shaped identifier."""
+    from masking.detection import Detector
+
+    detector = Detector()
+    for index, column in enumerate(table.columns):
+        texts = [str(cell) for cell in table.column(index) if cell is not None and not isinstance(cell, bool | float)]
+        texts = [text for text in texts if len(text) >= 5 and _WORTH_DETECTING.search(text)]
+        found = detector.find_many([*texts, column.name])
+        hits = sum(any(f.type not in _NOT_IDENTIFIERS for f in findings) for findings in found)
+        if hits:
+            yield Finding("identifier", table.name, column.name, hits)
+
+
+def check_labels(
+    table: TypedTable,
+    limits: AirlockLimits,
+    *,
+    shape: Shape | None,
+    known: Collection[str],
+    frequent: Collection[str],
+) -> Iterator[Finding]:
+    """Length, characters and origin of labels.
+
+    ``known`` are code lists and the code's own string constants; ``frequent`` are raw categories of many records.
+    Without ``shape`` (the dry run itself) the origin is not asked for.
+    """
+    for index, column in enumerate(table.columns):
+        cells = [cell for cell in table.column(index) if isinstance(cell, str)]
+        labels = {str(cell) for cell in table.column(index) if cell is not None} if is_label(column) else set(cells)
+        for rule, count in (
+            ("long_text", sum(len(cell) > limits.max_text for cell in cells)),
+            ("control_characters", sum(_odd(cell) for cell in [*cells, column.name])),
+            ("too_many_labels", len(labels) if len(labels) > limits.max_labels else 0),
+        ):
+            if count:
+                yield Finding(rule, table.name, column.name, count)
+        if shape is None or not is_label(column):
+            continue
+        seen = shape.files.get(table.original_name, {}).get(column.name, frozenset())
+        strange = {
+            label
+            for label in labels
+            if label not in seen and label not in known and label not in frequent and not is_total(label)
+        } - {"", "true", "false", "True", "False"}
+        if strange:
+            rule = "new_label" if limits.registered_only else "unusual_label"
+            yield Finding(rule, table.name, column.name, len(strange))
+
+
+def _odd(text: str) -> bool:
+    """Control, format and private characters carry what nobody sees; formulas run in the reader's spreadsheet."""
+    return bool(_FORMULA.match(text)) or any(unicodedata.category(ch) in {"Cc", "Cf", "Co", "Cs", "Cn"} for ch in text)

@@ -1,0 +1,85 @@
+"""All checks over one job's output, in one order. Pure but for the raw tables it is given to stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.airlock.checks.counts import check_counts, check_model, check_shares, check_statistics
+from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.labels import check_identifiers, check_labels
+from sandbox.airlock.checks.raw import RawTable, match_raw
+from sandbox.airlock.checks.shape import (
+    check_digits,
+    check_files,
+    check_groups,
+    check_kind,
+    check_names,
+    check_size,
+)
+from sandbox.airlock.limits import AirlockLimits
+from sandbox.airlock.typed import Shape, TypedTable
+from sandbox.contracts import ParsedOutput
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInput:
+    """One output and what its checks may know.
+
+    ``shape`` is the dry run's shape (None while checking practice output). ``direct`` are names of direct
+    identifiers in lower case, ``known`` the labels of code lists and code. ``raws`` is empty for practice output.
+    """
+
+    output: ParsedOutput
+    tables: Sequence[TypedTable]
+    limits: AirlockLimits
+    shape: Shape | None = None
+    direct: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+    raws: Sequence[RawTable] = field(default=())
+
+
+def run_checks(given: CheckInput) -> list[Finding]:
+    """Every finding, blocking ones first, then by file and column."""
+    limits = given.limits
+    findings = list(check_files(given.output, given.tables, limits))
+    readable = []
+    for table in given.tables:
+        sized = list(check_size(table, limits))
+        findings += sized
+        if not any(f.rule in {"too_many_rows", "too_many_columns"} for f in sized):
+            readable.append(table)
+    matched = match_raw(readable, given.raws, limits)
+    findings += matched.findings
+    for table in readable:
+        findings += check_kind(table, limits)
+        findings += check_names(table, given.shape, direct=given.direct)
+        findings += check_counts(table, limits)
+        findings += check_shares(table, limits)
+        findings += check_statistics(table)
+        findings += check_model(table, limits)
+        findings += check_digits(table, limits)
+        findings += check_groups(table)
+        findings += check_identifiers(table)
+        findings += check_labels(table, limits, shape=given.shape, known=given.known, frequent=matched.frequent)
+    return sorted(dict.fromkeys(findings), key=lambda f: (not f.blocking, f.file, f.column, f.rule))
+
+
+def explain(findings: Sequence[Finding], limits: AirlockLimits) -> list[dict[str, Any]]:
+    """Findings in words, with the limits they refer to."""
+    values = {
+        "threshold": limits.threshold,
+        "rounding": limits.rounding,
+        "digits": limits.significant_digits,
+        "max_files": limits.max_files,
+        "max_bytes": limits.max_bytes,
+        "max_rows": limits.max_rows,
+        "max_columns": limits.max_columns,
+        "max_cells": limits.max_cells,
+        "max_compressed": limits.max_compressed,
+        "max_text": limits.max_text,
+        "max_labels": limits.max_labels,
+        "degrees_of_freedom": limits.degrees_of_freedom,
+    }
+    return [finding.to_json(values) for finding in findings]
