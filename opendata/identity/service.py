@@ -21,6 +21,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from opendata.db.base import utc_now
+from opendata.db.engine import Database
 from opendata.errors import AuthenticationError, ConflictError, InvalidInputError, NotFoundError
 from opendata.identity.models import ApiToken, OAuthCode, Organization, SignInFailure, SignInLink, User, WebSession
 from opendata.identity.roles import Actor, Role, check_roles
@@ -185,11 +186,8 @@ def authenticate(session: Session, username: str, password: str, *, now: datetim
     return actor_of(user)
 
 
-def sign_in(database: object, username: str, password: str, *, now: datetime) -> Actor:
+def sign_in(database: Database, username: str, password: str, *, now: datetime) -> Actor:
     """:func:`authenticate` in its own transaction, which is committed whatever the outcome."""
-    from opendata.db.engine import Database
-
-    assert isinstance(database, Database)
     failure: AuthenticationError | None = None
     with database.begin() as session:
         try:
