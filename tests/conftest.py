@@ -1,0 +1,145 @@
+"""What several test folders share: outside data, and one real service for all that need it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("OPENDATA_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Outside data and schemas to test against."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no outside data: set OPENDATA_SHARED (looked in {SHARED.name}/ beside the checkout)")
+    return SHARED
+
+
+@dataclass
+class Service:
+    """A running service: portal, worker, sandbox, in a home of its own."""
+
+    home: Path
+    port: int
+    hub_port: int
+    process: subprocess.Popen[bytes] | None = None
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LANG": "C.UTF-8",
+            "OPENDATA_HOME": str(self.home),
+            "OPENDATA_PORT": str(self.port),
+            "OPENDATA_HUB_PORT": str(self.hub_port),
+            "OPENDATA_DEMO": "true",
+        }
+
+    def settings(self):
+        from opendata.settings import Settings
+
+        return Settings.load(self.home, port=self.port, hub_port=self.hub_port, demo=True)
+
+    def start(self) -> None:
+        """Start all processes and wait for the portal."""
+        log = (self.home.parent / "up.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from opendata.cli import main; main()", "up"],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        from opendata.supervisor.probes import http_ready
+
+        deadline = time.monotonic() + 120
+        while not http_ready("127.0.0.1", self.port, "/readyz"):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the service did not start:\n{self.logs()}")
+            time.sleep(0.2)
+
+    def wait_hub(self) -> None:
+        """Wait until the sandbox answers too."""
+        from opendata.supervisor.probes import http_ready
+
+        deadline = time.monotonic() + 120
+        while not http_ready("127.0.0.1", self.hub_port, "/hub/health"):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the sandbox did not start:\n{self.logs()}")
+            time.sleep(0.3)
+
+    def stop(self) -> None:
+        """Stop all processes."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(60)
+            self.process = None
+
+    def logs(self) -> str:
+        """The end of every log."""
+        files = [self.home.parent / "up.log", *sorted((self.home / "logs").glob("*.log"))]
+        return "\n".join(f"== {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files if file.exists())
+
+    def seed(self) -> None:
+        """The people of the demonstration."""
+        from opendata.cli.demo.people import seed
+        from opendata.db import Database
+
+        database = Database(self.settings())
+        with database.begin() as session:
+            seed(session)
+        database.dispose()
+
+    def link(self, username: str) -> str:
+        """The secret of a one-time sign-in link."""
+        from opendata.cli.demo.people import links
+        from opendata.db import Database
+
+        database = Database(self.settings())
+        with database.begin() as session:
+            secret = links(session)[username]
+        database.dispose()
+        return secret
+
+    def client(self, username: str | None = None, **options: str):
+        """An API client that speaks for a person, or for nobody."""
+        from opendata.cli.client import Client
+
+        if username is None:
+            return Client(self.url, **options)
+        if username not in self.tokens:
+            answer = Client(self.url).post("/api/v1/sign-in", json={"link": self.link(username)})
+            self.tokens[username] = answer["token"]
+        return Client(self.url, self.tokens[username], **options)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One real service for the whole run; tests use datasets of their own names in it."""
+    running = Service(tmp_path_factory.mktemp("service") / "home", free_port(), free_port())
+    running.start()
+    running.seed()
+    yield running
+    running.stop()
