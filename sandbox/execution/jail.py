@@ -1,0 +1,259 @@
+"""A jail as bubblewrap arguments: namespaces, mounts, masks, filters.
+
+The options go through a pipe-like file (``--args``), never on the command line or in the environment of a program
+that still has rights: a session's tokens would show in ``ps``, and an ``LD_PRELOAD`` in its environment would run as
+root. Order matters to bubblewrap: later mounts cover earlier ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from sandbox.contracts import Limits
+from sandbox.execution import seccomp
+from sandbox.execution.profiles import Base, Profile
+
+OpenData: TypeAlias = Callable[[bytes], int]
+
+VENV: Final = "/opt/venv"
+KERNEL_CODE: Final = "/opt/sandbox-kernel"
+GUARDS: Final = "/opt/guard"
+UID_INSIDE: Final = 1000
+START: Final = "import sys; sys.path.insert(0, '/opt/sandbox-kernel'); import runpy; runpy.run_module({!r}, run_name='__main__')"
+
+NETWORK_GUARD: Final = (
+    "网络守卫：沙箱没有网络，{name} 不能使用。数据在 /data；外部文件请走导入审查，结果请走出域审查。",
+    "network guard: the sandbox has no network, so {name} is refused. Data is in /data; files come in through ingress "
+    "review and results leave through the airlock.",
+)
+PACKAGE_GUARD: Final = (
+    "软件包守卫：沙箱不能安装软件包，{name} 不能使用。需要的软件包请告诉管理员，加入内核环境后人人可用。",
+    "package guard: nothing can be installed in the sandbox, so {name} is refused. Ask the administrator to add the "
+    "package to the kernel environment.",
+)
+REFUSED_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(
+        ("curl", "wget", "git", "ssh", "scp", "sftp", "rsync", "nc", "ncat", "telnet", "ftp", "ping", "dig", "nslookup"),
+        NETWORK_GUARD,
+    ),
+    **dict.fromkeys(("pip", "pip3", "uv", "conda", "mamba", "apt", "apt-get", "npm"), PACKAGE_GUARD),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A place of the host that appears in the jail. ``source`` was chosen by the launcher, never by a caller.
+
+    ``below`` is a trusted folder: what follows it in ``source`` may hold no link. ``data`` marks files that are
+    copied if the jail's uid could not read them.
+    """
+
+    source: Path
+    target: str
+    writable: bool = False
+    below: Path | None = None
+    data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Jail:
+    """Everything one jail is made of. ``inputs`` are copied into sealed memory file systems before anything runs.
+
+    ``unsafe_without`` removes a layer (``seccomp``, ``network``, ``userns_lock``) and exists for the tests that
+    show that each layer is needed.
+    """
+
+    profile: Profile
+    limits: Limits
+    command: Sequence[str]
+    binds: Sequence[Bind] = ()
+    inputs: Sequence[tuple[str, int]] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    pass_fds: Sequence[int] = ()
+    unsafe_without: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The kernels' environment and our own code for jails, as found on this host."""
+
+    venv: Path
+    code: Path
+    python_base: Path | None
+    """Where the interpreter lies when it is not the system's (then it appears at the same path inside)."""
+
+    @classmethod
+    def find(cls, kernel_env: Path) -> Environment:
+        """Look at ``kernel_env``; reads two small files, runs nothing.
+
+        Raises:
+            FileNotFoundError: there is no environment.
+        """
+        venv = kernel_env.absolute()
+        interpreter = (venv / "bin" / "python").resolve(strict=True)
+        base = None if interpreter.is_relative_to("/usr") else interpreter.parent.parent
+        return cls(venv, Path(__file__).resolve().parents[1], base)
+
+    def binds(self) -> list[Bind]:
+        """The read-only places every jail gets: the environment, and of our code only what jails may hold."""
+        found = [Bind(self.venv, VENV)]
+        if self.python_base is not None:
+            found.append(Bind(self.python_base, str(self.python_base)))
+        found += [
+            Bind(self.code / name, f"{KERNEL_CODE}/sandbox/{name}")
+            for name in ("__init__.py", "contracts.py", "client", "inside")
+        ]
+        return found
+
+
+def module_command(module: str) -> tuple[str, ...]:
+    """Start a module of ours with the kernels' python, isolated from the user's files and environment."""
+    return (f"{VENV}/bin/python3", "-I", "-c", START.format(module))
+
+
+def options(jail: Jail, base: Base, open_data: OpenData) -> list[str]:
+    """Bubblewrap's options for ``jail``. ``open_data`` turns bytes into a descriptor that bubblewrap reads."""
+    limits, profile = jail.limits, jail.profile
+    without = set(jail.unsafe_without)
+    args = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup"]
+    args += [] if "network" in without else ["--unshare-net"]
+    args += [] if "userns_lock" in without else ["--disable-userns"]
+    args += ["--uid", str(UID_INSIDE), "--gid", str(UID_INSIDE), "--hostname", base.hostname]
+    args += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+    for name, value in environment(jail).items():
+        args += ["--setenv", name, value]
+    args += _system(base, open_data)
+    args += ["--proc", "/proc", "--dev", "/dev"]
+    args += _masks(base, limits, open_data)
+    for entry in profile.tmpfs:
+        if not any(bind.target == entry.path for bind in jail.binds):
+            args += ["--size", str(entry.size(limits)), "--perms", entry.mode, "--tmpfs", entry.path]
+    if profile.guards:
+        for name, script in guard_scripts().items():
+            args += ["--perms", "0555", "--ro-bind-data", str(open_data(script)), f"{GUARDS}/{name}"]
+    for bind in jail.binds:
+        args += ["--bind" if bind.writable else "--ro-bind", str(bind.source), bind.target]
+    for path, fd in jail.inputs:
+        args += ["--perms", "0755", "--dir", os.path.dirname(path)]
+        args += ["--perms", "0444", "--file", str(fd), path]
+    for entry in profile.tmpfs:
+        args += ["--remount-ro", entry.path] if entry.sealed else []
+    args += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", profile.workdir]
+    if "seccomp" not in without:
+        for program in seccomp.programs():
+            args += ["--add-seccomp-fd", str(open_data(program))]
+    return args
+
+
+def environment(jail: Jail) -> dict[str, str]:
+    """What the code inside finds in its environment: nothing of ours, thread counts that match its cores."""
+    threads = str(max(1, int(jail.limits.cpus)))
+    return {
+        "PATH": f"{GUARDS}:{VENV}/bin:/usr/bin:/bin",
+        "HOME": jail.profile.home,
+        "USER": "jovyan",
+        "LOGNAME": "jovyan",
+        "SHELL": "/bin/bash",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",  # noqa: S108 - inside the jail
+        "PYTHONPATH": KERNEL_CODE,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "JUPYTER_RUNTIME_DIR": "/run/jupyter",
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "IPYTHONDIR": f"{jail.profile.home}/.ipython",
+        "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the jail
+        **dict.fromkeys(
+            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "NUMEXPR_MAX_THREADS"),
+            threads,
+        ),
+        **jail.environment,
+    }
+
+
+@cache
+def guard_scripts() -> dict[str, bytes]:
+    """Small programs in front of those that need a network: they name the guard, in two languages, and exit 1."""
+    return {
+        name: f"#!/bin/sh\necho '{zh.format(name=name)}' >&2\necho '{en.format(name=name)}' >&2\nexit 1\n".encode()
+        for name, (zh, en) in REFUSED_COMMANDS.items()
+    }
+
+
+def _system(base: Base, open_data: OpenData) -> list[str]:
+    args: list[str] = []
+    for path in base.read_only:
+        args += ["--ro-bind", path, path]
+    for path, target in base.links.items():
+        args += ["--symlink", target, path]
+    args += ["--dir", "/etc"]
+    for path in base.read_only_if_there:
+        args += ["--ro-bind-try", path, path]
+    for path, text in base.files.items():
+        args += ["--ro-bind-data", str(open_data(text.encode())), path]
+    for path in base.emptied:
+        if os.path.isdir(path):
+            args += ["--size", "4096", "--perms", "0555", "--tmpfs", path, "--remount-ro", path]
+    return args
+
+
+def _masks(base: Base, limits: Limits, open_data: OpenData) -> list[str]:
+    args: list[str] = []
+    for path in base.hidden_files:
+        if os.path.exists(path):
+            args += ["--ro-bind", "/dev/null", path]
+    for path in base.hidden_folders:
+        if os.path.isdir(path):
+            args += ["--size", "4096", "--perms", "0555", "--tmpfs", path, "--remount-ro", path]
+    if base.virtual_files:
+        for path, text in virtual_files(limits).items():
+            if os.path.exists(path):
+                args += ["--perms", "0444", "--ro-bind-data", str(open_data(text)), path]
+    return args
+
+
+def virtual_files(limits: Limits) -> dict[str, bytes]:
+    """Files of /proc that libraries read, with contents that depend on nothing but the jail's own limits."""
+    total = limits.memory_bytes // 1024
+    cores = os.cpu_count() or 1
+    memory = "".join(
+        f"{name + ':':<16}{value:>8} kB\n"
+        for name, value in (
+            ("MemTotal", total),
+            ("MemFree", total),
+            ("MemAvailable", total),
+            ("Buffers", 0),
+            ("Cached", 0),
+            ("SwapCached", 0),
+            ("Active", 0),
+            ("Inactive", 0),
+            ("SwapTotal", 0),
+            ("SwapFree", 0),
+            ("Shmem", 0),
+            ("Slab", 0),
+            ("SReclaimable", 0),
+        )
+    )
+    zeros = " 0" * 10
+    stat = f"cpu {zeros}\n" + "".join(f"cpu{core}{zeros}\n" for core in range(cores))
+    stat += "intr 0\nctxt 0\nbtime 0\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n"
+    return {
+        "/proc/meminfo": memory.encode(),
+        "/proc/stat": stat.encode(),
+        "/proc/loadavg": b"0.00 0.00 0.00 1/1 1\n",
+        "/proc/uptime": b"1.00 1.00\n",
+        "/proc/version": b"Linux\n",
+        "/proc/cpuinfo": _cpuinfo(),
+    }
+
+
+@cache
+def _cpuinfo() -> bytes:
+    """As it was when the launcher started: the flags libraries choose their code by, without moving clock rates."""
+    with open("/proc/cpuinfo", "rb") as file:
+        return b"".join(line for line in file if not line.startswith((b"cpu MHz", b"bogomips", b"BogoMIPS")))
