@@ -1,4 +1,4 @@
-"""The people of the demonstration: departments, a reviewer, a firm, a researcher, checkers, an auditor, three officers."""
+"""The people of the demonstration: officers, a reviewer, a firm, a researcher, checkers, an auditor, administrators."""
 
 from __future__ import annotations
 
