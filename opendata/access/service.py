@@ -29,7 +29,7 @@ from opendata.ledger.events import AuditEvent, EventType
 from opendata.ledger.service import append
 
 KEY_PREFIX: Final = "odk_"
-RECIPIENT_LINE_JOB: Final = "publishing.recipient_line"
+RECIPIENT_LINE_JOB: Final = "recipient_line"
 
 
 def request_access(

@@ -1,18 +1,24 @@
 """Errors of the catalogue. Each carries its reason in both languages."""
 
 from opendata.catalog.texts import Text, text
-from opendata.errors import ConfigurationError, DeniedError, InvalidInputError, NotFoundError
+from opendata.errors import ConfigurationError, DeniedError, InvalidInputError, NotFoundError, OpenDataError
 
 
-class DatasetNotFound(NotFoundError):
+class CatalogError(OpenDataError):
+    """Base of the catalogue's errors; catch it at an edge only. ``reason`` is the sentence in both languages."""
+
+    reason: Text
+
+
+class DatasetNotFound(CatalogError, NotFoundError):
     """There is no such dataset *for this viewer*; a hidden one gives the very same answer."""
 
     def __init__(self) -> None:
-        self.reason: Text = text("没有这个数据集。", "There is no such dataset.")
+        self.reason = text("没有这个数据集。", "There is no such dataset.")
         super().__init__(self.reason["zh"])
 
 
-class CatalogDenied(DeniedError):
+class CatalogDenied(CatalogError, DeniedError):
     """This person may not do this to the catalogue."""
 
     def __init__(self, reason: Text) -> None:
@@ -20,7 +26,7 @@ class CatalogDenied(DeniedError):
         self.reason = reason
 
 
-class InvalidEntry(InvalidInputError):
+class InvalidEntry(CatalogError, InvalidInputError):
     """A field of the entry is missing or wrong; its author must change it. ``field`` names it."""
 
     def __init__(self, field: str, reason: Text) -> None:

@@ -1,10 +1,17 @@
 """Errors of the publishing chain. Each carries its reason in both languages."""
 
 from opendata.catalog.texts import Text
-from opendata.errors import ConflictError, DeniedError, InvalidInputError
+from opendata.errors import ConflictError, DeniedError, InvalidInputError, OpenDataError
 
 
-class PublishingDenied(DeniedError):
+class PublishingError(OpenDataError):
+    """Base of the chain's errors; catch it at an edge only. ``reason`` is the sentence in both languages."""
+
+    reason: Text
+    clause: Text | None = None
+
+
+class PublishingDenied(PublishingError, DeniedError):
     """This person may not do this. ``clause`` names the rule where one stands behind it."""
 
     def __init__(self, reason: Text, *, clause: Text | None = None) -> None:
@@ -13,7 +20,7 @@ class PublishingDenied(DeniedError):
         self.clause = clause
 
 
-class WrongState(ConflictError):
+class WrongState(PublishingError, ConflictError):
     """The edition or intake is not in a state where this can be done."""
 
     def __init__(self, reason: Text) -> None:
@@ -21,7 +28,7 @@ class WrongState(ConflictError):
         self.reason = reason
 
 
-class InvalidSubmission(InvalidInputError):
+class InvalidSubmission(PublishingError, InvalidInputError):
     """An answer, a note or an opinion is missing; the person must complete it."""
 
     def __init__(self, reason: Text) -> None:
@@ -29,7 +36,7 @@ class InvalidSubmission(InvalidInputError):
         self.reason = reason
 
 
-class PublicationRefused(ConflictError):
+class PublicationRefused(PublishingError, ConflictError):
     """The edition may not be published as it is; its officer must change policy, class or intake."""
 
     def __init__(self, reason: Text, *, clause: Text | None = None) -> None:
@@ -38,7 +45,7 @@ class PublicationRefused(ConflictError):
         self.clause = clause
 
 
-class ReceiptInvalid(InvalidInputError):
+class ReceiptInvalid(PublishingError, InvalidInputError):
     """A receipt is not one of ours, was changed, or was signed by another key."""
 
     def __init__(self, reason: Text) -> None:
