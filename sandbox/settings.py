@@ -12,6 +12,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 
 CODE_ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_KERNEL_ENV = CODE_ROOT / ".venv-kernel"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Every name that becomes part of a path: a dataset, a workspace, a job, a session."""
 
@@ -26,7 +27,7 @@ class SandboxSettings:
 
     home: Path
     run_dir: Path
-    kernel_env: Path = CODE_ROOT / ".venv-kernel"
+    kernel_env: Path = DEFAULT_KERNEL_ENV
     web_port: int = 8000
     hub_host: str = "127.0.0.1"
     hub_port: int = 8001

@@ -101,7 +101,7 @@ def _version_2(mounts: str, folder: str) -> dict[str, Path]:
                     with contextlib.suppress(OSError):
                         (place / "cgroup.subtree_control").write_text(f"+{name}")
             enabled = set((parent / "cgroup.subtree_control").read_text().split())
-            found = {name: parent for name in enabled & set(WANTED)}
+            found = dict.fromkeys(enabled & set(WANTED), parent)
             return {**found, "freezer": parent} if found else {}
     return {}
 
@@ -141,9 +141,13 @@ class Group:
 
     def settle(self, limits: Limits) -> None:
         """Inputs are copied: what is in use now plus ``memory_bytes`` is the limit for the code that follows."""
-        name, used = ("memory.max", "memory.current") if self.trees.version == 2 else (
-            "memory.limit_in_bytes",
-            "memory.usage_in_bytes",
+        name, used = (
+            ("memory.max", "memory.current")
+            if self.trees.version == 2
+            else (
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+            )
         )
         now = _number(self.folders, "memory", used)
         if now is None:
@@ -160,7 +164,9 @@ class Group:
 
     def peak_memory(self) -> int | None:
         """The most bytes ever held at once, if the kernel tells."""
-        return _number(self.folders, "memory", "memory.peak" if self.trees.version == 2 else "memory.max_usage_in_bytes")
+        return _number(
+            self.folders, "memory", "memory.peak" if self.trees.version == 2 else "memory.max_usage_in_bytes"
+        )
 
     def out_of_memory(self) -> bool:
         """Whether the kernel killed something here for want of memory."""

@@ -24,21 +24,36 @@ VENV: Final = "/opt/venv"
 KERNEL_CODE: Final = "/opt/sandbox-kernel"
 GUARDS: Final = "/opt/guard"
 UID_INSIDE: Final = 1000
-START: Final = "import sys; sys.path.insert(0, '/opt/sandbox-kernel'); import runpy; runpy.run_module({!r}, run_name='__main__')"
+START: Final = (
+    "import sys; sys.path.insert(0, '/opt/sandbox-kernel'); import runpy; runpy.run_module({!r}, run_name='__main__')"
+)
 
 NETWORK_GUARD: Final = (
     "网络守卫：沙箱没有网络，{name} 不能使用。数据在 /data；外部文件请走导入审查，结果请走出域审查。",
-    "network guard: the sandbox has no network, so {name} is refused. Data is in /data; files come in through ingress "
-    "review and results leave through the airlock.",
+    "network guard: no network in the sandbox, {name} refused. Data is in /data; files come and go through the airlock.",
 )
 PACKAGE_GUARD: Final = (
     "软件包守卫：沙箱不能安装软件包，{name} 不能使用。需要的软件包请告诉管理员，加入内核环境后人人可用。",
-    "package guard: nothing can be installed in the sandbox, so {name} is refused. Ask the administrator to add the "
-    "package to the kernel environment.",
+    "package guard: nothing is installed in the sandbox, {name} refused. Ask the administrator to add the package.",
 )
 REFUSED_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(
-        ("curl", "wget", "git", "ssh", "scp", "sftp", "rsync", "nc", "ncat", "telnet", "ftp", "ping", "dig", "nslookup"),
+        (
+            "curl",
+            "wget",
+            "git",
+            "ssh",
+            "scp",
+            "sftp",
+            "rsync",
+            "nc",
+            "ncat",
+            "telnet",
+            "ftp",
+            "ping",
+            "dig",
+            "nslookup",
+        ),
         NETWORK_GUARD,
     ),
     **dict.fromkeys(("pip", "pip3", "uv", "conda", "mamba", "apt", "apt-get", "npm"), PACKAGE_GUARD),

@@ -211,7 +211,7 @@ def _inner_limits(order: Order, jail: Jail) -> list[str]:
     return ["/usr/bin/prlimit", *limits, "--"] if limits else []
 
 
-def _watch(
+def _watch(  # noqa: PLR0917
     order: Order, watch: _Watch, process: subprocess.Popen[bytes], status_fd: int, output_fd: int | None, started: float
 ) -> None:
     """Until the jail ended or must end: relay its output, keep its log, mind the clock, the caller and SIGTERM."""
@@ -327,7 +327,11 @@ def _not_built(stderr: bytes) -> SandboxUnavailable | LauncherRefused:
     """Bubblewrap's own words; nothing of the user ran, so they quote no data."""
     if b"No space left" in stderr:
         return LauncherRefused("数据超出沙箱的容量。", "The data is larger than the sandbox's limit.")
-    own = [line for line in stderr.decode(errors="replace").splitlines() if line.startswith(("bwrap:", "setpriv:", "prlimit:"))]
+    own = [
+        line
+        for line in stderr.decode(errors="replace").splitlines()
+        if line.startswith(("bwrap:", "setpriv:", "prlimit:"))
+    ]
     words = own[0][:300] if own else "no message"
     return SandboxUnavailable(f"不能建立隔离环境：{words}", f"The jail cannot be built: {words}")
 

@@ -99,7 +99,8 @@ def load(name: str) -> Profile:
     """
     if name not in NAMES:
         raise ProfileError(
-            f"没有这个隔离配置；可选：{'、'.join(NAMES)}。", f"There is no such profile; choose one of {', '.join(NAMES)}."
+            f"没有这个隔离配置；可选：{'、'.join(NAMES)}。",
+            f"There is no such profile; choose one of {', '.join(NAMES)}.",
         )
     given = _read(name)
     try:
