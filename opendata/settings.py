@@ -162,7 +162,7 @@ class Settings:
 
 def _completed(given: dict[str, Any]) -> dict[str, Any]:
     home = Path(given.get("home") or _checkout() / "var").expanduser().resolve()
-    as_root = _boolean("as_root", given.get("as_root", os.geteuid() == 0))
+    as_root = _boolean("as_root", given.get("as_root", _of_root(home)))
     port = _port("port", given.get("port", 8000))
     hub_port = _port("hub_port", given.get("hub_port", 8001))
     run_dir = Path(given["run_dir"]).resolve() if given.get("run_dir") else _run_dir(home, as_root=as_root)
@@ -199,6 +199,14 @@ def _run_dir(home: Path, *, as_root: bool) -> Path:
         return inside
     mark = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     return Path("/run") / f"opendata-{mark}" if as_root else Path("/tmp") / f"opendata-{os.geteuid()}-{mark}"  # noqa: S108 (owner and mode are checked by initialise)
+
+
+def _of_root(home: Path) -> bool:
+    """A home of root's has separate users, whichever of them is asking; a new one gets them when root makes it."""
+    try:
+        return home.stat().st_uid == 0
+    except FileNotFoundError:
+        return os.geteuid() == 0
 
 
 def _port(name: str, value: Any) -> int:

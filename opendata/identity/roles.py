@@ -24,7 +24,7 @@ class Role(StrEnum):
     AUDIT_ADMIN = "audit_admin"
 
     @property
-    def title(self) -> dict[str, str]:
+    def title(self) -> dict[str, str]:  # type: ignore[override]
         """What people read."""
         return _TITLES[self]
 

@@ -247,16 +247,16 @@ def issue_sign_in_link(
 
 def redeem_sign_in_link(session: Session, secret: str, *, now: datetime) -> Actor:
     """The person of a link, which is spent by this. Raises AuthenticationError when unknown, used or expired."""
-    spent = session.execute(
+    spent = session.scalar(
         update(SignInLink)
         .where(SignInLink.id == _hash(secret), SignInLink.used_at.is_(None), SignInLink.expires_at > now)
         .values(used_at=now)
+        .returning(SignInLink.user_id)
         .execution_options(synchronize_session=False)
     )
-    if spent.rowcount != 1:
+    if spent is None:
         raise AuthenticationError
-    user_id = session.scalar(select(SignInLink.user_id).where(SignInLink.id == _hash(secret)))
-    return _actor_by_id(session, user_id or "")
+    return _actor_by_id(session, spent)
 
 
 # Tokens
@@ -321,7 +321,7 @@ def issue_code(
 
 def redeem_code(session: Session, secret: str, *, client_id: str, redirect_uri: str, now: datetime) -> OAuthCode:
     """The code's row, spent by this. Raises AuthenticationError when unknown, used, expired or another client's."""
-    spent = session.execute(
+    spent = session.scalar(
         update(OAuthCode)
         .where(
             OAuthCode.id == _hash(secret),
@@ -331,9 +331,10 @@ def redeem_code(session: Session, secret: str, *, client_id: str, redirect_uri: 
             OAuthCode.expires_at > now,
         )
         .values(used_at=now)
+        .returning(OAuthCode.user_id)
         .execution_options(synchronize_session=False)
     )
-    if spent.rowcount != 1:
+    if spent is None:
         raise AuthenticationError
     return session.scalars(
         select(OAuthCode).where(OAuthCode.id == _hash(secret)).execution_options(populate_existing=True)

@@ -76,7 +76,7 @@ class Verifier:
         """From a verifier line. Raises CheckpointError unless its key id fits its name and key."""
         line = line.strip()
         try:
-            name, key_id, encoded = line.rsplit("+", 2) if line.count("+") == 2 else line.split("+", 2)
+            name, _, encoded = line.split("+", 2)
             raw = base64.b64decode(encoded, validate=True)
         except (ValueError, binascii.Error):
             raise CheckpointError("公钥文件格式不对，应为 name+keyid+base64（malformed verifier line）") from None

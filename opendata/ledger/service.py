@@ -55,10 +55,14 @@ def append(session: Session, event: AuditEvent) -> Entry:
     session.add(LedgerOpening(index=index, subject=event.subject, actor_id=event.actor_id, salt=salt, payload=payload))
     for level, number, node in tree.completed_nodes(index, hashed, _stored_nodes(session)):
         session.add(LedgerNode(level=level, index=number, hash=node))
-    moved = session.execute(
-        update(LedgerHead).where(LedgerHead.id == HEAD, LedgerHead.size == index).values(size=index + 1)
+    moved = session.scalar(
+        update(LedgerHead)
+        .where(LedgerHead.id == HEAD, LedgerHead.size == index)
+        .values(size=index + 1)
+        .returning(LedgerHead.size)
+        .execution_options(synchronize_session=False)
     )
-    if moved.rowcount != 1:
+    if moved is None:
         raise LedgerError("存证账本的头部被同时移动，本次操作未发生，请重试（ledger head moved）")
     session.flush()
     return Entry(index, hashed)
@@ -140,8 +144,8 @@ def export(session: Session, path: Path, *, openings: Callable[[str], bool] | No
             header = {"entries": last.size, "kind": "opendata-ledger-export", "origin": origin, "version": VERSION}
             file.write(canonical(header) + "\n")
             for start in range(0, last.size, _CHUNK):
-                for line in _export_lines(session, start, min(start + _CHUNK, last.size), openings):
-                    file.write(line + "\n")
+                stop = min(start + _CHUNK, last.size)
+                file.writelines(f"{line}\n" for line in _export_lines(session, start, stop, openings))
             file.write(canonical({"checkpoints": [each.note for each in checkpoints]}) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -192,18 +196,24 @@ def _stored_nodes(session: Session) -> tree.Nodes:
 
 def _export_lines(session: Session, start: int, stop: int, openings: Callable[[str], bool] | None) -> list[str]:
     rows = session.execute(
-        select(LedgerEntry.index, LedgerEntry.leaf, LedgerOpening.subject, LedgerOpening.salt, LedgerOpening.payload)
+        select(
+            LedgerEntry.index.label("number"),
+            LedgerEntry.leaf,
+            LedgerOpening.subject,
+            LedgerOpening.salt,
+            LedgerOpening.payload,
+        )
         .outerjoin(LedgerOpening, LedgerOpening.index == LedgerEntry.index)
         .where(LedgerEntry.index >= start, LedgerEntry.index < stop)
         .order_by(LedgerEntry.index)
     ).all()
-    if [row.index for row in rows] != list(range(start, stop)):
+    if [row.number for row in rows] != list(range(start, stop)):
         raise LedgerError("存证账本有缺口（entries are missing）")
     lines = []
     for row in rows:
         shown = row.salt is not None and (openings is None or openings(row.subject))
         opening = {"payload": json.loads(row.payload), "salt": row.salt.hex()} if shown else None
-        lines.append(canonical({"index": row.index, "leaf": json.loads(row.leaf), "opening": opening}))
+        lines.append(canonical({"index": row.number, "leaf": json.loads(row.leaf), "opening": opening}))
     return lines
 
 
