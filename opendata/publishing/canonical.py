@@ -21,7 +21,10 @@ def lines(batch: pa.RecordBatch) -> bytes:
     if batch.num_columns == 0:
         return b"\n" * batch.num_rows
     columns = [_cells(column) for column in batch.columns]
-    joined = pc.binary_join_element_wise(*columns, ",") if len(columns) > 1 else columns[0]
+    if len(columns) == 1:  # an empty line would not be a record
+        joined = pc.if_else(pc.equal(columns[0], ""), '""', columns[0])
+    else:
+        joined = pc.binary_join_element_wise(*columns, ",")
     return ("\n".join(joined.to_pylist()) + "\n").encode()
 
 

@@ -1,11 +1,29 @@
-"""Is this file one of ours? "exact", "same table, other bytes" or "not ours"; only of what is open to everyone."""
+"""Is this file one of ours? "exact", "same table, other bytes" or "not ours".
 
+Publicly answered for unconditional editions of public datasets only: for anything else the answer is "not ours", whether
+it exists or not (PRIVACY.md 27). Offline, a receipt and the release key's public half are enough.
+"""
+
+import gzip
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Final
 
+import pyarrow as pa
+from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from masking.errors import MaskingError
+from masking.taxonomy import OpeningClass
+from opendata.catalog.models import Dataset, Edition, EditionState
+from opendata.catalog.visibility import visible_clause
+from opendata.publishing import canonical, receipt
+
+CHUNK: Final = 1 << 20
+KNOWN_STATES: Final = (EditionState.PUBLISHED, EditionState.SUPERSEDED, EditionState.WITHDRAWN)
 
 
 class Verdict(StrEnum):
@@ -27,10 +45,81 @@ class Verification:
 
 
 def verify_file(session: Session, stream: BinaryIO, filename: str) -> Verification:
-    """Compare a file with the open editions of public datasets. Hidden and conditional ones are never ours."""
-    raise NotImplementedError
+    """Compare a file with the unconditional editions of public datasets. Reads the stream to its end."""
+    with TemporaryDirectory(prefix="verify-") as folder:
+        path = Path(folder) / ("file" + "".join(Path(filename).suffixes[-2:]).lower())
+        sha256 = _copy(stream, path)
+        return verify_path(session, path, sha256)
 
 
-def verify_offline(path: Path, receipt: Path, public_key: Path) -> Verification:
-    """The same with a receipt and the release key only; raises ReceiptInvalid when the receipt is not signed by it."""
-    raise NotImplementedError
+def verify_path(session: Session, path: Path, sha256: str | None = None) -> Verification:
+    """The same for a file on disk; its extension says the format."""
+    sha256 = sha256 or _sha256(path)
+    candidates = session.execute(
+        select(Edition, Dataset.name)
+        .join(Dataset, Dataset.id == Edition.dataset_id)
+        .where(
+            visible_clause(None),
+            Edition.opening_class == OpeningClass.UNCONDITIONAL,
+            Edition.state.in_(KNOWN_STATES),
+            Edition.published_at.is_not(None),
+        )
+        .order_by(Edition.published_at.desc())
+    ).all()
+    for edition, name in candidates:
+        if any(file["sha256"] == sha256 for file in edition.files):
+            return Verification(Verdict.EXACT, name, edition.id, edition.state)
+    digests = _table_digests(path)
+    for edition, name in candidates:
+        if edition.table_digest in digests:
+            return Verification(Verdict.SAME_TABLE, name, edition.id, edition.state)
+    return Verification(Verdict.NOT_OURS)
+
+
+def verify_offline(path: Path, receipt_path: Path, public_key_path: Path) -> Verification:
+    """The same with a receipt and the release key only. Raises ReceiptInvalid."""
+    key = receipt.load_public_key(public_key_path.read_bytes())
+    statement: dict[str, Any] = receipt.verify(receipt_path.read_bytes(), key)
+    dataset, edition = statement["dataset"], statement["edition"]
+    if any(file["sha256"] == _sha256(path) for file in statement["files"]):
+        return Verification(Verdict.EXACT, dataset, edition)
+    if statement["table_digest"] in _table_digests(path):
+        return Verification(Verdict.SAME_TABLE, dataset, edition)
+    return Verification(Verdict.NOT_OURS)
+
+
+def _table_digests(path: Path) -> set[str]:
+    """Digests of the table the file holds, as it is and as text; none when it cannot be read as a table."""
+    digests = set()
+    for read in (_typed, _as_text):
+        try:
+            digests.add(canonical.table_digest(read(path)))
+        except (MaskingError, pa.ArrowException, OSError, ValueError, gzip.BadGzipFile):
+            continue
+    return digests
+
+
+def _typed(path: Path) -> pa.RecordBatchReader:
+    from masking.table import open_table
+
+    return open_table(path)
+
+
+def _as_text(path: Path) -> pa.RecordBatchReader:
+    from masking.table import open_table
+
+    return open_table(path, types=False)
+
+
+def _copy(stream: BinaryIO, path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("wb") as target:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
