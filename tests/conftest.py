@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,11 +55,11 @@ class Service:
 
         return Settings.load(self.home, port=self.port, hub_port=self.hub_port, demo=True)
 
-    def start(self) -> None:
-        """Start all processes and wait for the portal."""
+    def start(self, prefix: Sequence[str] = ()) -> None:
+        """Start all processes, below ``prefix``, and wait for the portal."""
         log = (self.home.parent / "up.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from opendata.cli import main; main()", "up"],
+            [*prefix, sys.executable, "-c", "from opendata.cli import main; main()", "up"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -94,7 +94,26 @@ class Service:
     def logs(self) -> str:
         """The end of every log."""
         files = [self.home.parent / "up.log", *sorted((self.home / "logs").glob("*.log"))]
-        return "\n".join(f"== {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files if file.exists())
+        return "\n".join(
+            f"== {file.name}\n{file.read_text(errors='replace')[-3000:]}" for file in files if file.exists()
+        )
+
+    def entries(self) -> list[tuple[str, str, str]]:
+        """Type, subject and payload of every ledger entry whose opening is still there."""
+        from sqlalchemy import select
+
+        from opendata.db import Database
+        from opendata.ledger.models import LedgerEntry, LedgerOpening
+
+        database = Database(self.settings())
+        with database.session() as session:
+            pairs = session.execute(
+                select(LedgerEntry.type, LedgerOpening.subject, LedgerOpening.payload).join(
+                    LedgerOpening, LedgerOpening.index == LedgerEntry.index
+                )
+            ).all()
+        database.dispose()
+        return [(str(kind), subject, payload) for kind, subject, payload in pairs]
 
     def seed(self) -> None:
         """The people of the demonstration."""
