@@ -95,8 +95,8 @@ def _batches(
     ragged: list[BadRow] = []
 
     def handle(row: pacsv.InvalidRow) -> str:
-        number = header_rows + (row.number or 0)
-        ragged.append(BadRow(guard.line_of_row(number), row.expected_columns, row.actual_columns))
+        line = guard.line_of_row(header_rows + (row.number or 0), blank_lines_are_rows=len(schema) == 1)
+        ragged.append(BadRow(line, row.expected_columns, row.actual_columns))
         return "skip"
 
     def report() -> None:
@@ -136,7 +136,7 @@ def _batches(
         report()
         if held is not None:
             if guard.quotes_are_odd and _last_row_has_breaks(held):
-                raise BadFile("a quote is opened and never closed", line=guard.line_of_row(guard.row))
+                raise BadFile("a quote is opened and never closed", line=guard.row_line)
             yield held
     except BadFile:
         raise

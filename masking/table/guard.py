@@ -10,12 +10,14 @@ import codecs
 import io
 import zlib
 from array import array
-from bisect import bisect_right
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from masking.errors import BadFile
+
+Bytes = npt.NDArray[np.uint8]
 
 BLOCK_BYTES = 1 << 20
 MAX_ROW_BYTES = 8 << 20
@@ -40,18 +42,22 @@ class GuardedText(io.RawIOBase):
         self._rest = memoryview(b"")
         self._lines = 1  # the line that the next byte belongs to
         self._line_bytes = 0
-        self._row = 1  # the row that the next byte belongs to
+        self._row_line = 1
+        self._began_line = False
         self._in_quotes = False
-        self._breaks_in_rows = array("q")  # row numbers, one for each line break inside a quoted cell
+        self._continued = array("q")  # lines that begin inside a quoted cell
+        self._blank = array("q")  # lines without a character
+        self._skips: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._skips_state = (0, 0, False)
         self._ended = False
 
     def readable(self) -> bool:
         """Yes."""
         return True
 
-    def readinto(self, buffer: object) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` with checked UTF-8."""
-        target = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        target = memoryview(buffer).cast("B")
         while not self._rest and not self._ended:
             self._rest = memoryview(self._next())
         size = min(len(target), len(self._rest))
@@ -63,14 +69,22 @@ class GuardedText(io.RawIOBase):
         """Give ``text`` again before what follows: for a header that was read too far."""
         self._rest = memoryview(text + bytes(self._rest))
 
-    def line_of_row(self, row: int) -> int:
-        """Line (from 1) on which ``row`` (from 1) begins, counting the line breaks inside quoted cells before it."""
-        return row + bisect_right(self._breaks_in_rows, row - 1)
+    def line_of_row(self, row: int, *, blank_lines_are_rows: bool) -> int:
+        """Line (from 1) on which ``row`` (from 1) begins: rows may span lines, and blank lines may be none."""
+        state = (len(self._continued), len(self._blank), blank_lines_are_rows)
+        if state != self._skips_state:
+            parts = [np.frombuffer(self._continued, dtype=np.int64)] if self._continued else []
+            if self._blank and not blank_lines_are_rows:
+                parts.append(np.frombuffer(self._blank, dtype=np.int64))
+            skipped = np.sort(np.concatenate(parts)) if parts else np.zeros(0, dtype=np.int64)
+            self._skips = skipped - np.arange(len(skipped))  # each skipped line as the row that follows it
+            self._skips_state = state
+        return row + int(np.searchsorted(self._skips, row, side="right"))
 
     @property
-    def row(self) -> int:
-        """The row (from 1) that the next byte belongs to."""
-        return self._row
+    def row_line(self) -> int:
+        """Line (from 1) on which the last row begins."""
+        return self._row_line
 
     @property
     def quotes_are_odd(self) -> bool:
@@ -107,13 +121,20 @@ class GuardedText(io.RawIOBase):
         self._track_rows(flat, ends)
         self._lines += len(ends)
 
-    def _track_rows(self, flat: np.ndarray, ends: np.ndarray) -> None:
+    def _track_rows(self, flat: Bytes, ends: npt.NDArray[np.int64]) -> None:
         quotes = np.flatnonzero(flat == 34)
         inside = (np.searchsorted(quotes, ends) + self._in_quotes) % 2 == 1
-        if inside.any():
-            rows = self._row + np.cumsum(~inside)[inside]
-            self._breaks_in_rows.frombytes(rows.astype(np.int64).tobytes())
-        self._row += int((~inside).sum())
+        lines = self._lines + np.arange(len(ends))
+        starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+        lengths = ends - starts
+        lone_return = (lengths == 1) & (flat[starts] == 13) if len(ends) else lengths == 1
+        blank = ((lengths == 0) | lone_return) & ~np.concatenate(([self._in_quotes], inside[:-1]))[: len(ends)] & ~inside
+        if self._began_line and len(ends):
+            blank[0] = False
+        self._continued.frombytes((lines[inside] + 1).astype(np.int64).tobytes())
+        self._blank.frombytes(lines[blank].astype(np.int64).tobytes())
+        self._began_line = bool(len(flat) and flat[-1] != 10)
+        self._row_line = int(lines[~inside][-1]) + 1 if not inside.all() else self._row_line
         self._in_quotes = bool((len(quotes) + self._in_quotes) % 2)
 
 
@@ -137,9 +158,9 @@ class Gunzip(io.RawIOBase):
         """Yes."""
         return True
 
-    def readinto(self, buffer: object) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` with decompressed bytes."""
-        target = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        target = memoryview(buffer).cast("B")
         while True:
             if not self._pending:
                 self._pending = self._stream.read(1 << 16)
