@@ -69,6 +69,12 @@ def check_vote(state: RequestState, decision: Decision, explanation: str, *, vot
         )
 
 
+def check_reason(reason: str) -> None:
+    """Raise unless a reason is given."""
+    if not MIN_EXPLANATION <= len(reason.strip()) <= MAX_EXPLANATION:
+        raise AirlockInvalid("请说明理由（10–4000 字） · a reason of 10 to 4000 characters is required")
+
+
 def outcome(ballots: Sequence[Ballot], *, needed: int, third: bool) -> RequestState | None:
     """What the votes decide; None while more are awaited, `THIRD_REVIEW` when two disagree.
 

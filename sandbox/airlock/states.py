@@ -32,7 +32,7 @@ S = RequestState
 TRANSITIONS: dict[RequestState, frozenset[RequestState]] = {
     S.SUBMITTED: frozenset({S.CHECKING}),
     S.CHECKING: frozenset({S.BLOCKED, S.IN_REVIEW}),
-    S.BLOCKED: frozenset({S.RETURNED, S.REJECTED, S.THIRD_REVIEW}),
+    S.BLOCKED: frozenset({S.RETURNED, S.REJECTED}),
     S.IN_REVIEW: frozenset({S.APPROVED, S.RETURNED, S.REJECTED, S.THIRD_REVIEW}),
     S.THIRD_REVIEW: frozenset({S.APPROVED, S.RETURNED, S.REJECTED}),
     S.APPROVED: frozenset({S.RELEASING}),

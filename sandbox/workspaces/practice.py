@@ -115,11 +115,11 @@ def _by_type(
     if pa.types.is_integer(type_):
         if rule is not None and rule.role is Role.DIRECT_IDENTIFIER and low is None:
             return pa.array(range(1, rows + 1)).cast(type_)
-        first, last = int(_number(low, 0)), int(_number(high, 99))
-        return pa.array(rng.integers(first, max(first, last) + 1, rows)).cast(type_, safe=False)
+        least, most = int(_number(low, 0)), int(_number(high, 99))
+        return pa.array(rng.integers(least, max(least, most) + 1, rows)).cast(type_, safe=False)
     if pa.types.is_floating(type_) or pa.types.is_decimal(type_):
-        first, last = _number(low, 0.0), _number(high, 100.0)
-        return pa.array((first + (last - first) * rng.random(rows)).round(2)).cast(type_)
+        bottom, top = _number(low, 0.0), _number(high, 100.0)
+        return pa.array((bottom + (top - bottom) * rng.random(rows)).round(2)).cast(type_)
     return _cast(_texts(rule, hints, rows, rng, faker), type_)
 
 
