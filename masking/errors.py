@@ -19,6 +19,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 class MaskingError(Exception):
     """Base of every error of this library. Catch it at the edge: nothing was published, nothing half-written is visible."""
 
+    message_is_safe = True  # messages hold no cell value and no key, so a service may show them as they are
+
 
 class PolicyError(MaskingError):
     """

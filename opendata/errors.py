@@ -81,9 +81,7 @@ def safe_sentence(error: BaseException) -> str:
 
     Libraries put cell values into their messages ("Could not convert '…'"), so an unknown message never passes.
     """
-    from masking.errors import MaskingError
-
-    if getattr(error, "message_is_safe", False) or isinstance(error, MaskingError):
+    if getattr(error, "message_is_safe", False):
         return str(error)
     if isinstance(error, MemoryError):
         return "内存不足，未发布任何内容；请减小数据或增加内存后重试"

@@ -70,7 +70,7 @@ def verify(
     if receipt is not None and key is not None:
         from opendata.publishing.verify import verify_offline
 
-        verdict = verify_offline(file, receipt.read_bytes(), key.read_bytes())
+        verdict = str(verify_offline(file, receipt, key).verdict)
     else:
         from opendata.cli.client import Client
 

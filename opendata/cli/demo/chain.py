@@ -322,5 +322,5 @@ def verify_ledger(demo: Demo) -> None:
                 export(session, target)
             key = (demo.settings.keys_dir / "public" / "checkpoint.pub").read_text(encoding="utf-8")
             verdict = verify_export(target, key)
-        line.made = f"{verdict.tree_size} " + demo.text("条", "entries")
-        line.where = verdict.root_hash[:16] if isinstance(verdict.root_hash, str) else verdict.root_hash.hex()[:16]
+        line.made = f"{verdict.entries} " + demo.text("条", "entries")
+        line.where = verdict.root[:16]
