@@ -264,7 +264,19 @@ class ParsedOutput:
 
     def to_json(self) -> dict[str, Any]:
         """The form the parser writes."""
-        return {"version": VERSION, "files": [asdict(file) for file in self.files]}
+        files = [
+            {
+                "name": file.name,
+                "kind": file.kind,
+                "bytes": file.bytes,
+                "sha256": file.sha256,
+                "columns": [asdict(column) for column in file.columns],
+                "rows": file.rows,
+                "findings": [asdict(finding) for finding in file.findings],
+            }
+            for file in self.files
+        ]
+        return {"version": VERSION, "files": files}
 
     @classmethod
     def from_json(cls, given: str | bytes) -> Self:

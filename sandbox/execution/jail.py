@@ -30,7 +30,7 @@ START: Final = (
 
 NETWORK_GUARD: Final = (
     "网络守卫：沙箱没有网络，{name} 不能使用。数据在 /data；外部文件请走导入审查，结果请走出域审查。",
-    "network guard: no network in the sandbox, {name} refused. Data is in /data; files come and go through the airlock.",
+    "network guard: no network in the sandbox, {name} refused. Data is in /data; files travel through the airlock.",
 )
 PACKAGE_GUARD: Final = (
     "软件包守卫：沙箱不能安装软件包，{name} 不能使用。需要的软件包请告诉管理员，加入内核环境后人人可用。",

@@ -104,7 +104,9 @@ class Prober:
         return [
             Check(
                 "memory_bomb",
-                "stopped" if memory is not None and memory[1] != "survived" else "missing",
+                "stopped"
+                if memory is not None and (memory[0].reason == "memory" or memory[1] == "refused")
+                else "missing",
                 "内存炸弹被拦住" + ("。" if counted else "（只按单个进程限制）。"),
                 "A memory bomb is stopped" + ("." if counted else " (each process only)."),
             ),

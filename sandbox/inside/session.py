@@ -85,7 +85,7 @@ def _serve_on(listening: socket.socket) -> None:
     """Let Jupyter take the inherited socket where it would bind one of its own."""
     # jupyter_events compiles a grammar at import for a format we do not use: 1 to 3 seconds of every start.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
-    import jupyter_server.serverapp as serverapp
+    from jupyter_server import serverapp
 
     serverapp.bind_unix_socket = lambda *_args, **_options: listening
     serverapp.unix_socket_in_use = lambda _path: False
