@@ -230,6 +230,8 @@ def _finding(tally: _Tally) -> ColumnFinding:
         return mixed
     if header and header.type == "ADDRESS" and tally.characters / max(tally.checked, 1) < 5:
         header = word("REGION")
+    if header and header.type == "DATE" and not pa.types.is_temporal(tally.type) and tally.share("DATE") < SURE:
+        header = None  # times of day, durations: not dates
     if header and header.type != "FREE_TEXT":
         return _by_header(tally, header)
     region = max(("REGION", "REGION_NAME"), key=tally.share)
@@ -328,8 +330,9 @@ def _mixed(tally: _Tally) -> ColumnFinding | None:
 
 
 def _about_places(findings: Sequence[ColumnFinding]) -> bool:
-    """True if every column names or codes an administrative division: a table of places, not of persons."""
-    return bool(findings) and all(finding.type == "REGION" for finding in findings)
+    """True if every column names or codes an administrative division and one code tells the rows apart: a gazetteer."""
+    coded = any(finding.checked and finding.passed == finding.checked == finding.distinct for finding in findings)
+    return coded and all(finding.type == "REGION" for finding in findings)
 
 
 def _place(finding: ColumnFinding) -> ColumnFinding:

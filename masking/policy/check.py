@@ -1,13 +1,28 @@
-"""Whether a policy may be run on a table: names, keys, domains, limits. Raises the first reason; changes nothing."""
+"""Whether a policy may be run on a table: names, keys, parameters, roles, limits. Raises the first reason found.
+
+Pure: reads the policy, the table's schema and, where given, counts of its columns. Nothing is masked and no key is needed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 
-from masking.policy.model import MaskingPolicy
+from masking import techniques
+from masking.disclosure.frequency import check_shape
+from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, UnsupportedColumn, suggestion
+from masking.policy.model import DROP, FREE_TEXT, KEYED_TECHNIQUES, AttributeRule, MaskingPolicy
+from masking.taxonomy import Role
+
+SMALL: Final = 10_000
+"""Distinct values below which a token is guessed by its frequency (PRIVACY 12)."""
+SKEWED: Final = 0.01
+"""Share of the most frequent value above which a token is guessed."""
+FOR_DIRECT_IDENTIFIERS: Final = frozenset({DROP, FREE_TEXT, *KEYED_TECHNIQUES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,128 @@ def check(
     policy: MaskingPolicy,
     schema: pa.Schema | None = None,
     statistics: Mapping[str, ColumnStatistics] | None = None,
+    *,
+    files: Path | None = None,
 ) -> None:
-    """Raise a PolicyError unless the policy is complete and sane, for the table's columns if ``schema`` is given."""
-    raise NotImplementedError
+    """Raise unless the policy is complete and sane; with ``schema`` also for the table's columns and their types.
+
+    ``statistics`` of the raw columns lets it refuse tokens of small or skewed columns; ``files`` is the folder that
+    hierarchies may be read from.
+
+    Raises:
+        UnknownAttribute: policy and table do not name the same columns.
+        UnknownTechnique, InvalidParameter, UnkeyedToken: a rule is wrong.
+        UnsupportedColumn: a technique cannot work on a column's type.
+        PolicyError: roles, limits, aggregate or unit contradict each other.
+    """
+    if schema is not None:
+        _check_names(policy, schema)
+    for rule in policy.attributes.values():
+        _check_rule(rule, schema, files)
+        if statistics and rule.name in statistics:
+            _check_token(rule, statistics[rule.name])
+    _check_unit(policy)
+    _check_limits(policy)
+    _check_aggregate(policy)
+    if not policy.is_aggregate and not policy.kept:
+        raise PolicyError("the policy drops every attribute; nothing would be left to publish")
+
+
+def _check_names(policy: MaskingPolicy, schema: pa.Schema) -> None:
+    columns = list(schema.names)
+    missing = [name for name in policy.attributes if name not in columns]
+    if missing:
+        near = suggestion(missing[0], [name for name in columns if name not in policy.attributes])
+        error = UnknownAttribute.from_missing(missing, columns)
+        if near:
+            error = UnknownAttribute(f"{error}{near}")
+        raise error.at(policy.attributes[missing[0]].line or None)
+    unnamed = [name for name in columns if name not in policy.attributes]
+    if unnamed:
+        raise UnknownAttribute.from_unnamed(unnamed)
+
+
+def _check_rule(rule: AttributeRule, schema: pa.Schema | None, files: Path | None) -> None:
+    line = rule.line or None
+    try:
+        made = techniques.get(rule.technique).check(rule.parameters, attribute=rule.name, key=rule.key, files=files)
+    except PolicyError as error:
+        raise error.at(line) from None
+    if rule.role is Role.DIRECT_IDENTIFIER and rule.technique not in FOR_DIRECT_IDENTIFIERS:
+        raise PolicyError(
+            f"attribute {rule.name!r}: {rule.technique} does not remove a direct identifier (a mask is for screens); "
+            f"use one of {sorted(FOR_DIRECT_IDENTIFIERS)}, or, if the result no longer points to one person, the role "
+            "quasi_identifier",
+            line=line,
+        )
+    if rule.role is Role.INSENSITIVE and rule.pseudonym:
+        raise PolicyError(
+            f"attribute {rule.name!r}: a pseudonym of an insensitive attribute; declare what it is (direct_identifier or "
+            "quasi_identifier)",
+            line=line,
+        )
+    if schema is not None:
+        try:
+            made.output_type(schema.field(rule.name).type)
+        except UnsupportedColumn as error:
+            raise error.of(rule.name) from None
+
+
+def _check_token(rule: AttributeRule, column: ColumnStatistics) -> None:
+    """PRIVACY 12: a token of a small or skewed column is a quasi-identifier and must be counted as one."""
+    if not rule.pseudonym or rule.role is Role.QUASI_IDENTIFIER:
+        return
+    if column.distinct < SMALL or column.top_share > SKEWED:
+        why = f"{column.distinct} distinct values" if column.distinct < SMALL else f"one value holds {column.top_share:.1%} of the rows"
+        raise PolicyError(
+            f"attribute {rule.name!r}: tokens of this column can be guessed by frequency ({why}); drop it, or give it the "
+            "role quasi_identifier so that k-anonymity counts it",
+            line=rule.line or None,
+        )
+
+
+def _check_unit(policy: MaskingPolicy) -> None:
+    if policy.unit is not None and policy.unit not in policy.attributes:
+        raise UnknownAttribute(
+            f"unit names {policy.unit!r}, which is no attribute{suggestion(policy.unit, policy.attributes)}"
+        )
+
+
+def _check_limits(policy: MaskingPolicy) -> None:
+    limits = policy.limits
+    for name, value in (("k_anonymity", limits.k_anonymity), ("distinct_l_diversity", limits.distinct_l_diversity)):
+        if value is not None and value < 2:
+            raise InvalidParameter(f"limits: {name} must be at least 2, or absent")
+    if not 0 <= limits.suppression < 1:
+        raise InvalidParameter("limits: suppression must be in [0, 1)")
+    if limits.suppression and limits.k_anonymity is None and limits.distinct_l_diversity is None:
+        raise InvalidParameter("limits: suppression needs a limit that rows are suppressed for")
+    if limits.k_anonymity is not None and not policy.quasi_identifiers and not policy.is_aggregate:
+        raise PolicyError("limits: k_anonymity has nothing to count: no quasi-identifier is kept")
+    if limits.distinct_l_diversity is not None and not policy.sensitive:
+        raise PolicyError("limits: distinct_l_diversity has nothing to count: no sensitive attribute is kept")
+
+
+def _check_aggregate(policy: MaskingPolicy) -> None:
+    aggregate = policy.aggregate
+    if aggregate is None:
+        return
+    measured = check_shape(
+        aggregate.by, aggregate.measures, aggregate.threshold, aggregate.rounding, aggregate.clamp, aggregate.dominance
+    )
+    for name in (*aggregate.by, *measured, *aggregate.clamp):
+        if name not in policy.attributes:
+            raise UnknownAttribute(f"aggregate names {name!r}, which is no attribute{suggestion(name, policy.attributes)}")
+    for name in aggregate.by:
+        rule = policy.attributes[name]
+        if rule.role is Role.DIRECT_IDENTIFIER or rule.dropped or rule.pseudonym or rule.technique == FREE_TEXT:
+            raise PolicyError(
+                f"aggregate: {name!r} cannot group cells: it is a {rule.role.value} under {rule.technique}",
+                line=rule.line or None,
+            )
+    for name in measured:
+        rule = policy.attributes[name]
+        if rule.role is Role.DIRECT_IDENTIFIER:
+            raise PolicyError(f"aggregate: a direct identifier ({name!r}) is not measured", line=rule.line or None)
+
+

@@ -1,17 +1,288 @@
-"""Reads and writes masking policies as YAML; every error names line and column and, for a near miss, the right word."""
+"""Reads and writes masking policies as YAML; every error names line and column and, for a near miss, the right word.
+
+A policy is plain data: no tags, no anchors and aliases (which could grow without bound), at most 1 MiB.
+"""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
-from masking.policy.model import MaskingPolicy
+import jsonschema
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+
+from masking.errors import PolicyError, UnknownTechnique, suggestion
+from masking.policy.model import KEEP, Aggregate, AttributeRule, Limits, MaskingPolicy, SandboxRules
+from masking.policy.schema import RULE_WORDS, json_schema
+from masking.taxonomy import DataLevel, Role
+
+LARGEST: Final = 1 << 20
+"""Bytes of a policy text; the largest real one is some tens of kilobytes."""
 
 
 def load(source: str | Path) -> MaskingPolicy:
-    """The policy in ``source``: a path, or YAML text (a string with a line break is text)."""
-    raise NotImplementedError
+    """The policy in ``source``: a path, or YAML text (a string with a line break is text).
+
+    Raises:
+        PolicyError: the text is not a policy; ``line`` and ``column`` (from 1) say where.
+    """
+    text = _text(source)
+    document = _parse(text)
+    _check_shape(document)
+    return _policy(document, text)
 
 
 def dump(policy: MaskingPolicy) -> str:
-    """YAML text that ``load`` reads back to an equal policy."""
-    raise NotImplementedError
+    """YAML text that ``load`` reads back to an equal policy (line numbers aside)."""
+    plain: dict[str, Any] = {"version": policy.version, "dataset": policy.dataset}
+    for name in ("title", "origin"):
+        if getattr(policy, name):
+            plain[name] = _flow(getattr(policy, name))
+    if policy.level:
+        plain["level"] = policy.level.value
+    if policy.unit:
+        plain["unit"] = policy.unit
+    plain["attributes"] = {name: _flow(_rule_words(rule)) for name, rule in policy.attributes.items()}
+    limits = {name: getattr(policy.limits, name) for name in Limits.__slots__ if getattr(policy.limits, name)}
+    if limits:
+        plain["limits"] = _flow(limits)
+    if policy.aggregate:
+        plain["aggregate"] = _aggregate_words(policy.aggregate)
+    if policy.sandbox != SandboxRules():
+        plain["sandbox"] = _flow({name: getattr(policy.sandbox, name) for name in SandboxRules.__slots__})
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.allow_unicode = True
+    yaml.dump(_commented(plain), stream)
+    return stream.getvalue()
+
+
+# Reading.
+
+
+def _text(source: str | Path) -> str:
+    if isinstance(source, str) and "\n" in source:
+        text = source
+    else:
+        try:
+            with Path(source).open("rb") as file:
+                raw = file.read(LARGEST + 1)
+            text = raw[: LARGEST + 1].decode("utf-8-sig")
+        except OSError as error:
+            raise PolicyError(f"the policy file {Path(source).name!r} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise PolicyError("the policy file is not UTF-8") from None
+    if len(text.encode("utf-8", "replace")) > LARGEST:
+        raise PolicyError(f"a policy holds at most {LARGEST} bytes")
+    return text
+
+
+def _parse(text: str) -> CommentedMap:
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            tag = getattr(event, "tag", None)
+            if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
+                raise PolicyError("a policy has no anchors and aliases", **_mark(event.start_mark))
+            if tag is not None and str(tag) not in {"!", "None"}:
+                raise PolicyError("a policy has no tags", **_mark(event.start_mark))
+        document = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        place = _mark(error.problem_mark) if error.problem_mark else {}
+        problem = str(error.problem or "not YAML").split("\n", maxsplit=1)[0].split(" with value", maxsplit=1)[0]
+        raise PolicyError(f"not YAML: {problem}", **place) from None
+    except (YAMLError, ValueError, RecursionError):
+        raise PolicyError("not YAML") from None
+    if not isinstance(document, CommentedMap):
+        raise PolicyError("a policy is a mapping that begins with `version:`", line=1, column=1)
+    return document
+
+
+def _mark(mark: Any) -> dict[str, int]:
+    return {"line": mark.line + 1, "column": mark.column + 1}
+
+
+def _check_shape(document: CommentedMap) -> None:
+    schema = json_schema()
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(_plain(document)), key=lambda e: (e.validator != "additionalProperties", *_place(document, e.absolute_path, None)))
+    if errors:
+        raise _in_words(document, errors[0])
+    for name, rule in document["attributes"].items():
+        if "technique" not in rule and rule["role"] in (Role.DIRECT_IDENTIFIER, Role.QUASI_IDENTIFIER):
+            line, column = _place(document, ["attributes", name], None)
+            raise PolicyError(
+                f"attribute {str(name)!r}: a {rule['role']} needs a technique (to keep it as it is, write `technique: keep`)",
+                line=line,
+                column=column,
+            )
+
+
+def _in_words(document: CommentedMap, error: jsonschema.ValidationError) -> PolicyError:
+    """The schema's complaint as one sentence with a place and, for a near miss, the right word."""
+    path = [str(step) for step in error.absolute_path]
+    where = ".".join(path) or "the policy"
+    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
+        known = list(error.schema.get("properties", ()))
+        name = next(str(key) for key in error.instance if key not in known)
+        line, column = _place(document, error.absolute_path, name)
+        return PolicyError(f"{where} has no entry {name!r}{suggestion(name, known) or f'; known: {sorted(known)}'}", line=line, column=column)
+    line, column = _place(document, error.absolute_path, None)
+    if error.validator == "enum":
+        given = str(error.instance)
+        known = [str(choice) for choice in error.validator_value]
+        if path and path[-1] == "technique":
+            return UnknownTechnique.from_name(given, known).at(line, column)
+        return PolicyError(f"{where}: {given!r} is not one of {known}{suggestion(given, known)}", line=line, column=column)
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return PolicyError(f"{where} needs {missing}", line=line, column=column)
+    if error.validator == "const":
+        return PolicyError(f"{where}: this program reads version {error.validator_value}", line=line, column=column)
+    if error.validator == "type":
+        return PolicyError(f"{where} must be {_kind(error.validator_value)}", line=line, column=column)
+    sense = {"minimum": "at least", "exclusiveMaximum": "less than", "minLength": "at least of length", "minProperties": "at least of size", "minItems": "at least of size", "maxItems": "at most of size", "maxProperties": "at most of size"}
+    if str(error.validator) in sense:
+        return PolicyError(f"{where} must be {sense[str(error.validator)]} {error.validator_value}", line=line, column=column)
+    return PolicyError(f"{where}: {error.message}", line=line, column=column)
+
+
+def _kind(names: str | Sequence[str]) -> str:
+    words = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    return " or ".join(words.get(name, name) for name in ([names] if isinstance(names, str) else names))
+
+
+def _place(document: Any, path: Iterable[Any], key: str | None) -> tuple[int, int]:
+    """Line and column, from 1, of the entry at ``path`` (of its word ``key`` if given)."""
+    node, line, column = document, 1, 1
+    for step in [*path, *([key] if key is not None else [])]:
+        if isinstance(node, CommentedMap) and step in node:
+            at = node.lc.key(step)
+        elif isinstance(node, CommentedSeq) and isinstance(step, int):
+            at = node.lc.item(step)
+        else:
+            break
+        line, column = at[0] + 1, at[1] + 1
+        node = node[step]
+    return line, column
+
+
+def _policy(document: CommentedMap, text: str) -> MaskingPolicy:
+    plain = _plain(document)
+    attributes = {
+        name: _rule(name, rule, _place(document, ["attributes"], name)[0]) for name, rule in plain["attributes"].items()
+    }
+    return MaskingPolicy(
+        version=plain["version"],
+        dataset=plain["dataset"],
+        title=plain.get("title", {}),
+        origin=plain.get("origin", {}),
+        level=DataLevel(plain["level"]) if "level" in plain else None,
+        unit=plain.get("unit"),
+        attributes=attributes,
+        limits=Limits(**plain.get("limits", {})),
+        aggregate=_aggregate(plain["aggregate"]) if "aggregate" in plain else None,
+        sandbox=_sandbox(plain.get("sandbox", {})),
+        source_text=text,
+    )
+
+
+def _rule(name: str, words: Mapping[str, Any], line: int) -> AttributeRule:
+    return AttributeRule(
+        name=name,
+        role=Role(words["role"]),
+        technique=words.get("technique", KEEP),
+        parameters={word: value for word, value in words.items() if word not in RULE_WORDS},
+        key=words.get("key"),
+        level=DataLevel(words["data_level"]) if "data_level" in words else None,
+        title=words.get("title", {}),
+        reason=words.get("reason", ""),
+        codes=tuple(words["codes"]) if "codes" in words else None,
+        practice=words.get("practice"),
+        line=line,
+        invented=words.get("invented", False),
+    )
+
+
+def _aggregate(words: Mapping[str, Any]) -> Aggregate:
+    given = dict(words)
+    given["by"] = tuple(given["by"])
+    if "clamp" in given:
+        given["clamp"] = {name: (bounds[0], bounds[1]) for name, bounds in given["clamp"].items()}
+    if given.get("dominance"):
+        given["dominance"] = (int(given["dominance"][0]), float(given["dominance"][1]))
+    return Aggregate(**given)
+
+
+def _sandbox(words: Mapping[str, Any]) -> SandboxRules:
+    given = dict(words)
+    if "kinds" in given:
+        given["kinds"] = tuple(given["kinds"])
+    return SandboxRules(**given)
+
+
+def _plain(node: Any) -> Any:
+    """Python values without ruamel's types; keys become text."""
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain(item) for item in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return str(node)  # dates and times stay as written
+
+
+# Writing.
+
+
+def _rule_words(rule: AttributeRule) -> dict[str, Any]:
+    words: dict[str, Any] = {"role": rule.role.value, "technique": rule.technique, **rule.parameters}
+    for name, value in (
+        ("key", rule.key),
+        ("data_level", rule.level.value if rule.level else None),
+        ("title", dict(rule.title)),
+        ("reason", rule.reason),
+        ("codes", list(rule.codes) if rule.codes is not None else None),
+        ("practice", rule.practice),
+        ("invented", rule.invented),
+    ):
+        if value not in (None, "", {}, False):
+            words[name] = value
+    return words
+
+
+def _aggregate_words(aggregate: Aggregate) -> dict[str, Any]:
+    words: dict[str, Any] = {
+        "by": _flow(list(aggregate.by)),
+        "measures": {name: _flow(measure) for name, measure in aggregate.measures.items()},
+        "threshold": aggregate.threshold,
+        "rounding": aggregate.rounding,
+    }
+    if aggregate.clamp:
+        words["clamp"] = {name: _flow(list(bounds)) for name, bounds in aggregate.clamp.items()}
+    words["dominance"] = _flow(list(aggregate.dominance)) if aggregate.dominance else None
+    return words
+
+
+def _flow(value: Any) -> Any:
+    node = _commented(value)
+    node.fa.set_flow_style()
+    return node
+
+
+def _commented(value: Any) -> Any:
+    if isinstance(value, CommentedMap | CommentedSeq):
+        return value
+    if isinstance(value, Mapping):
+        return CommentedMap((name, _commented(item)) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return CommentedSeq(_commented(item) for item in value)
+    return value

@@ -130,8 +130,9 @@ class MaskingPolicy:
 
     @property
     def sensitive(self) -> tuple[str, ...]:
-        """Kept sensitive attributes, which l-diversity looks at."""
-        return tuple(n for n in self.with_role(Role.SENSITIVE) if not self.attributes[n].dropped)
+        """Kept sensitive attributes, which l-diversity looks at; free text is none of them."""
+        kept = (n for n in self.with_role(Role.SENSITIVE) if not self.attributes[n].dropped)
+        return tuple(n for n in kept if self.attributes[n].technique != FREE_TEXT)
 
     @property
     def free_text(self) -> tuple[str, ...]:
@@ -140,7 +141,7 @@ class MaskingPolicy:
 
     @property
     def bare_identifiers(self) -> tuple[str, ...]:
-        """Direct identifiers that would appear without being replaced by a keyed pseudonym: effect 1."""
+        """Direct identifiers that would appear in clear: effect 1. Redacted text is capped at effect 2 elsewhere."""
         return tuple(n for n in self.with_role(Role.DIRECT_IDENTIFIER) if self._bare(self.attributes[n]))
 
     @property
@@ -165,7 +166,7 @@ class MaskingPolicy:
 
     @staticmethod
     def _bare(rule: AttributeRule) -> bool:
-        return not rule.dropped and not rule.pseudonym
+        return not rule.dropped and not rule.pseudonym and rule.technique != FREE_TEXT
 
     @property
     def digest(self) -> str:

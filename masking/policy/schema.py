@@ -1,10 +1,120 @@
-"""The JSON Schema of a masking policy, for editors and for ``load``; ``policies/masking-policy.schema.json`` is its copy."""
+"""The JSON Schema of a masking policy, for editors and for ``load``; ``policies/masking-policy.schema.json`` is its copy.
+
+Names of techniques and of their parameters come from the registry, so a new technique needs no change here. Which
+parameter belongs to which technique, and its interval, is checked by the technique itself (``check``).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+from masking import techniques
+from masking.policy.model import VERSION
+from masking.taxonomy import DataLevel, Role
+
+IDENTIFIER: Final = "https://json-schema.org/draft/2020-12/schema"
+RULE_WORDS: Final = ("role", "technique", "key", "data_level", "title", "reason", "codes", "practice", "invented")
+"""Words of an attribute's rule; every other word in it is a parameter of its technique."""
+_TEXT: Final = {"type": "string"}
+_TITLE: Final = {
+    "description": "shown to people, Chinese and English",
+    "type": "object",
+    "properties": {"zh": _TEXT, "en": _TEXT},
+    "required": ["zh", "en"],
+    "additionalProperties": False,
+}
+_NAME: Final = {"type": "string", "minLength": 1}
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the policy YAML."""
-    raise NotImplementedError
+    return {
+        "$schema": IDENTIFIER,
+        "title": "脱敏策略 masking policy",
+        "type": "object",
+        "properties": {
+            "version": {"const": VERSION},
+            "dataset": _NAME,
+            "title": _TITLE,
+            "level": {"description": "level of the raw table", "enum": [level.value for level in DataLevel]},
+            "origin": {
+                "description": "where the table comes from: source, licence",
+                "type": "object",
+                "additionalProperties": _TEXT,
+            },
+            "unit": {"description": "the column that identifies a person; without it each row is one person", **_NAME},
+            "attributes": {"type": "object", "minProperties": 1, "additionalProperties": _rule()},
+            "limits": _limits(),
+            "aggregate": _aggregate(),
+            "sandbox": _sandbox(),
+        },
+        "required": ["version", "dataset", "attributes"],
+        "additionalProperties": False,
+    }
+
+
+def _rule() -> dict[str, Any]:
+    parameters = sorted({parameter.name for name in techniques.names() for parameter in techniques.get(name).parameters()})
+    return {
+        "type": "object",
+        "properties": {
+            "role": {"enum": [role.value for role in Role]},
+            "technique": {"enum": list(techniques.names())},
+            "key": {"description": "name of a key, never the key", **_NAME},
+            "data_level": {"description": "level of the attribute", "enum": [level.value for level in DataLevel]},
+            "title": _TITLE,
+            "reason": {"description": "why this role or technique", **_TEXT},
+            "codes": {"description": "the code list of the attribute, for practice data", "type": "array"},
+            "practice": {"description": "how practice data of the attribute is made", "type": "object"},
+            "invented": {"description": "the column holds invented test data", "type": "boolean"},
+            **{name: {"description": "parameter of a technique"} for name in parameters},
+        },
+        "required": ["role"],
+        "additionalProperties": False,
+    }
+
+
+def _limits() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "k_anonymity": {"description": "persons in the smallest class", "type": "integer", "minimum": 2},
+            "distinct_l_diversity": {"description": "values in each class", "type": "integer", "minimum": 2},
+            "suppression": {"description": "share of rows that may be left out", "type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        },
+        "additionalProperties": False,
+    }
+
+
+def _aggregate() -> dict[str, Any]:
+    measure = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
+    measure["properties"] = {function: _NAME for function in ("count", "sum", "mean")}
+    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    return {
+        "type": "object",
+        "properties": {
+            "by": {"type": "array", "items": _NAME, "minItems": 1, "uniqueItems": True},
+            "measures": {"type": "object", "minProperties": 1, "additionalProperties": measure},
+            "threshold": {"description": "least persons in a shown cell", "type": "integer", "minimum": 2},
+            "rounding": {"description": "base that counts are rounded to", "type": "integer", "minimum": 1},
+            "clamp": {"description": "bounds of summed attributes", "type": "object", "additionalProperties": pair},
+            "dominance": {"description": "[n, share]: hide a sum of which n persons hold more", **pair},
+        },
+        "required": ["by", "measures"],
+        "additionalProperties": False,
+    }
+
+
+def _sandbox() -> dict[str, Any]:
+    whole = {"type": "integer", "minimum": 1}
+    return {
+        "type": "object",
+        "properties": {
+            "threshold": {"description": "least persons behind a released figure", "type": "integer", "minimum": 2},
+            "rounding": whole,
+            "kinds": {"type": "array", "items": {"enum": ["frequency", "magnitude", "model"]}, "uniqueItems": True},
+            "max_cells": whole,
+            "practice_rows": whole,
+        },
+        "additionalProperties": False,
+    }
