@@ -91,13 +91,11 @@ class ServiceError(ClientError):
         """The error class for an answer of the service."""
         if status == 429:
             return TryLater.busy()
-        if status in {404, 405, 501} and not problem.get("detail"):
-            return NotAvailable(status, problem)
-        if status in {404, 501}:
+        if status in {404, 405, 501}:
             return NotAvailable(status, problem)
         if status in {401, 403}:
             return Denied(status, problem)
-        if status in {502, 503, 504} and not problem.get("detail"):
+        if status in {502, 503, 504}:
             return TryLater.unreachable()
         return ServiceError(status, problem)
 

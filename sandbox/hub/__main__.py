@@ -88,12 +88,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     from jupyterhub.app import JupyterHub
 
-    from sandbox.hub.jupyterhub_config import hub_config
+    from sandbox.hub.configuration import hand_over
 
-    # An empty name: a file called jupyterhub_config.py that happens to lie in the directory is never executed.
-    app = JupyterHub.instance(config=hub_config(options, secrets))
-    app.config_file = ""
-    JupyterHub.launch_instance([])
+    # Always a named file: without one JupyterHub would execute a jupyterhub_config.py lying in the current directory.
+    JupyterHub.launch_instance([f"--config={hand_over(options, secrets)}"])
     return 0
 
 

@@ -33,6 +33,8 @@ MAX_AT_ONCE = 8
 RATE_PER_S = 20.0
 BURST = 200.0
 BODY_TIMEOUT_S = 60.0
+# Accepted in one go before the count is seen again, so at most MAX_CONNECTIONS + _BACKLOG are ever open.
+_BACKLOG = 16
 _CHUNK = 64 * 1024
 _TO_SERVICE = ("Accept", "Accept-Language", "Content-Type")
 _FROM_SERVICE = ("Content-Type", "Content-Disposition", "Content-Language", "Retry-After")
@@ -83,7 +85,7 @@ class Gate:
             timeout=aiohttp.ClientTimeout(total=30),
         )
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(self._accept, str(socket_path), backlog=32)
+        self._server = await loop.create_unix_server(self._accept, str(socket_path), backlog=_BACKLOG)
         # The jail's uid is another one; the directory above keeps everybody else on the host away.
         os.chmod(socket_path, 0o666)  # noqa: S103
 
@@ -191,7 +193,7 @@ class Gate:
             await self.entitled()
         token = self._token
         assert token is not None
-        options: dict[str, Any] = {"headers": _kept(request.headers, _TO_SERVICE)}
+        options: dict[str, Any] = {"headers": _kept(request.headers, _TO_SERVICE) | {"Accept-Encoding": "identity"}}
         if request.method == "POST":
             options["data"] = _timed(request.content.iter_chunked(_CHUNK))
             options["headers"]["Content-Length"] = str(request.content_length or 0)
@@ -202,6 +204,8 @@ class Gate:
                 raise Refused(502, "回答过大。", "The answer is too large.")
             response = web.StreamResponse(status=answer.status, headers=_kept(answer.headers, _FROM_SERVICE))
             response.headers["Cache-Control"] = "no-store"
+            if answer.content_length is not None:
+                response.content_length = answer.content_length
             await response.prepare(request)
             sent = 0
             async for chunk in answer.content.iter_chunked(_CHUNK):

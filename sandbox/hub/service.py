@@ -101,11 +101,11 @@ class Service:
         import aiohttp
 
         url = f"{self.web_url}/api/v1/internal/session-token"
-        login = aiohttp.BasicAuth(CLIENT_ID, self._secret)
+        login = {"Authorization": aiohttp.encode_basic_auth(CLIENT_ID, self._secret)}
         question = {"username": username, "workspace": workspace}
         for pause in (*_PAUSES_S, None):
             try:
-                async with self.http.post(url, json=question, auth=login, allow_redirects=False) as answer:
+                async with self.http.post(url, json=question, headers=login, allow_redirects=False) as answer:
                     if answer.status in {200, 201}:
                         return _token(await answer.json())
                     if answer.status in {400, 401, 403, 404, 409, 422}:
