@@ -141,8 +141,8 @@ class Settings:
 
     @property
     def jobs_file(self) -> Path:
-        """DBOS's tables on SQLite; the worker's alone."""
-        return self.home / "jobs.sqlite"
+        """DBOS's tables on SQLite, in a directory of the worker's alone: nobody else can plant a journal beside them."""
+        return self.home / "jobs" / "jobs.sqlite"
 
     @property
     def rawdoor_socket(self) -> Path:

@@ -19,7 +19,6 @@ from opendata.errors import ConfigurationError
 from opendata.settings import Settings
 from opendata.storage.files import sync_directory
 
-
 _HOME_MODE = 0o3771
 
 
@@ -63,7 +62,7 @@ def places(settings: Settings) -> tuple[Place, ...]:
             if settings.database_url.startswith("sqlite:")
             else ()
         ),
-        Place(settings.jobs_file, 0o600, worker, worker, file=True),
+        Place(settings.jobs_file.parent, 0o700, worker, worker),
     )
 
 
@@ -101,15 +100,14 @@ def _places_of_one_user(settings: Settings) -> tuple[Place, ...]:
         settings.editions_dir,
         settings.ledger_dir,
         settings.workspaces_dir,
+        settings.jobs_file.parent,
         settings.hub_dir,
         settings.logs_dir,
         settings.run_dir,
         settings.rawdoor_socket.parent,
         settings.run_dir / "hub",
     )
-    files = [settings.jobs_file]
-    if settings.database_url.startswith("sqlite:"):
-        files.insert(0, settings.database_file)
+    files = [settings.database_file] if settings.database_url.startswith("sqlite:") else []
     return tuple(Place(path, 0o700) for path in directories) + tuple(Place(path, 0o600, file=True) for path in files)
 
 

@@ -1,0 +1,1 @@
+"""The worker process: durable jobs, the raw door, checkpoints. The only holder of vault and checkpoint keys."""
