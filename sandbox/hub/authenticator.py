@@ -19,10 +19,10 @@ class PortalAuthenticator(GenericOAuthenticator):
         if self.service is None:
             return False
         try:
-            await self.service.session_token(user.name, None)
+            roles = await self.service.roles(user.name)
         except (NotEntitled, ServiceAway):
             return False
-        return True
+        return bool(roles & set(self.allowed_groups))
 
     def normalize_username(self, username: str) -> str:
         """The portal's user name as it is: the hub asks the portal by it."""

@@ -106,7 +106,9 @@ class Gate:
             NotEntitled: it may not.
             ServiceAway: the service does not answer now.
         """
-        self._token = await self._service.session_token(self.session.user, self.session.workspace)
+        token = await self._service.session_token(self.session.user, self.session.workspace)
+        await self._service.datasets(token, self.session.workspace)
+        self._token = token
 
     def _accept(self) -> asyncio.BaseProtocol:
         if len(self._handler.connections) >= MAX_CONNECTIONS:

@@ -116,6 +116,20 @@ class Service:
                 await asyncio.sleep(pause)
         raise ServiceAway.now()
 
+    async def roles(self, username: str) -> set[str]:
+        """The roles the person has now.
+
+        Raises:
+            NotEntitled: the person is not known or not active.
+            ServiceAway: the service does not answer.
+        """
+        token = await self.session_token(username, None)
+        async with self.ask("GET", "/oidc/userinfo", token) as answer:
+            if answer.status != 200:
+                raise NotEntitled.to_workspace()
+            document = await answer.json()
+        return set(document.get("groups") or ())
+
     async def workspaces(self, username: str) -> list[WorkspaceEntry]:
         """The workspaces the person may open now."""
         token = await self.session_token(username, None)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any, Final
+
+from sandbox.inside.session import prepare
 
 SOCKET_PATH: Final = "/run/srv.sock"
 ARGUMENTS: Final = (
@@ -47,7 +50,7 @@ def main() -> None:
     serverapp.unix_socket_in_use = lambda *_: False
     from jupyterhub.singleuser import main as singleuser
 
-    singleuser([*ARGUMENTS, *sys.argv[1:]])
+    singleuser([*ARGUMENTS, *prepare(Path.home()), *sys.argv[1:]])
 
 
 if __name__ == "__main__":
