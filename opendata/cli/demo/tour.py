@@ -26,6 +26,25 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 
+STYLE = """
+body { font: 16px/1.6 "Noto Sans CJK SC", "Source Han Sans SC", system-ui, sans-serif; color: #1d2a3a;
+  max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100%; font-size: 14px }
+td { border-bottom: 1px solid #d5dde6; padding: .35rem .5rem; vertical-align: top }
+figure { margin: 2.5rem 0 }
+img { max-width: 100%; border: 1px solid #d5dde6 }
+figcaption { font-weight: 600; margin-bottom: .5rem }
+"""
+TEMPLATE = """<!doctype html>
+<html lang="{language}">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><style>{style}</style>
+<h1>{title}</h1>
+<table>{lines}</table>
+{shown}
+</html>
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -123,16 +142,9 @@ def page(demo: Demo, pictures: Sequence[Picture]) -> str:
     )
     shown = "".join(figure(demo, picture) for picture in pictures)
     title = demo.text("演示导览", "Tour of the demonstration")
-    return f"""<!doctype html>
-<html lang="{"en" if demo.language == "en" else "zh"}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>body{{font:16px/1.6 "Noto Sans CJK SC","Source Han Sans SC",system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1d2a3a}}
-table{{border-collapse:collapse;width:100%;font-size:14px}}td{{border-bottom:1px solid #d5dde6;padding:.35rem .5rem;vertical-align:top}}
-figure{{margin:2.5rem 0}}img{{max-width:100%;border:1px solid #d5dde6}}figcaption{{font-weight:600;margin-bottom:.5rem}}</style>
-<h1>{title}</h1>
-<table>{lines}</table>{shown}
-</html>
-"""
+    return TEMPLATE.format(
+        language="en" if demo.language == "en" else "zh", title=title, style=STYLE, lines=lines, shown=shown
+    )
 
 
 def figure(demo: Demo, picture: Picture) -> str:
