@@ -193,3 +193,7 @@ class LimitsNotMet(MaskingError):
         super().__init__(message)
         self.limits = dict(limits or {})
         self.measured = dict(measured or {})
+
+
+class Cancelled(MaskingError):
+    """The caller asked a run to stop; nothing was written."""

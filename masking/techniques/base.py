@@ -95,6 +95,10 @@ class Technique(ABC):
     def _apply(self, column: pa.Array) -> pa.Array:
         """Mask a column without dictionary encoding."""
 
+    def rejects(self, column: pa.Array) -> int:  # noqa: ARG002
+        """Count the values that ``apply`` replaces because they are outside the declared format."""
+        return 0
+
     def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
         return masked.null_count == given.null_count
 

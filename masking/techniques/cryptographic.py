@@ -83,9 +83,18 @@ class FF1:
             parts.append((rows, text_of(self._convert(matrix, tweak, forward))))
         return reassemble(len(text), parts, pa.string()), pa.array(invalid)
 
+    def outside(self, column: pa.Array) -> int:
+        """Count the values of a ``large_string`` column that are outside the format."""
+        return sum(
+            len(rows) if length < self.minimum_length else int((~self._inside(matrix)).sum())
+            for length, rows, matrix in by_length(column)
+        )
+
     def _whole(self, column: Any, tweak: bytes, *, forward: bool) -> Any:
         if isinstance(column, pa.ChunkedArray):
-            return pa.chunked_array([self._whole(chunk, tweak, forward=forward) for chunk in column.chunks], pa.string())
+            return pa.chunked_array(
+                [self._whole(chunk, tweak, forward=forward) for chunk in column.chunks], pa.string()
+            )
         given = column if isinstance(column, pa.Array) else pa.array(column, pa.large_string())
         if pa.types.is_dictionary(given.type):
             given = given.dictionary_decode()
@@ -290,8 +299,18 @@ class FF1Encryption(Technique):
             converted = pc.coalesce(converted, ColumnCMAC(secret).tokens(outside))
         return converted
 
+    def rejects(self, column: pa.Array) -> int:
+        """Count the values outside the alphabet or too short."""
+        if self.on_invalid == "reject":
+            return 0  # the run stopped at the first of them
+        converter = FF1(self.secret, self.radix, self.cipher)
+        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        return converter.outside(as_text(plain))
+
     def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
-        return masked.null_count >= given.null_count if self.on_invalid == "null" else super()._nulls_kept(given, masked)
+        return (
+            masked.null_count >= given.null_count if self.on_invalid == "null" else super()._nulls_kept(given, masked)
+        )
 
 
 def _block_cipher(key: bytes, cipher: str) -> Any:
@@ -375,4 +394,6 @@ def _decimal_numbers(matrix: Bytes, start: int, width: int) -> Column:
     return numbers
 
 
-_FOUR_DIGITS = np.frombuffer("".join(f"{number:04d}" for number in range(10_000)).encode(), dtype=np.uint8).reshape(-1, 4)
+_FOUR_DIGITS = np.frombuffer("".join(f"{number:04d}" for number in range(10_000)).encode(), dtype=np.uint8).reshape(
+    -1, 4
+)

@@ -157,7 +157,9 @@ class Bands(Technique):
 
     spec: ClassVar[tuple[Example, ...]] = (
         Example({"width": 5}, (60, 64, 65, None), ("[60,65)", "[60,65)", "[65,70)", None), "half-open bands"),
-        Example({"width": 10, "lower": 18, "upper": 88}, (17, 18, 28, 88), ("<18", "[18,28)", "[28,38)", ">=88"), "ends"),
+        Example(
+            {"width": 10, "lower": 18, "upper": 88}, (17, 18, 28, 88), ("<18", "[18,28)", "[28,38)", ">=88"), "ends"
+        ),
         Example({"edges": [0, 18, 65]}, (-1, 0, 17.5, 65), ("<0", "[0,18)", "[0,18)", ">=65"), "own edges"),
         Example({"width": 0.5}, (0.7,), ("[0.5,1)",), "decimals"),
     )
@@ -333,6 +335,12 @@ class Hierarchy(Technique):
             raise UnsupportedColumn(f"{self.name} works on text or whole numbers, not on {given}")
         return pa.string()
 
+    def rejects(self, column: pa.Array) -> int:
+        """Count the values that the hierarchy does not name."""
+        encoded = column.cast(pa.string())
+        known = pa.array([*self.table], pa.string())
+        return pc.sum(pc.and_(pc.is_valid(encoded), pc.invert(pc.is_in(encoded, known)))).as_py() or 0
+
     def _apply(self, column: pa.Array) -> pa.Array:
         encoded = column.cast(pa.string()).dictionary_encode()
         missing_label = "*" if self.on_missing == "suppress" else None
@@ -346,7 +354,9 @@ class Hierarchy(Technique):
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    return (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    )
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -388,7 +398,11 @@ def _dates(column: pa.Array) -> pa.Array:
     if pa.types.is_date(column.type):
         return column.cast(pa.date32())
     if pa.types.is_timestamp(column.type):
-        return pc.local_timestamp(column).cast(pa.date32(), safe=False) if column.type.tz else column.cast(pa.date32(), safe=False)
+        return (
+            pc.local_timestamp(column).cast(pa.date32(), safe=False)
+            if column.type.tz
+            else column.cast(pa.date32(), safe=False)
+        )
     from masking.table.inference import text_to_dates
 
     dates = text_to_dates(column, with_time=True)

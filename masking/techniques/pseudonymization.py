@@ -86,7 +86,9 @@ class Keyed(Technique):
     needs_key: ClassVar[bool] = True
     releases: ClassVar[str] = "token"
     spec: ClassVar[tuple[Example, ...]] = (
-        Example({}, ("张三", "李四", None, "张三"), ("?", "?", None, "?"), "equal values have equal tokens; null stays null"),
+        Example(
+            {}, ("张三", "李四", None, "张三"), ("?", "?", None, "?"), "equal values have equal tokens; null stays null"
+        ),
     )
 
     def output_type(self, given: pa.DataType) -> pa.DataType:

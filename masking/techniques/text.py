@@ -34,7 +34,9 @@ class Redact(Technique):
     types: tuple[str, ...] | None = None
 
     spec: ClassVar[tuple[Example, ...]] = (
-        Example({}, ("电话13800000000，多谢", "无", None), ("电话<PHONE>，多谢", "无", None), "a mobile number in a remark"),
+        Example(
+            {}, ("电话13800000000，多谢", "无", None), ("电话<PHONE>，多谢", "无", None), "a mobile number in a remark"
+        ),
     )
 
     def output_type(self, given: pa.DataType) -> pa.DataType:
