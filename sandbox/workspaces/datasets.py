@@ -1,0 +1,141 @@
+"""What stands under ``/data/<name>`` of a workspace: an edition everybody may download, otherwise practice data.
+
+Source: PRIVACY.md 19. Only an unconditional edition with the raw table's own column names and types is used: a
+conditional one could be revoked for one member while it lies in all members' sessions, and code must see the same
+schema as in a sealed run. Everything else is practice data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow.parquet as pq
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from masking.policy.load import load
+from masking.taxonomy import OpeningClass
+from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState, InformationItem
+from opendata.db import utc_now
+from opendata.jobs.context import JobContext
+from opendata.ledger.events import AuditEvent
+from opendata.ledger.service import append
+from opendata.publishing.models import Exposure, Intake, PolicyVersion
+from opendata.settings import Settings
+from sandbox.workspaces import service
+from sandbox.workspaces.models import Workspace, WorkspaceDataset
+from sandbox.workspaces.practice import arrow_type, make_practice
+from sandbox.workspaces.runs import parquet_bytes
+
+DIRECTORY_MODE: Final = 0o2750
+FILE_MODE: Final = 0o640
+
+
+def practice_path(settings: Settings, workspace_id: str, name: str) -> Path:
+    """The file a session and a dry run see as ``/data/<name>/<name>.parquet``."""
+    return settings.workspaces_dir / workspace_id / "data" / name / f"{name}.parquet"
+
+
+def prepare(context: JobContext, arguments: dict[str, Any]) -> None:
+    """Job ``sandbox.prepare``: write the data of a workspace's sessions and dry runs."""
+    workspace_id = arguments["workspace_id"]
+    for dataset_id in context.step("list", lambda: _ids(context, workspace_id)):
+        context.step(f"prepare {dataset_id}", partial(_prepare_one, context), dataset_id)
+
+
+def _ids(context: JobContext, workspace_id: str) -> list[str]:
+    with context.database.session() as session:
+        workspace = session.get_one(Workspace, workspace_id)
+        return [dataset.id for dataset in service.datasets_of(session, workspace)]
+
+
+def _prepare_one(context: JobContext, workspace_dataset_id: str) -> None:
+    with context.database.session() as session:
+        row = session.get_one(WorkspaceDataset, workspace_dataset_id)
+        dataset = session.get_one(Dataset, row.dataset_id)
+        edition = session.get_one(Edition, dataset.current_edition_id)
+        intake = session.get_one(Intake, edition.intake_id)
+        version = session.get_one(PolicyVersion, edition.policy_version_id)
+        titles = _titles(session, dataset.id)
+        schema = [(str(column["name"]), str(column["type"])) for column in intake.schema]
+        policy_yaml, policy_digest = version.yaml, version.digest
+        workspace_id, name = row.workspace_id, row.name
+    content = _edition_bytes(context, edition, schema)
+    kind = "edition" if content is not None else "practice"
+    if content is None:
+        table = make_practice(load(policy_yaml), schema, seed=f"{dataset.id}:{policy_digest}")
+        content = parquet_bytes(table)
+    target = practice_path(context.settings, workspace_id, name)
+    _write(target, content, below=context.settings.workspaces_dir)
+    digest = hashlib.sha256(content).hexdigest()
+    now = utc_now()
+    with context.database.begin() as session:
+        row = session.get_one(WorkspaceDataset, workspace_dataset_id)
+        row.kind, row.digest, row.prepared_at, row.error = kind, digest, now, None
+        row.rows = pq.read_metadata(target).num_rows
+        row.columns = service.columns_json(schema, titles)
+        subject = f"workspace:{workspace_id}"
+        payload = {"dataset": dataset.id, "kind": kind, "digest": digest}
+        append(session, AuditEvent("sandbox:data:prepare", None, subject, now, payload))
+        if kind == "practice":
+            _remember(session, dataset.id, workspace_dataset_id, row.rows)
+
+
+def _edition_bytes(context: JobContext, edition: Edition, schema: Sequence[tuple[str, str]]) -> bytes | None:
+    """The edition's Parquet file if anybody may download it and it has the raw table's schema."""
+    if (
+        edition.opening_class != OpeningClass.UNCONDITIONAL
+        or edition.state != EditionState.PUBLISHED
+        or edition.kind != EditionKind.MICRODATA
+        or not edition.digest
+    ):
+        return None
+    name = next((str(file["name"]) for file in edition.files if file["format"] == "parquet"), None)
+    if name is None:
+        return None
+    with context.editions.open(edition.digest, name) as stream:
+        content = stream.read()
+    found = pq.read_schema(io.BytesIO(content))
+    wanted = [(column, arrow_type(type_)) for column, type_ in schema]
+    same = [(field.name, field.type) for field in found] == wanted
+    return content if same else None
+
+
+def _titles(session: Session, dataset_id: str) -> dict[str, dict[str, str]]:
+    items = session.scalars(select(InformationItem).where(InformationItem.dataset_id == dataset_id))
+    return {item.name: {"zh": item.title_zh, "en": item.title_en} for item in items}
+
+
+def _remember(session: Session, population: str, reference: str, rows: int | None) -> None:
+    """Practice tables are part of what was shown (PRIVACY.md 4), made anew or not."""
+    known = session.scalar(select(Exposure.id).where(Exposure.kind == "practice", Exposure.reference == reference))
+    if known is None:
+        session.add(
+            Exposure(population=population, kind="practice", reference=reference, rows=rows, at=utc_now()),
+        )
+
+
+def _write(target: Path, content: bytes, *, below: Path) -> None:
+    """Replace the file in one step, readable by web and launcher; folders below the workspaces' one are made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = target.parent
+    while folder != below:
+        folder.chmod(DIRECTORY_MODE)
+        folder = folder.parent
+    unfinished = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        with open(unfinished, "xb") as file:
+            os.fchmod(file.fileno(), FILE_MODE)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
