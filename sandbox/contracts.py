@@ -18,7 +18,7 @@ VERSION: Final = 1
 MIB: Final = 1024 * 1024
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-ENV: Final = re.compile(r"(?:JUPYTER|JUPYTERHUB|SBX)_[A-Z0-9_]{1,80}|LANG|TZ|LANGUAGE")
+ENV: Final = re.compile(r"(?:JUPYTER|JUPYTERHUB|SANDBOX|SBX)_[A-Z0-9_]{1,80}|LANG|TZ|LANGUAGE")
 JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,2}")
 
 JobKind: TypeAlias = Literal["dry", "sealed", "parse"]

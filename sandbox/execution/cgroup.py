@@ -11,7 +11,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -190,14 +190,14 @@ class Group:
             (self.folders[controller] / name).write_text(value)
 
 
-def clean(trees: Trees) -> int:
+def clean(trees: Trees, *, spare: Callable[[str], bool] = lambda _: False) -> int:
     """The janitor: kill and remove every group a former launcher with this run directory left. Returns how many."""
     names = {
         path.name
         for parent in set(trees.parents.values())
         if parent.is_dir()
         for path in parent.iterdir()
-        if path.is_dir()
+        if path.is_dir() and not spare(path.name)
     }
     for name in names:
         Group(trees, name).remove()

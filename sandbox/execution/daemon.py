@@ -115,6 +115,8 @@ class Daemon:
                 time.sleep(0.01)
             for door in doors:
                 door.close()
+            for path in (self.settings.launcher_hub_socket, self.settings.launcher_worker_socket):
+                path.unlink(missing_ok=True)
             cgroup.clean(self.trees)
             os.close(lock)
 

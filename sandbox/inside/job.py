@@ -60,6 +60,8 @@ def run_script(entry: str) -> bool:
 
 def run_notebook(entry: str) -> tuple[bool, bytes]:
     """True if every cell ran; and the executed notebook, its outputs cut after a megabyte."""
+    # Compiling this grammar at import costs seconds; jsonschema does without it.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     import nbformat
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
