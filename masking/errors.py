@@ -1,8 +1,8 @@
 """
 Errors of the masking library, by whose fault they are and what to do next.
 
-Messages name attributes, parameters, techniques, line numbers and counts. They never hold a cell value, a key or a token:
-they travel to logs, job tables and screens of people who may not see the table.
+Messages name attributes, parameters, techniques, line numbers and counts. They never hold a cell value, a key or a
+token: they travel to logs, job tables and screens of people who may not see the table.
 """
 
 import difflib
@@ -17,7 +17,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 class MaskingError(Exception):
-    """Base of every error of this library. Catch it at the edge: nothing was published, nothing half-written is visible."""
+    """Base of every error of this library. Catch it at the edge: nothing half-written is visible."""
 
     message_is_safe = True  # messages hold no cell value and no key, so a service may show them as they are
 
@@ -100,7 +100,10 @@ class InvalidParameter(PolicyError):
 
 
 class UnkeyedToken(PolicyError):
-    """A technique that needs a key was given no key name: an unkeyed token of a phone number is undone by trying all numbers."""
+    """
+    A technique that needs a key was given no key name: an unkeyed token of a phone number is undone by trying all
+    numbers.
+    """
 
     @classmethod
     def from_attribute(cls, attribute: str, technique: str) -> Self:
@@ -131,7 +134,7 @@ class UnsupportedColumn(DataError):
 
 
 class InvalidValue(DataError):
-    """Values outside the format that the rule declares; says how many and in which records (from 0), never which values."""
+    """Values outside the format that the rule declares; says how many and in which records (from 0)."""
 
     def __init__(
         self, message: str, *, attribute: str | None = None, count: int = 0, first_rows: Sequence[int] = ()
@@ -181,7 +184,7 @@ class KeyMissing(MaskingError):
 
 
 class LimitsNotMet(MaskingError):
-    """The masked table breaks the policy's limits; nothing was written. ``measured`` and ``limits`` hold figures only."""
+    """The masked table breaks the policy's limits; nothing was written. Holds figures only."""
 
     def __init__(
         self,

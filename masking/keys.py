@@ -1,9 +1,9 @@
 """
 Keys by name: policies say which key, a provider holds the bytes.
 
-Nothing here prints, logs or compares key bytes in clear, and a provider's ``repr`` says only what kind it is. Technique keys
-are derived by HKDF-SHA256 (RFC 5869) below the named key, so that no two techniques ever use one key and two columns join
-exactly when the policy gives them the same key name: the name is the key domain.
+Nothing here prints, logs or compares key bytes in clear, and a provider's ``repr`` says only what kind it is. Technique
+keys are derived by HKDF-SHA256 (RFC 5869) below the named key, so that no two techniques ever use one key and two
+columns join exactly when the policy gives them the same key name: the name is the key domain.
 """
 
 import base64
@@ -60,7 +60,7 @@ class FileKeys(MappingKeys):
 
 
 class ThrowawayKeys:
-    """A fresh random key for every name, gone with the object: for previews and trials, equal to a run up to pseudonyms."""
+    """A fresh random key for every name, gone with the object: for previews and trials."""
 
     def __init__(self) -> None:
         self._keys: dict[str, bytes] = {}

@@ -5,8 +5,8 @@ A class is held as 128 bits of hash over the values of its quasi-identifiers (nu
 value as 64 bits each, so memory grows with the number of distinct combinations and not with the width of the table. Two
 persons or two sensitive values that share a hash count as one, which only makes a class look smaller.
 
-Rules (PRIVACY 2, 3, 6): k counts persons; a class below a limit leaves whole; each sensitive attribute is tested with the
-others as quasi-identifiers; what is left is tested again until nothing more leaves.
+Rules (PRIVACY 2, 3, 6): k counts persons; a class below a limit leaves whole; each sensitive attribute is tested with
+the others as quasi-identifiers; what is left is tested again until nothing more leaves.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class ClassCounter:
     def combinations(self) -> pl.DataFrame:
         """All combinations so far with the number of their records."""
         if not self._pending:
-            return pl.DataFrame(schema={name: pl.UInt64 for name in [*self.keys, COUNT]})
+            return pl.DataFrame(schema=dict.fromkeys([*self.keys, COUNT], pl.UInt64))
         if len(self._pending) > 1:
             self._pending = [pl.concat(self._pending).group_by(self.keys).agg(pl.col(COUNT).sum())]
         self._pending_rows = self._pending[0].height

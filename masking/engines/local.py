@@ -68,8 +68,9 @@ def apply_stream(
     """
     Mask a stream and give it to ``sink``; records of classes below the limits leave.
 
-    ``make_reader`` is called once a pass (twice with limits, else once) and must give the same records each time. ``sink``
-    reads its reader to the end and keeps nothing if that raises; it is not called at all when the limits are not met.
+    ``make_reader`` is called once a pass (twice with limits, else once) and must give the same records each time.
+    ``sink`` reads its reader to the end and keeps nothing if that raises; it is not called at all when the limits are
+    not met.
 
     Raises:
         PolicyError, KeyMissing: before a record is read.

@@ -1,10 +1,11 @@
 """
 A plan: a policy compiled against a table's columns into one technique a column.
 
-Compiling reads no record. A plan is pure and picklable, so that it runs in a process pool or a cluster as it runs here; it
-holds derived keys, never the named ones, and shows none of them.
+Compiling reads no record. A plan is pure and picklable, so that it runs in a process pool or a cluster as it runs here;
+it holds derived keys, never the named ones, and shows none of them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,9 +98,9 @@ def compile(policy: MaskingPolicy, schema: pa.Schema, keys: Keys | None, *, file
     return Plan(schema.remove_metadata(), pa.schema(fields), steps)
 
 
-def check_names(named: "dict[str, AttributeRule] | list[str] | object", schema: pa.Schema) -> None:
+def check_names(named: Iterable[str], schema: pa.Schema) -> None:
     """Raise ``UnknownAttribute`` unless policy and table name exactly the same columns, each once."""
-    wanted = set(named)  # type: ignore[call-overload]
+    wanted = set(named)
     names = schema.names
     if len(set(names)) != len(names):
         raise UnknownAttribute(f"the table has {sorted({n for n in names if names.count(n) > 1})} more than once")

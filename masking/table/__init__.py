@@ -1,7 +1,8 @@
 """
 Tables in and out: streams of Arrow record batches from frames and files, and back.
 
-Everything is read in bounded memory; a file that is not a table is one ``BadFile`` with a line number, never with its text.
+Everything is read in bounded memory; a file that is not a table is one ``BadFile`` with a line number, never with its
+text.
 """
 
 from masking.table.csv import BadRow, CsvDialect, open_csv_strings, sniff

@@ -47,8 +47,8 @@ def sniff(source: str | Path | BinaryIO) -> CsvDialect:
     """
     Find encoding and delimiter. A binary stream must be seekable and is left where it was; a ``.gz`` path is unpacked.
 
-    The encoding is decided by all bytes (a file may be ASCII for a million lines and then turn Chinese), the delimiter by
-    the first rows.
+    The encoding is decided by all bytes (a file may be ASCII for a million lines and then turn Chinese), the delimiter
+    by the first rows.
 
     Raises:
         BadFile: empty, or text in none of UTF-8, GB 18030 and UTF-16.
@@ -136,7 +136,7 @@ def _batches(
         report()
         if held is not None:
             if guard.quotes_are_odd and _last_row_has_breaks(held):
-                raise BadFile("a quote is opened and never closed", line=guard.row_line)
+                raise BadFile("a quote is opened and never closed", line=guard.row_line)  # noqa: TRY301
             yield held
     except BadFile:
         raise

@@ -4,7 +4,7 @@ Spreadsheets: the first sheet of an xlsx file, read as text (identity numbers ke
 An xlsx file is a zip archive: it is unpacked once into nothing, with a limit, before a parser meets it.
 """
 
-import datetime
+import datetime as dt
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ MAX_UNPACKED_BYTES = 400 << 20
 MAX_MEMBERS = 2_000
 MAX_ROWS = 1_048_575  # of Excel, below the header
 MAX_CELL = 32_767
-_FIXED_TIME = datetime.datetime(2000, 1, 1)  # noqa: DTZ001  (the format has no zone; a fixed value keeps files equal)
+_FIXED_TIME = dt.datetime(2000, 1, 1)  # noqa: DTZ001  (the format has no zone; a fixed value keeps files equal)
 
 
 def open_excel(path: Path, *, types: bool = True) -> pa.RecordBatchReader:

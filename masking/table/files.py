@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -45,8 +45,9 @@ def open_table(
     """
     Stream a file as a table.
 
-    Delimited text and spreadsheets are read twice: all values decide the types (``types=False``: text). ``on_bad_row`` gets
-    each ragged row of delimited text once; without it such a row is ``BadFile``. A spreadsheet's first sheet is read.
+    Delimited text and spreadsheets are read twice: all values decide the types (``types=False``: text). ``on_bad_row``
+    gets each ragged row of delimited text once; without it such a row is ``BadFile``. A spreadsheet's first sheet is
+    read.
 
     Raises:
         BadFile: the file cannot be read as a table of that format in bounded memory.
@@ -107,7 +108,7 @@ def _write(reader: pa.RecordBatchReader, stream: BinaryIO, kind: str) -> int:
         return write_excel(reader, stream)
     if kind == "csv.gz":
         with gzip.GzipFile(fileobj=stream, mode="wb", filename="", mtime=0) as packed:
-            return _write_delimited(reader, packed, ",")
+            return _write_delimited(reader, cast("BinaryIO", packed), ",")
     if kind in ("csv", "tsv"):
         return _write_delimited(reader, stream, "," if kind == "csv" else "\t")
     if kind == "parquet":
@@ -135,19 +136,20 @@ def _open_delimited(
 def _delimited(
     path: Path, kind: str, dialect: CsvDialect, on_bad_row: Callable[[BadRow], None] | None
 ) -> pa.RecordBatchReader:
-    stream = path.open("rb")
-    opened: BinaryIO = io.BufferedReader(Gunzip(stream), BLOCK_BYTES) if kind == "csv.gz" else stream
-    try:
-        strings = open_csv_strings(opened, dialect, on_bad_row)
-    except BaseException:
-        stream.close()
-        raise
+    with _unpacked(path, kind) as stream:
+        schema = open_csv_strings(stream, dialect).schema
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        with stream:
-            yield from strings
+    def batches() -> Iterator[pa.RecordBatch]:  # opened when the first batch is asked for, closed behind the last
+        with _unpacked(path, kind) as stream:
+            yield from open_csv_strings(stream, dialect, on_bad_row)
 
-    return pa.RecordBatchReader.from_batches(strings.schema, batches())
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path, kind: str) -> Iterator[BinaryIO]:
+    with path.open("rb") as stream:
+        yield io.BufferedReader(Gunzip(stream), BLOCK_BYTES) if kind == "csv.gz" else stream
 
 
 def _ignored(bad: BadRow) -> None:

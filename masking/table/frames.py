@@ -21,8 +21,8 @@ def as_reader(table: Any) -> tuple[pa.RecordBatchReader, Restore]:
     """
     Return a stream over ``table`` and the function that turns a masked stream into the same kind.
 
-    Accepted: pandas and polars frames, ``pa.Table``, ``pa.RecordBatch``, ``pa.RecordBatchReader`` (a reader comes back),
-    and a path (a ``pa.Table`` comes back).
+    Accepted: pandas and polars frames, ``pa.Table``, ``pa.RecordBatch``, ``pa.RecordBatchReader`` (a reader comes
+    back), and a path (a ``pa.Table`` comes back).
 
     Raises:
         UnsupportedColumn: a frame has two columns of one name or a column that has no Arrow type.
@@ -63,7 +63,7 @@ def _from_polars(table: Any) -> tuple[pa.RecordBatchReader, Restore]:
     frame = table.collect() if isinstance(table, pl.LazyFrame) else table
     try:
         arrow = frame.to_arrow()
-    except Exception as error:  # polars panics and errors may quote cells
+    except Exception as error:  # noqa: BLE001  polars panics and errors may quote cells
         raise UnsupportedColumn(f"a column of the frame has no Arrow type ({type(error).__name__})") from None
 
     def restore(masked: pa.RecordBatchReader) -> Any:

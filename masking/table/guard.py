@@ -1,9 +1,9 @@
 """
 A bounded, checked view of a text file: UTF-8 comes out, hostile input is one ``BadFile`` with a line number.
 
-Checked on the way: the encoding, NUL characters, the length of a line, and how far a compressed file expands. Nothing is
-kept but the current block and the places of line breaks inside quoted cells (eight bytes each), which turn row numbers
-into line numbers.
+Checked on the way: the encoding, NUL characters, the length of a line, and how far a compressed file expands. Nothing
+is kept but the current block and the places of line breaks inside quoted cells (eight bytes each), which turn row
+numbers into line numbers.
 """
 
 import codecs
@@ -128,7 +128,8 @@ class GuardedText(io.RawIOBase):
         starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
         lengths = ends - starts
         lone_return = (lengths == 1) & (flat[starts] == 13) if len(ends) else lengths == 1
-        blank = ((lengths == 0) | lone_return) & ~np.concatenate(([self._in_quotes], inside[:-1]))[: len(ends)] & ~inside
+        began_inside = np.concatenate(([self._in_quotes], inside[:-1]))[: len(ends)]
+        blank = ((lengths == 0) | lone_return) & ~began_inside & ~inside
         if self._began_line and len(ends):
             blank[0] = False
         self._continued.frombytes((lines[inside] + 1).astype(np.int64).tobytes())

@@ -1,8 +1,8 @@
 """
 Types of text columns, decided by all values and never by a sample.
 
-A type is taken only if every value keeps its meaning: numbers with leading zeros (administrative codes), with more than 15
-digits (identity numbers) or with spaces stay text. Text is never taken for true and false.
+A type is taken only if every value keeps its meaning: numbers with leading zeros (administrative codes), with more than
+15 digits (identity numbers) or with spaces stay text. Text is never taken for true and false.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,8 +24,8 @@ def infer_types(reader: pa.RecordBatchReader) -> dict[str, pa.DataType]:
     """
     Return a type per column that every value of the stream can be cast to.
 
-    int64 without leading zeros and with at most 15 digits, float64, date32 (2020-01-31, 2020/1/31), otherwise string; never
-    bool. Columns that are not text keep their type; a column of nulls is text.
+    int64 without leading zeros and with at most 15 digits, float64, date32 (2020-01-31, 2020/1/31), otherwise string;
+    never bool. Columns that are not text keep their type; a column of nulls is text.
     """
     open_types = {field.name: list(_CANDIDATES) if _is_text(field.type) else [field.type] for field in reader.schema}
     seen = {field.name: not _is_text(field.type) for field in reader.schema}

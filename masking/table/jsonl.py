@@ -26,7 +26,7 @@ def open_jsonl(path: Path) -> pa.RecordBatchReader:
     try:
         scan = pl.scan_ndjson(path, infer_schema_length=None)
         schema = _small_strings(pl.DataFrame(schema=scan.collect_schema()).to_arrow().schema)
-    except Exception:  # polars quotes the text in its messages; the line is looked for instead
+    except Exception:  # noqa: BLE001  polars quotes the text in its messages; the line is looked for instead
         raise BadFile("the lines are not JSON objects", line=_first_bad_line(path)) from None
     for field in schema:
         if pa.types.is_nested(field.type):
@@ -36,7 +36,7 @@ def open_jsonl(path: Path) -> pa.RecordBatchReader:
         try:
             for frame in scan.collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
                 yield from frame.to_arrow().cast(schema).to_batches(max_chunksize=BATCH_ROWS)
-        except Exception:
+        except Exception:  # noqa: BLE001
             raise BadFile("the lines are not JSON objects", line=_first_bad_line(path)) from None
 
     return pa.RecordBatchReader.from_batches(schema, batches())

@@ -1,8 +1,9 @@
 """
 What a technique is: a registered name, a frozen dataclass of typed parameters, one method over a column.
 
-``Technique.apply`` keeps the contract (length, nulls, declared type); the author of a technique fills ``_apply``. Parameters
-come from the policy by name; an unknown one, a missing one or one of the wrong type is refused with the nearest known name.
+``Technique.apply`` keeps the contract (length, nulls, declared type); the author of a technique fills ``_apply``.
+Parameters come from the policy by name; an unknown one, a missing one or one of the wrong type is refused with the
+nearest known name.
 """
 
 import dataclasses
@@ -56,8 +57,9 @@ class Technique(ABC):
     """
     One way of de-identifying one column.
 
-    Class attributes: ``name`` and ``family`` (ISO/IEC 20889), ``needs_key``, ``releases`` ("value": what comes out still tells
-    about the value, "token": only equality of values can be seen, "nothing": no column comes out), ``spec`` (examples).
+    Class attributes: ``name`` and ``family`` (ISO/IEC 20889), ``needs_key``, ``releases`` ("value": what comes out
+    still tells about the value, "token": only equality of values can be seen, "nothing": no column comes out), ``spec``
+    (examples).
     """
 
     name: ClassVar[str] = ""
@@ -115,7 +117,8 @@ class Technique(ABC):
         """
         Make the technique from a policy's rule.
 
-        ``key`` is the name in the policy, ``keys`` gives its bytes; ``files`` is the only folder that parameters may read from.
+        ``key`` is the name in the policy, ``keys`` gives its bytes; ``files`` is the only folder that parameters may
+        read from.
 
         Raises:
             InvalidParameter: a parameter is unknown, missing, of the wrong type or outside its interval.
@@ -131,7 +134,7 @@ class Technique(ABC):
                     raise KeyMissing.from_name(key)
                 values["secret"] = derive(keys.get(key), domain=key, technique=cls.name)
             elif key is not None:
-                raise InvalidParameter(f"{cls.name} uses no key", parameter="key")
+                raise InvalidParameter(f"{cls.name} uses no key", parameter="key")  # noqa: TRY301
             return cls._made(values, files)
         except (InvalidParameter, UnsupportedColumn) as error:
             raise error.of(attribute) from None

@@ -4,8 +4,8 @@ Cryptographic family: format-preserving encryption FF1 over whole columns.
 Source: NIST SP 800-38G (FF1, Algorithms 7 and 8), with the domain of at least 1,000,000 values that the second public
 draft of Revision 1 (February 2025) requires. Step numbers in comments are the standard's.
 
-One AES (or SM4) call a round covers all values of one length: the cipher block of P and of the fixed part of Q is folded
-into one template, both halves are uint64 columns, and y is reduced modulo radix^m in at most 64-bit steps.
+One AES (or SM4) call a round covers all values of one length: the cipher block of P and of the fixed part of Q is
+folded into one template, both halves are uint64 columns, and y is reduced modulo radix^m in at most 64-bit steps.
 """
 
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class FF1:
         return self._whole(column, tweak, forward=False)
 
     def convert(self, column: pa.Array, tweak: bytes = b"", *, forward: bool = True) -> tuple[pa.Array, pa.Array]:
-        """Return the converted ``string`` column and a Boolean column that is true where a value is outside the format."""
+        """Return the converted ``string`` column and, as a Boolean column, what is outside the format."""
         if not isinstance(tweak, bytes) or len(tweak) > _MAX_TWEAK:
             raise InvalidParameter(f"tweak must be at most {_MAX_TWEAK} bytes", parameter="tweak")
         text = as_text(column)
@@ -106,9 +106,8 @@ class FF1:
 
     def _inside(self, matrix: Bytes) -> npt.NDArray[np.bool_]:
         if self.radix == 10:
-            inside: npt.NDArray[np.bool_] = ((matrix - np.uint8(48)) <= 9).all(axis=1)
-            return inside
-        return (self._digit_of[matrix] != 255).all(axis=1)
+            return np.asarray(((matrix - np.uint8(48)) <= 9).all(axis=1))
+        return np.asarray((self._digit_of[matrix] != 255).all(axis=1))
 
     def _convert(self, matrix: Bytes, tweak: bytes, forward: bool) -> Bytes:
         converted = np.empty_like(matrix)
@@ -246,11 +245,11 @@ class FF1Encryption(Technique):
     """
     Replace each value by another of the same length and alphabet, one to one under the key (FF1).
 
-    Column: text or integers; null stays null. A value outside the alphabet, or so short that fewer than 1,000,000 values
-    share its length, is not in the format: ``on_invalid`` says whether the run stops (reject), the value becomes a keyed
-    token (token) or null (null). It never passes in clear.
-    Unit: ``radix`` in [2, 36], alphabet 0-9a-z. ``mark`` is put before every output, so that nobody takes a surrogate for
-    a real number; it must hold a character outside the alphabet.
+    Column: text or integers; null stays null. A value outside the alphabet, or so short that fewer than 1,000,000
+    values share its length, is not in the format: ``on_invalid`` says whether the run stops (reject), the value becomes
+    a keyed token (token) or null (null). It never passes in clear.
+    Unit: ``radix`` in [2, 36], alphabet 0-9a-z. ``mark`` is put before every output, so that nobody takes a surrogate
+    for a real number; it must hold a character outside the alphabet.
     Loss: everything but length and equality. The owner of the key can undo it, so the result is de-identified, never
     anonymized.
     Source: NIST SP 800-38G, FF1; ISO/IEC 20889:2018, cryptographic tools: format-preserving encryption.

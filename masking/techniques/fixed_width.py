@@ -19,7 +19,8 @@ def as_text(column: pa.Array) -> pa.Array:
     """
     Return the column as ``large_string``, one spelling per value whatever type holds it.
 
-    Whole numbers held as floats (a column of integers with gaps, read by pandas) are spelled as integers, dates in ISO 8601.
+    Whole numbers held as floats (a column of integers with gaps, read by pandas) are spelled as integers, dates in ISO
+    8601.
     """
     kind = column.type
     if pa.types.is_floating(kind):
@@ -34,7 +35,10 @@ def as_text(column: pa.Array) -> pa.Array:
 
 
 def by_length(column: pa.Array) -> Iterator[tuple[int, Rows, Bytes]]:
-    """Give each byte length of a ``large_string`` column with its positions and the matrix (values x length) of its bytes."""
+    """
+    Give each byte length of a ``large_string`` column with its positions and the matrix (values x length) of its
+    bytes.
+    """
     lengths = pc.fill_null(pc.binary_length(column), -1).to_numpy(zero_copy_only=False)
     for length in np.unique(lengths).tolist():
         if length < 0:
@@ -62,7 +66,7 @@ def reassemble(size: int, parts: list[tuple[Rows, pa.Array]], type: pa.DataType)
     source = np.zeros(size, dtype=np.int64)
     absent = np.ones(size, dtype=np.bool_)
     start = 0
-    for rows, part in parts:
+    for rows, _ in parts:
         source[rows] = np.arange(start, start + len(rows))
         absent[rows] = False
         start += len(rows)

@@ -127,8 +127,8 @@ class TopBottom(Technique):
     def _apply(self, column: pa.Array) -> pa.Array:
         whole = pa.types.is_integer(column.type)
         values, absent = _numbers(column, pa.int64() if whole else pa.float64(), 0)
-        bounds = [None if b is None else (int(b) if whole else float(b)) for b in (self.lower, self.upper)]
-        return pa.array(np.clip(values, *bounds), mask=absent)
+        bounds: list[Any] = [None if b is None else (int(b) if whole else float(b)) for b in (self.lower, self.upper)]
+        return pa.array(np.clip(values, bounds[0], bounds[1]), mask=absent)
 
 
 @technique("generalization.bands")
@@ -139,8 +139,8 @@ class Bands(Technique):
 
     Column: numeric; null stays null.
     Unit: the attribute's own. Either ``edges`` (increasing) or ``width`` (> 0, bands start at multiples of it, or at
-    ``lower`` where that is given). Values below ``lower`` (or the first edge) become ``<lower``, values from ``upper`` (or
-    the last edge) on ``>=upper``: open ends are where single persons stand out.
+    ``lower`` where that is given). Values below ``lower`` (or the first edge) become ``<lower``, values from ``upper``
+    (or the last edge) on ``>=upper``: open ends are where single persons stand out.
     Loss: the place inside the band.
     Source: ISO/IEC 20889:2018, generalization: local and global recoding of numbers.
 
@@ -283,10 +283,11 @@ class Hierarchy(Technique):
     Replace each value by its ancestor ``level`` steps up a hierarchy.
 
     Column: text or whole numbers; null stays null. Output: text.
-    ``mapping`` gives for each value its ancestors, nearest first (a single one may stand without a list); ``file`` is a CSV
-    in the policy's folder, leaf first, coarsest last, without a header, delimited by ``;`` or ``,``. Exactly one of them.
-    ``level``: 1 is the nearest ancestor. ``on_missing``: what becomes of a value that the hierarchy does not name: the run
-    stops (reject) or it becomes ``*`` (suppress); it never passes in clear.
+    ``mapping`` gives for each value its ancestors, nearest first (a single one may stand without a list); ``file`` is a
+    CSV in the policy's folder, leaf first, coarsest last, without a header, delimited by ``;`` or ``,``. Exactly one of
+    them.
+    ``level``: 1 is the nearest ancestor. ``on_missing``: what becomes of a value that the hierarchy does not name: the
+    run stops (reject) or it becomes ``*`` (suppress); it never passes in clear.
     Loss: what the level merges.
     Source: ISO/IEC 20889:2018, generalization; PRIVACY: a level counts only if it merges populated leaves.
 

@@ -59,7 +59,7 @@ class ColumnCMAC:
         words[:, -1] ^= self._complete if length == 16 * blocks else self._padded
         state: npt.NDArray[np.uint64] = np.zeros((len(matrix), 2), dtype=np.uint64)
         for block in range(blocks):
-            mixed = (state ^ words[:, block]).view(np.uint8).reshape(-1)
+            mixed = (state ^ words[:, block]).view(np.uint8).reshape(-1).data
             state = np.frombuffer(self._encrypt(mixed), np.uint64).reshape(-1, 2)
         return state.view(np.uint8).reshape(len(matrix), 16)
 
@@ -73,7 +73,8 @@ class Keyed(Technique):
     Column: text, numbers or dates; a value has one token whatever type holds it (5 and "5" join). Null stays null.
     Two columns join exactly when their rules name the same key. Two different values share a token with probability
     n^2 / 2^65 for n values.
-    Loss: everything but equality. Whoever holds the key can try values, so the result is de-identified, never anonymized.
+    Loss: everything but equality. Whoever holds the key can try values, so the result is de-identified, never
+    anonymized.
     Source: AES-CMAC, RFC 4493; ISO/IEC 20889:2018, pseudonymization.
 
     Raises:

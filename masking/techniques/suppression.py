@@ -47,9 +47,9 @@ class Mask(Technique):
     """
     Show the first and last characters of each value, replace every other by ``character``.
 
-    Column: text or integers; null stays null. A value with no more than ``keep_first + keep_last`` characters is replaced
-    whole, for nothing of it would be hidden. A mask for screens: what it shows still tells about the person, so it is no
-    release technique by itself.
+    Column: text or integers; null stays null. A value with no more than ``keep_first + keep_last`` characters is
+    replaced whole, for nothing of it would be hidden. A mask for screens: what it shows still tells about the person,
+    so it is no release technique by itself.
     Unit: ``keep_first`` and ``keep_last`` in characters, 0 or more. ``character`` is one character.
     Loss: the hidden characters; length is kept.
     Source: ISO/IEC 20889:2018, suppression: masking.

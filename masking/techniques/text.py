@@ -1,8 +1,8 @@
 """
 Free text: detected identifiers are replaced by the name of their type.
 
-Detection never finds everything: a free-text attribute caps the effect of an edition at 2 until an independent sample is
-signed. The spans come from ``masking.detection``, the replacement is Presidio's AnonymizerEngine.
+Detection never finds everything: a free-text attribute caps the effect of an edition at 2 until an independent sample
+is signed. The spans come from ``masking.detection``, the replacement is Presidio's AnonymizerEngine.
 """
 
 import functools
@@ -71,7 +71,7 @@ def redact(texts: list[str], types: tuple[str, ...] | None = None) -> list[str]:
 def _anonymizer() -> Any:
     from presidio_anonymizer import AnonymizerEngine
 
-    return AnonymizerEngine()
+    return AnonymizerEngine()  # type: ignore[no-untyped-call]
 
 
 @functools.lru_cache(maxsize=8)
