@@ -6,15 +6,19 @@ Paths and addresses are arguments, secrets are files under ``keys/hub``. The pro
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.hub.options import HubOptions, HubSecrets
 from sandbox.settings import SandboxSettings
 
 _LONGEST_SOCKET_PATH = 100
+_SECRET_IN_ADDRESS = re.compile(r"\b(code|state|token|client_secret|code_challenge|_xsrf)=[^&\s\"')]+")
 
 
 def options_from(arguments: list[str] | None) -> HubOptions:
@@ -76,6 +80,27 @@ def prepare(options: HubOptions) -> HubSecrets:
     return HubSecrets.load(options.keys_dir)
 
 
+def scrub(text: str) -> str:
+    """Log text with the secrets of addresses (codes, states, tokens) taken out."""
+    return _SECRET_IN_ADDRESS.sub(r"\1=[secret]", text)
+
+
+def scrub_all_logs() -> None:
+    """Every log line of this process, whoever writes it: JupyterHub scrubs its own request lines, Tornado does not."""
+    make = logging.getLogRecordFactory()
+
+    def scrubbed(*args: Any, **options: Any) -> logging.LogRecord:
+        record = make(*args, **options)
+        if isinstance(record.msg, str) and (record.args or "=" in record.msg):
+            try:
+                record.msg, record.args = scrub(record.getMessage()), ()
+            except (TypeError, ValueError):
+                record.msg, record.args = "a log line that could not be written", ()
+        return record
+
+    logging.setLogRecordFactory(scrubbed)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the hub until it is told to stop."""
     try:
@@ -85,6 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"sandbox.hub: {error.zh} {error.en}", file=sys.stderr)
         return 1
     os.chdir(options.places.hub_dir)
+    scrub_all_logs()
 
     from jupyterhub.app import JupyterHub
 
