@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
 from opendata.catalog.grades import Grades
+from opendata.catalog.workdays import WorkCalendar
 from opendata.db import Database
 from opendata.parts import Finding, NavItem, Part, ProcessSpec, installed_parts, resolve
 from opendata.settings import Settings
@@ -30,7 +31,10 @@ HERE = Path(__file__).parent
 TAGS = [
     {"name": "datasets", "description": "目录、行数据与下载 · Catalogue, rows and downloads"},
     {"name": "access", "description": "使用申请、许可与应用密钥 · Requests, grants and app keys"},
-    {"name": "publishing", "description": "接入、脱敏策略、审核与发布 · Intakes, masking policies, review and publication"},
+    {
+        "name": "publishing",
+        "description": "接入、脱敏策略、审核与发布 · Intakes, masking policies, review and publication",
+    },
     {"name": "ledger", "description": "存证与核验 · Ledger and verification"},
     {"name": "CKAN", "description": "CKAN 只读接口 · CKAN read API"},
 ]
@@ -62,6 +66,7 @@ def create_app(settings: Settings, parts: Iterable[Part] | None = None) -> FastA
     app.state.database = database
     app.state.pages = Pages(chosen)
     app.state.grades = Grades.load(settings.policies_dir / "grades.yaml")
+    app.state.calendar = WorkCalendar.load(settings.policies_dir / "workdays.yaml")
     app.state.editions = EditionStore(settings)
     problems.install(app)
     app.mount("/static", StaticFiles(directory=HERE / "web" / "static"), name="static")

@@ -20,58 +20,31 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from masking.errors import DataError, KeyMissing, MaskingError, PolicyError
-from opendata.parts import resolve
+from opendata import errors
+from opendata.access.errors import AccessDenied
 
 Text = Mapping[str, str]
 
 LOG = structlog.get_logger(__name__)
-ERRORS: dict[str, tuple[int, str, Text]] = {
-    # Domain errors by place, so that public pages need not import the packages that raise them. The first entry of an
-    # error's own class, then of its bases, counts.
-    "opendata.errors:NotFoundError": (404, "not-found", {"zh": "没有找到", "en": "Not found"}),
-    "opendata.errors:ConflictError": (409, "conflict", {"zh": "状态已改变", "en": "Its state has changed"}),
-    "opendata.errors:InvalidInputError": (
-        422,
-        "invalid",
-        {"zh": "内容有误", "en": "Something in the request is wrong"},
-    ),
-    "opendata.errors:AuthenticationError": (401, "sign-in-failed", {"zh": "登录失败", "en": "Sign-in failed"}),
-    "opendata.errors:DeniedError": (403, "denied", {"zh": "不允许", "en": "Not allowed"}),
-    "opendata.errors:ConfigurationError": (
+# The first entry of an error's own class, then of its bases, counts.
+ERRORS: dict[type[Exception], tuple[int, str, Text]] = {
+    errors.NotFoundError: (404, "not-found", {"zh": "没有找到", "en": "Not found"}),
+    errors.ConflictError: (409, "conflict", {"zh": "现在不能这样做", "en": "Not possible now"}),
+    errors.InvalidInputError: (422, "invalid", {"zh": "内容有误", "en": "Something in the request is wrong"}),
+    errors.AuthenticationError: (401, "sign-in-failed", {"zh": "登录失败", "en": "Sign-in failed"}),
+    AccessDenied: (403, "door-shut", {"zh": "此门未对您开放", "en": "This door is not open to you"}),
+    errors.DeniedError: (403, "denied", {"zh": "不允许", "en": "Not allowed"}),
+    errors.ConfigurationError: (503, "configuration", {"zh": "服务设置有误", "en": "The service is not set up right"}),
+    errors.StorageError: (503, "storage", {"zh": "存储暂不可用", "en": "Storage is not available"}),
+    errors.LedgerError: (
         503,
-        "configuration",
-        {"zh": "服务设置有误", "en": "The service is not set up right"},
+        "ledger",
+        {"zh": "存证未能写入，操作没有发生", "en": "The ledger refused; nothing happened"},
     ),
-    "opendata.errors:StorageError": (503, "storage", {"zh": "存储暂不可用", "en": "Storage is not available"}),
-    "opendata.errors:OpenDataError": (500, "internal", {"zh": "服务未能完成", "en": "The service could not do it"}),
-    "opendata.catalog.errors:DatasetNotFound": (404, "not-found", {"zh": "没有找到", "en": "Not found"}),
-    "opendata.catalog.errors:CatalogDenied": (403, "denied", {"zh": "不允许", "en": "Not allowed"}),
-    "opendata.catalog.errors:InvalidEntry": (422, "invalid", {"zh": "条目有误", "en": "The entry is wrong"}),
-    "opendata.catalog.errors:CatalogError": (
-        409,
-        "catalog",
-        {"zh": "目录未能更改", "en": "The catalogue was not changed"},
-    ),
-    "opendata.access.errors:AccessDenied": (
-        403,
-        "door-shut",
-        {"zh": "此门未对您开放", "en": "This door is not open to you"},
-    ),
-    "opendata.access.errors:RequestError": (409, "request", {"zh": "申请未能完成", "en": "The request was not made"}),
-    "opendata.publishing.errors:PublishingDenied": (403, "denied", {"zh": "不允许", "en": "Not allowed"}),
-    "opendata.publishing.errors:PublicationRefused": (
-        409,
-        "publication-refused",
-        {"zh": "不能发布", "en": "It may not be published"},
-    ),
-    "opendata.publishing.errors:PublishingError": (
-        409,
-        "publishing",
-        {"zh": "发布流程未能继续", "en": "Publishing cannot go on"},
-    ),
+    errors.OpenDataError: (503, "not-done", {"zh": "服务未能完成", "en": "The service could not do it"}),
 }
-DOOR_CODES = {"sign_in": 401, "not_found": 404, "quota": 429, "wait": 409, "denied": 403}
-DOOR_LINKS = {"sign_in": "/sign-in", "grant": "/grants", "sandbox": "/workspaces"}
+DOOR_STATUS = {"sign_in": 401, "not_open": 403, "preparing": 409, "quota": 429, "denied": 403}
+DOOR_LINKS = {"sign_in": "/sign-in", "grant": "/grants", "wait": "/requests", "sandbox": "/workspaces"}
 API_PREFIXES = ("/api/", "/oidc/", "/ledger/", "/healthz", "/readyz", "/metrics")
 
 
@@ -222,8 +195,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(MaskingError, _answer)
-    for place in ERRORS:
-        app.add_exception_handler(resolve(place), _answer)
+    for kind in ERRORS:
+        app.add_exception_handler(kind, _answer)
 
 
 class Shield:
@@ -331,24 +304,16 @@ def _from_masking(error: MaskingError) -> Problem:
 
 
 def _entry_for(kind: type[BaseException]) -> tuple[int, str, Text] | None:
-    for base in kind.__mro__:
-        found = ERRORS.get(f"{base.__module__}:{base.__qualname__}")
-        if found:
-            return found
-    return None
+    return next((ERRORS[base] for base in kind.__mro__ if base in ERRORS), None)
 
 
 def _from_domain(error: Exception, status: int, slug: str, title: Text) -> Problem:
     if status == 404:
         return Problem.not_found()  # hidden and absent answer alike
-    if status == 500:
-        return _unexpected(error)
     reason = getattr(error, "reason", None)
     detail = reason if isinstance(reason, Mapping) else {"zh": str(error), "en": str(error)}
-    code = getattr(error, "code", None)
-    if code == "not_found":
-        return Problem.not_found()
-    status = DOOR_CODES.get(code, status) if isinstance(code, str) else status
+    if isinstance(error, AccessDenied):
+        status = DOOR_STATUS[error.code]
     clause = getattr(error, "clause", None)
     door = getattr(error, "door", None)
     headers = {"WWW-Authenticate": 'Bearer realm="opendata"'} if status == 401 else {}

@@ -22,7 +22,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from opendata.parts import NavItem, Part
-from opendata.web import security
+from opendata.web import security, words
 from opendata.web.deps import get_visitor
 
 HERE = Path(__file__).parent
@@ -62,7 +62,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.globals |= {"_": _translate, "static": static_url, "csrf_input": _csrf_input, "url": url_with}
+        self.environment.globals |= {
+            "_": _translate,
+            "static": static_url,
+            "csrf_input": _csrf_input,
+            "url": url_with,
+        } | words.GLOBALS
         self.environment.filters |= {
             "text": _text,
             "number": format_number,

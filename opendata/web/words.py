@@ -1,0 +1,148 @@
+"""Words for codes: what people read instead of ``in_review`` or ``L4``. No bare digit is ever shown as a level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from masking.taxonomy import DataLevel, Effect, LegalStatus, OpeningClass
+from masking.taxonomy import Role as AttributeRole
+
+Text = Mapping[str, str]
+
+THEMES: dict[str, Text] = {
+    "population": {"zh": "人口与社会", "en": "Population and society"},
+    "health": {"zh": "医疗卫生", "en": "Health"},
+    "transport": {"zh": "交通运输", "en": "Transport"},
+    "economy": {"zh": "经济与企业", "en": "Economy and business"},
+    "agriculture": {"zh": "农业农村", "en": "Agriculture"},
+    "education": {"zh": "教育科研", "en": "Education and research"},
+    "environment": {"zh": "生态环境", "en": "Environment"},
+    "geography": {"zh": "地理与区划", "en": "Geography and divisions"},
+    "government": {"zh": "政务与信用", "en": "Government and credit"},
+    "other": {"zh": "其他", "en": "Other"},
+}
+FREQUENCIES: dict[str, Text] = {
+    "P1D": {"zh": "每日", "en": "daily"},
+    "P1W": {"zh": "每周", "en": "weekly"},
+    "P1M": {"zh": "每月", "en": "monthly"},
+    "P3M": {"zh": "每季度", "en": "quarterly"},
+    "P1Y": {"zh": "每年", "en": "yearly"},
+    "irregular": {"zh": "不定期", "en": "irregular"},
+    "never": {"zh": "不再更新", "en": "no longer updated"},
+}
+STATES: dict[str, Text] = {
+    "draft": {"zh": "草稿", "en": "draft"},
+    "building": {"zh": "生成中", "en": "being built"},
+    "in_review": {"zh": "审核中", "en": "in review"},
+    "returned": {"zh": "已退回", "en": "returned"},
+    "approved": {"zh": "已批准", "en": "approved"},
+    "published": {"zh": "已发布", "en": "published"},
+    "superseded": {"zh": "已被新版本取代", "en": "superseded"},
+    "withdrawn": {"zh": "已撤回", "en": "withdrawn"},
+    "destroyed": {"zh": "已销毁", "en": "destroyed"},
+    "rejected": {"zh": "不予通过", "en": "rejected"},
+    "failed": {"zh": "失败", "en": "failed"},
+    "submitted": {"zh": "待审批", "en": "waiting for a decision"},
+    "uploaded": {"zh": "已上传", "en": "uploaded"},
+    "profiling": {"zh": "识别中", "en": "being profiled"},
+    "ready": {"zh": "就绪", "en": "ready"},
+    "erased": {"zh": "已删除", "en": "erased"},
+    "queued": {"zh": "排队中", "en": "queued"},
+    "running": {"zh": "进行中", "en": "running"},
+    "done": {"zh": "已完成", "en": "done"},
+    "cancelled": {"zh": "已取消", "en": "cancelled"},
+}
+STATE_COLOURS = {
+    "published": "green",
+    "approved": "green",
+    "ready": "green",
+    "done": "green",
+    "in_review": "yellow",
+    "submitted": "yellow",
+    "returned": "orange",
+    "withdrawn": "red",
+    "rejected": "red",
+    "failed": "red",
+    "destroyed": "red",
+    "draft": "grey",
+    "superseded": "grey",
+    "erased": "grey",
+    "cancelled": "grey",
+}
+TYPES: dict[str, Text] = {
+    "string": {"zh": "字符型 C", "en": "text"},
+    "integer": {"zh": "整型 I", "en": "integer"},
+    "number": {"zh": "数值型 N", "en": "number"},
+    "date": {"zh": "日期型 D", "en": "date"},
+    "datetime": {"zh": "日期时间型 T", "en": "date and time"},
+    "boolean": {"zh": "逻辑型 L", "en": "yes or no"},
+}
+KINDS: dict[str, Text] = {
+    "microdata": {"zh": "逐条记录", "en": "records"},
+    "aggregate": {"zh": "汇总表", "en": "aggregate table"},
+}
+JOBS: dict[str, Text] = {
+    "intake": {"zh": "接入与识别", "en": "intake and detection"},
+    "build": {"zh": "生成发布版本", "en": "build the edition"},
+    "publish": {"zh": "签名并发布", "en": "sign and publish"},
+    "withdraw": {"zh": "撤回", "en": "withdrawal"},
+    "erase": {"zh": "删除原始批次", "en": "erase the raw version"},
+    "recipient_line": {"zh": "为使用方生成专用版本", "en": "make the recipient's own edition"},
+}
+VISIBILITIES: dict[str, Text] = {
+    "public": {"zh": "公开条目", "en": "everyone sees the entry"},
+    "department": {"zh": "仅本部门可见", "en": "own department only"},
+    "none": {"zh": "不出现在目录", "en": "not in the catalogue"},
+}
+_UNKNOWN: Text = {"zh": "—", "en": "—"}
+
+
+def pick(table: Mapping[str, Text], code: Any, lang: str) -> str:
+    """The word for ``code``; an unknown code shows itself."""
+    if code is None or code == "":
+        return _UNKNOWN[lang]
+    return table[str(code)][lang] if str(code) in table else str(code)
+
+
+def level_title(value: str | None, lang: str) -> str:
+    """“L4 敏感”."""
+    return DataLevel(value).title(lang) if value else {"zh": "级别待定", "en": "level not decided"}[lang]
+
+
+def class_title(value: str | None, lang: str) -> str:
+    """“有条件开放”."""
+    return OpeningClass(value).title(lang) if value else _UNKNOWN[lang]
+
+
+def effect_title(value: int | None, lang: str) -> str:
+    """“去标识化效果 3 级：风险可接受”."""
+    return Effect(value).title(lang) if value else _UNKNOWN[lang]
+
+
+def status_title(value: str | None, lang: str) -> str:
+    """“去标识化”."""
+    return LegalStatus(value).title(lang) if value else _UNKNOWN[lang]
+
+
+def role_title(value: str | None, lang: str) -> str:
+    """“准标识符”."""
+    return AttributeRole(value).title(lang) if value else _UNKNOWN[lang]
+
+
+GLOBALS: dict[str, Any] = {
+    "THEMES": THEMES,
+    "FREQUENCIES": FREQUENCIES,
+    "STATES": STATES,
+    "STATE_COLOURS": STATE_COLOURS,
+    "TYPES": TYPES,
+    "KINDS": KINDS,
+    "JOBS": JOBS,
+    "VISIBILITIES": VISIBILITIES,
+    "word": pick,
+    "level_title": level_title,
+    "class_title": class_title,
+    "effect_title": effect_title,
+    "status_title": status_title,
+    "role_title": role_title,
+}
