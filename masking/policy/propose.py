@@ -23,7 +23,10 @@ CELL_COLUMNS: Final = 3
 AGE_BAND: Final = {"width": 10, "lower": 20, "upper": 80}
 K_BY_LEVEL: Final = {DataLevel.L2: 5, DataLevel.L3: 5, DataLevel.L4: 10}
 SUPPRESSION: Final = 0.05
-_NUMBERS: Final = frozenset({"NUMBER", "INCOME", "HOUSEHOLD"})
+_UNKNOWN: Final = frozenset({"NUMBER", "CATEGORY", "DATE", "REGION"})
+"""Types that say nothing of persons by themselves."""
+MANY: Final = 20
+"""Distinct values above which a column of unknown meaning goes, from L3 on."""
 
 
 def propose(
@@ -41,7 +44,8 @@ def propose(
     """
     level, _, _ = propose_level(findings)
     known = {finding.column: _with(finding, statistics) for finding in findings}
-    attributes = {name: _rule(finding, key or f"{dataset}-1") for name, finding in known.items()}
+    strict = level >= DataLevel.L3
+    attributes = {name: _rule(finding, key or f"{dataset}-1", strict=strict) for name, finding in known.items()}
     unit = _unit(known.values())
     aggregate = _aggregate(known, attributes, unit) if level >= DataLevel.L4 else None
     policy = MaskingPolicy(
@@ -52,7 +56,9 @@ def propose(
         attributes=attributes,
         aggregate=aggregate,
     )
-    counted = bool(policy.quasi_identifiers) and aggregate is None
+    # Below L3 a table in which nothing is known to be about persons gets no limit that its columns could not meet.
+    personal = strict or any(finding.type not in _UNKNOWN for finding in findings)
+    counted = bool(policy.quasi_identifiers) and aggregate is None and personal
     k = K_BY_LEVEL.get(level) if counted else None
     return replace(policy, limits=Limits(k_anonymity=k, suppression=SUPPRESSION if k else 0.0))
 
@@ -69,8 +75,8 @@ def _with(finding: ColumnFinding, statistics: Mapping[str, ColumnStatistics] | N
     return replace(finding, distinct=given.distinct, top_share=given.top_share)
 
 
-def _rule(finding: ColumnFinding, key: str) -> AttributeRule:
-    technique, parameters, key_name = _technique(finding, key)
+def _rule(finding: ColumnFinding, key: str, *, strict: bool) -> AttributeRule:
+    technique, parameters, key_name = _technique(finding, key, strict=strict)
     return AttributeRule(
         name=finding.column,
         role=finding.role,
@@ -82,7 +88,7 @@ def _rule(finding: ColumnFinding, key: str) -> AttributeRule:
     )
 
 
-def _technique(finding: ColumnFinding, key: str) -> tuple[str, dict[str, Any], str | None]:
+def _technique(finding: ColumnFinding, key: str, *, strict: bool) -> tuple[str, dict[str, Any], str | None]:
     if finding.role is Role.DIRECT_IDENTIFIER:
         token = finding.type in {"ID_CARD", "PHONE", "MEDICAL_RECORD", "STUDENT_ID", "SOCIAL_SECURITY", "VIN"}
         if token and finding.distinct >= SMALL and finding.top_share <= SKEWED:
@@ -97,6 +103,8 @@ def _technique(finding: ColumnFinding, key: str) -> tuple[str, dict[str, Any], s
         if finding.type in {"BIRTH_DATE", "DATE"}:
             return "generalization.date", {"to": "year"}, None
         if finding.type in {"POSTCODE", "REGION"} and finding.distinct > 1000:
+            return DROP, {}, None
+        if strict and finding.type in _UNKNOWN and finding.distinct > MANY:
             return DROP, {}, None
     return KEEP, {}, None
 

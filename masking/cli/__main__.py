@@ -1,0 +1,5 @@
+"""``python -m masking.cli``."""
+
+from masking.cli import main
+
+main()

@@ -1,0 +1,339 @@
+"""The commands. Each reads like its help: load, do one thing of the library, show it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from masking.cli import show
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from masking.policy.model import MaskingPolicy
+
+app = typer.Typer(
+    help="脱敏：识别、检查、执行、度量、预览、解释。De-identification of tables by policy.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Input = Annotated[Path, typer.Argument(help="表格文件 table: csv, csv.gz, tsv, parquet, jsonl, xlsx", metavar="INPUT")]
+Policy = Annotated[Path, typer.Argument(help="脱敏策略 masking policy (YAML)", metavar="POLICY")]
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON")]
+English = Annotated[bool, typer.Option("--en", help="英文 show in English")]
+
+
+@app.command()
+def detect(
+    table: Input,
+    json: Json = False,
+    en: English = False,
+    propose: Annotated[Path | None, typer.Option("--propose", help="写出建议的策略 write the proposed policy here")] = None,
+) -> None:
+    """识别各列的个人信息，给出级别和理由 Say what each column holds, its level and why."""
+    from masking.detection import detect_columns, propose_level
+
+    with show.progress("识别 detecting"):
+        findings = detect_columns(_open(table))
+    level, reasons, clause = propose_level(findings)
+    if propose is not None:
+        from masking.policy.load import dump
+        from masking.policy.propose import propose as make
+
+        _write_text(propose, dump(make(findings, dataset=_dataset_name(table))))
+    if json:
+        show.as_json(
+            {
+                "version": 1,
+                "level": level.value,
+                "reasons": reasons,
+                "clause": clause,
+                "columns": [asdict(finding) for finding in findings],
+            }
+        )
+        return
+    lang = "en" if en else "zh"
+    headers = ("column", "type", "role", "level", "reason") if en else ("列", "类型", "角色", "级别", "理由")
+    rows = [(f.column, f.type, f.role.title(lang), f.level.title(lang), f.reason[lang]) for f in findings]
+    show.as_table(table.name, headers, rows)
+    show.line(f"{'proposed level' if en else '建议级别'}: {level.title(lang)} ({clause})")
+
+
+@app.command()
+def check(
+    policy: Policy,
+    against: Annotated[Path | None, typer.Option("--against", help="对照的表格 check it against this table")] = None,
+    json: Json = False,
+) -> None:
+    """检查策略是否完整、正确 Check a policy, and whether it fits a table."""
+    from masking.policy.check import check as check_policy
+    from masking.policy.load import load
+
+    loaded = load(policy)
+    if against is None:
+        check_policy(loaded, files=policy.parent)
+    else:
+        from masking.detection import detect_columns
+        from masking.policy.propose import statistics_of
+
+        reader = _open(against)
+        check_policy(loaded, reader.schema, files=policy.parent)
+        with show.progress("对照 reading"):
+            findings = detect_columns(reader)
+        check_policy(loaded, reader.schema, statistics_of(findings), files=policy.parent)
+    if json:
+        show.as_json({"version": 1, "ok": True, "dataset": loaded.dataset, "attributes": len(loaded.attributes)})
+    else:
+        show.line(f"策略正确 the policy is right: {loaded.dataset}, {len(loaded.attributes)} 个属性 attributes")
+
+
+@app.command()
+def apply(
+    policy: Policy,
+    table: Input,
+    output: Annotated[Path, typer.Argument(help="结果文件 the masked table, format by extension", metavar="OUTPUT")],
+    keys: Annotated[Path | None, typer.Option("--keys", help="密钥文件 keys file {version: 1, keys: {name: base64}}")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON)")] = None,
+    json: Json = False,
+    en: English = False,
+) -> None:
+    """按策略脱敏；要么全部完成，要么什么都不写 Mask a table by a policy: all of it or nothing."""
+    from masking.engines.local import apply_stream
+    from masking.keys import as_keys
+    from masking.policy.load import load
+    from masking.table import file_format, write_table
+
+    loaded = load(policy)
+    file_format(output)  # an output that cannot be written is refused before anything is read
+    _refuse_same_file(table, output)
+    with show.progress("脱敏 masking") as advance:
+        made = apply_stream(
+            loaded,
+            lambda: _open(table),
+            as_keys(keys),
+            lambda reader: _ignore(write_table(reader, output)),
+            progress=advance,
+            files=policy.parent,
+        )
+    if report is not None:
+        _write_text(report, made.to_json(indent=2) + "\n")
+    if json:
+        show.as_json(made.to_dict())
+        return
+    lang = "en" if en else "zh"
+    show.line(_summary(made, lang))
+
+
+@app.command()
+def measure(
+    table: Input,
+    policy: Annotated[Path, typer.Option("--policy", help="脱敏策略 masking policy (YAML)")],
+    json: Json = False,
+    en: English = False,
+) -> None:
+    """度量表格的重标识风险（原始表或脱敏后的表） Measure the risk of a raw or masked table."""
+    from masking.errors import UnknownAttribute
+    from masking.measures import risk, risk_figures, uniqueness_all_columns
+    from masking.policy.load import load
+
+    loaded = load(policy)
+    read = _open(table).read_all()
+    counted = [name for name in loaded.person_columns if name in read.column_names]
+    if loaded.person_columns and not counted:
+        raise UnknownAttribute.from_missing(loaded.person_columns, read.column_names)
+    sensitive = [name for name in loaded.sensitive if name in read.column_names]
+    unit = loaded.unit if loaded.unit in read.column_names else None
+    figures = risk_figures(read, counted, sensitive, unit)
+    measured = risk(read, counted, unit)
+    answer = {
+        "version": 1,
+        "rows": read.num_rows,
+        "quasi_identifiers": counted,
+        **asdict(figures),
+        "uniqueness": figures.unique_persons / figures.persons if figures.persons else 0.0,
+        "uniqueness_all_columns": uniqueness_all_columns(read),
+        "at_risk": measured.at_risk,
+    }
+    if json:
+        show.as_json(answer)
+        return
+    words = _MEASURES_EN if en else _MEASURES_ZH
+    rows = [(words[name], ", ".join(value) if isinstance(value, list) else value) for name, value in answer.items() if name in words]
+    rows += [(f"distinct l: {name}", value) for name, value in figures.distinct_l.items()]
+    show.as_table(table.name, ("measure", "value") if en else ("度量", "值"), rows)
+
+
+@app.command()
+def preview(
+    policy: Policy,
+    table: Input,
+    rows: Annotated[int, typer.Option("--rows", min=1, max=20, help="行数 rows, at most 20")] = 5,
+    reveal: Annotated[bool, typer.Option("--reveal", help="显示直接标识符 show direct identifiers")] = False,
+    json: Json = False,
+) -> None:
+    """脱敏前后对照；假名用一次性密钥 Before and after, with throwaway keys."""
+    import pyarrow as pa
+
+    from masking.engines.local import compile as compile_policy
+    from masking.keys import ThrowawayKeys
+    from masking.policy.load import load
+    from masking.taxonomy import Role
+
+    loaded = load(policy)
+    reader = _open(table)
+    plan = compile_policy(_as_records(loaded), reader.schema, ThrowawayKeys(), files=policy.parent)
+    first = _first_rows(reader, rows)
+    masked = plan.mask_batch(first)
+    covered = {name for name in loaded.with_role(Role.DIRECT_IDENTIFIER) if not reveal}
+    before = pa.Table.from_batches([first]).to_pydict()
+    after = pa.Table.from_batches([masked]).to_pydict()
+    before = {name: ["••••" if v is not None else None for v in c] if name in covered else c for name, c in before.items()}
+    if json:
+        show.as_json({"version": 1, "before": before, "after": after})
+        return
+    for i in range(first.num_rows):
+        lines = [(name, before[name][i], after[name][i] if name in after else "（删除 dropped）") for name in before]
+        show.as_table(f"第 {i + 1} 行 row {i + 1}", ("属性 attribute", "之前 before", "之后 after"), lines)
+    if loaded.is_aggregate:
+        show.line("只发布统计表，以上记录都不会发布 only the aggregate is published, none of these records")
+
+
+@app.command()
+def explain(policy: Policy, json: Json = False, en: English = False) -> None:
+    """用一句话解释每个属性的处理 Say in words what the policy does."""
+    from masking.policy.explain import explain as sentences
+    from masking.policy.explain import explain_limits
+    from masking.policy.load import load
+
+    loaded = load(policy)
+    if json:
+        show.as_json(
+            {
+                "version": 1,
+                "dataset": loaded.dataset,
+                **{
+                    lang: {"attributes": [asdict(e) for e in sentences(loaded, lang)], "table": explain_limits(loaded, lang)}
+                    for lang in ("zh", "en")
+                },
+            }
+        )
+        return
+    lang: Any = "en" if en else "zh"
+    rows = [(e.attribute, e.title, e.sentence) for e in sentences(loaded, lang)]
+    show.as_table(loaded.title.get(lang, loaded.dataset), ("attribute", "item", "what happens") if en else ("属性", "信息项", "处理"), rows)
+    for sentence in explain_limits(loaded, lang):
+        show.line(sentence)
+
+
+_MEASURES_ZH = {
+    "rows": "行数",
+    "quasi_identifiers": "准标识符",
+    "persons": "人数",
+    "classes": "等价类",
+    "k": "最小等价类（k）",
+    "unique_persons": "可单独区分的人数",
+    "uniqueness": "可单独区分的比例",
+    "prosecutor_max": "最高重标识风险",
+    "prosecutor_average": "平均重标识风险",
+    "at_risk": "风险高于 0.2 的比例",
+    "uniqueness_all_columns": "全列唯一的行的比例",
+}
+_MEASURES_EN = {
+    "rows": "rows",
+    "quasi_identifiers": "quasi-identifiers",
+    "persons": "persons",
+    "classes": "classes",
+    "k": "smallest class (k)",
+    "unique_persons": "persons who stand alone",
+    "uniqueness": "share of persons who stand alone",
+    "prosecutor_max": "highest risk",
+    "prosecutor_average": "average risk",
+    "at_risk": "share of persons above risk 0.2",
+    "uniqueness_all_columns": "share of rows unique over all columns",
+}
+
+
+def _open(path: Path) -> pa.RecordBatchReader:
+    from masking.table import open_table
+
+    return open_table(path)
+
+
+def _first_rows(reader: pa.RecordBatchReader, rows: int) -> pa.RecordBatch:
+    """The first rows as one batch; an empty table gives an empty batch."""
+    import pyarrow as pa
+
+    batches: list[pa.RecordBatch] = []
+    for batch in reader:
+        batches.append(batch.slice(0, rows - sum(b.num_rows for b in batches)))
+        if sum(b.num_rows for b in batches) >= rows:
+            break
+    merged = pa.Table.from_batches(batches, schema=reader.schema).combine_chunks()
+    return next(iter(merged.to_batches()), pa.RecordBatch.from_pylist([], schema=reader.schema))
+
+
+def _as_records(policy: MaskingPolicy) -> MaskingPolicy:
+    """The policy without its aggregate: what the attributes' rules do to single records."""
+    from dataclasses import replace
+
+    return replace(policy, aggregate=None)
+
+
+def _summary(report: Any, lang: str) -> str:
+    figures = f"{report.rows_in:,} → {report.rows_out:,}"
+    risk = ""
+    if report.before and report.after:
+        risk = (
+            f"; k {report.k_before} → {report.k_after}; persons who stand alone {report.unique_before:.2%} → {report.unique_after:.2%}"
+            if lang == "en"
+            else f"；k {report.k_before} → {report.k_after}；可单独区分的人 {report.unique_before:.2%} → {report.unique_after:.2%}"
+        )
+    words = f"{figures} rows" if lang == "en" else f"{figures} 行"
+    separator = "; " if lang == "en" else "；"
+    return separator.join([f"{words}{risk}", report.effect.title(lang), report.legal_status.title(lang)])
+
+
+def _dataset_name(path: Path) -> str:
+    return path.name.split(".", maxsplit=1)[0] or "dataset"
+
+
+def _refuse_same_file(table: Path, output: Path) -> None:
+    from masking.errors import BadFile
+
+    if output.exists() and table.exists() and output.samefile(table):
+        raise BadFile("OUTPUT is the same file as INPUT; the raw table is never overwritten")
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all."""
+    import os
+    import tempfile
+
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    import os
+
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
+
+
+def _ignore(_value: object) -> None:
+    """A sink returns nothing."""
