@@ -49,7 +49,7 @@ def configure(process: str, *, stream: TextIO | None = None) -> None:
 
 def get_logger(name: str) -> Any:
     """A structlog logger; events are short fixed phrases, values are names, states, ids and counts."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(component=name)
 
 
 def where(error: BaseException) -> list[str]:
@@ -83,5 +83,5 @@ class _ToStructlog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         whole = any(record.name == name or record.name.startswith(f"{name}.") for name in _WHOLE_MESSAGES)
         event = record.getMessage() if whole else str(record.msg).split("\n", 1)[0][:200]
-        logger = structlog.get_logger(logger=record.name)
+        logger = structlog.get_logger(component=record.name)
         logger.log(record.levelno, event.replace("%", "%%") if record.args else event, exc_info=record.exc_info)

@@ -141,7 +141,7 @@ class Settings:
 
     @property
     def jobs_file(self) -> Path:
-        """DBOS's tables on SQLite, in a directory of the worker's alone: nobody else can plant a journal beside them."""
+        """DBOS's tables on SQLite, in the worker's own directory: nobody else can plant a journal beside them."""
         return self.home / "jobs" / "jobs.sqlite"
 
     @property

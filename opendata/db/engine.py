@@ -54,12 +54,9 @@ class Database:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session that only reads; rolled back at the end."""
+        """A session that only reads; rolled back at the end. What it loaded stays readable."""
         with self._readers() as session:
-            try:
-                yield session
-            finally:
-                session.rollback()
+            yield session
 
     @contextmanager
     def begin(self) -> Iterator[Session]:

@@ -95,7 +95,7 @@ def _answer(context: RawDoorContext, path: str, dotted: str, body: bytes | None)
 
 def _parsed(body: bytes | None) -> tuple[str, dict[str, Any], X25519PublicKey]:
     try:
-        sent = json.loads(body) if body is not None else None
+        sent = json.loads(body or b"")
         token, asked = sent["token"], sent["request"]
         public = X25519PublicKey.from_public_bytes(base64.b64decode(sent["public_key"], validate=True))
         if not isinstance(token, str) or not isinstance(asked, dict):
