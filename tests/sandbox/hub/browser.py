@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -98,7 +99,8 @@ class Kernel:
         parts = urlsplit(browser.server)
         session = uuid.uuid4().hex
         request = browser.http.build_request("GET", f"{browser.server}/api/kernels")
-        self._socket = connect(
+        self._closing = contextlib.ExitStack()
+        websocket = connect(
             f"ws://{parts.netloc}{parts.path}/api/kernels/{kernel_id}/channels?session_id={session}",
             sock=socket.create_connection(("127.0.0.1", parts.port)),
             proxy=None,
@@ -107,6 +109,7 @@ class Kernel:
             max_size=64 * 1024 * 1024,
             open_timeout=60,
         )
+        self._socket = self._closing.enter_context(websocket)
         self._session = session
 
     def run(self, code: str, timeout_s: float = 60) -> Reply:
@@ -143,4 +146,4 @@ class Kernel:
         return reply
 
     def close(self) -> None:
-        self._socket.close()
+        self._closing.close()
