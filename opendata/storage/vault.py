@@ -158,6 +158,11 @@ class Vault:
         self._keys.destroy_object_key(name)
         _remove(self._object(name))
 
+    def discard_upload(self, intake_id: str) -> None:
+        """Delete the upload once its table is stored; the data key stays. Idempotent."""
+        _remove(self._file(intake_id, _UPLOAD))
+        _remove(self._incoming / f"{checked_name(intake_id)}.sealed")
+
     def exists(self, intake_id: str) -> bool:
         """Whether the intake's key still exists."""
         return self._keys.has_intake_key(intake_id)
