@@ -27,7 +27,10 @@ from opendata.catalog.visibility import visible
 from opendata.db import utc_now
 from opendata.identity import Actor
 
-CLAUSE = text("《个人信息保护法》第二十三条；公共数据有条件开放规定", "Personal Information Protection Law, Art. 23; rules on conditional opening")
+CLAUSE = text(
+    "《个人信息保护法》第二十三条；公共数据有条件开放规定",
+    "Personal Information Protection Law, Art. 23; rules on conditional opening",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,9 @@ def open_edition(
         raise DatasetNotFound
     public = current_edition(session, dataset)
     if public is None or dataset.state != DatasetState.PUBLISHED or not _permitted(dataset, public, grades):
-        raise _denied(dataset, None, actor, grades, text("目前没有开放的版本。", "There is no open edition now."), "not_open")
+        raise _denied(
+            dataset, None, actor, grades, text("目前没有开放的版本。", "There is no open edition now."), "not_open"
+        )
     if public.opening_class == OpeningClass.UNCONDITIONAL:
         return _open(public, None)
     if grant is None:
@@ -109,9 +114,7 @@ def still_open(session: Session, opened: OpenEdition, *, now: datetime) -> bool:
         return False
     if opened.grant is None:
         return True
-    grant = session.scalar(
-        select(Grant).where(Grant.id == opened.grant.id).execution_options(populate_existing=True)
-    )
+    grant = session.scalar(select(Grant).where(Grant.id == opened.grant.id).execution_options(populate_existing=True))
     return grant is not None and is_living(grant, now)
 
 
@@ -132,9 +135,7 @@ def _standing(session: Session, dataset: Dataset, actor: Actor | None, now: date
     return "pending" if open_request(session, dataset, actor) is not None else "none"
 
 
-def _grant(
-    session: Session, dataset: Dataset, actor: Actor | None, app_key: str | None, now: datetime
-) -> Grant | None:
+def _grant(session: Session, dataset: Dataset, actor: Actor | None, app_key: str | None, now: datetime) -> Grant | None:
     """The living grant of the key, else of the person; a key of another dataset opens nothing."""
     if app_key is not None:
         grant = grant_of_key(session, app_key, now=now)

@@ -24,7 +24,10 @@ def check_application(*, scenario: str, purpose: str, term_days: int, safeguards
         if not shortest <= len(value.strip()) <= longest:
             raise InvalidRequest(
                 name,
-                text(f"请填写{zh}（{shortest} 至 {longest} 字）。", f"Give the {en} ({shortest} to {longest} characters)."),
+                text(
+                    f"请填写{zh}（{shortest} 至 {longest} 字）。",
+                    f"Give the {en} ({shortest} to {longest} characters).",
+                ),
             )
     least, most = TERM_DAYS
     if not least <= term_days <= most:

@@ -138,15 +138,12 @@ def request_queue(session: Session, actor: Actor) -> list[AccessRequest]:
     if not actor.roles & permissions.DECIDERS:
         return []
     waiting = (
-        select(AccessRequest)
+        select(AccessRequest, Dataset)
         .join(Dataset, Dataset.id == AccessRequest.dataset_id)
-        .where(
-            AccessRequest.state == RequestState.SUBMITTED,
-            Dataset.organization_id == actor.organization_id,
-            AccessRequest.user_id != actor.id,
-        )
+        .where(AccessRequest.state == RequestState.SUBMITTED)
+        .order_by(AccessRequest.due_at, AccessRequest.created_at)
     )
-    return list(session.scalars(waiting.order_by(AccessRequest.due_at, AccessRequest.created_at)))
+    return [request for request, dataset in session.execute(waiting) if permissions.can_decide(actor, request, dataset)]
 
 
 def grants_of(session: Session, actor: Actor) -> list[Grant]:
@@ -155,15 +152,11 @@ def grants_of(session: Session, actor: Actor) -> list[Grant]:
 
 
 def department_grants(session: Session, actor: Actor) -> list[Grant]:
-    """Grants on the actor's own department's datasets, newest first, for its officers and reviewers."""
+    """Grants this officer or reviewer may end, newest first."""
     if not actor.roles & permissions.DECIDERS:
         return []
-    ours = (
-        select(Grant)
-        .join(Dataset, Dataset.id == Grant.dataset_id)
-        .where(Dataset.organization_id == actor.organization_id)
-    )
-    return list(session.scalars(ours.order_by(Grant.created_at.desc())))
+    found = select(Grant, Dataset).join(Dataset, Dataset.id == Grant.dataset_id).order_by(Grant.created_at.desc())
+    return [grant for grant, dataset in session.execute(found) if permissions.can_revoke(actor, grant, dataset)]
 
 
 def open_request(session: Session, dataset: Dataset, actor: Actor) -> AccessRequest | None:
@@ -201,9 +194,7 @@ def issue_app_key(session: Session, grant: Grant, *, actor: Actor, now: datetime
 
 def app_keys_of(session: Session, grant: Grant) -> list[AppKey]:
     """Keys of a grant, newest first; only prefixes can be shown."""
-    return list(
-        session.scalars(select(AppKey).where(AppKey.grant_id == grant.id).order_by(AppKey.created_at.desc()))
-    )
+    return list(session.scalars(select(AppKey).where(AppKey.grant_id == grant.id).order_by(AppKey.created_at.desc())))
 
 
 def grant_of_key(session: Session, key: str, *, now: datetime) -> Grant | None:

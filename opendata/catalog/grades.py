@@ -181,6 +181,26 @@ class Grades:
                 return Decision(allowed=True, reason=row.words, clause=row.clause, level=level)
         return Decision(allowed=False, reason=_refusal(row, opening_class, missing), clause=row.clause, level=None)
 
+    def reachable(
+        self,
+        raw_level: DataLevel,
+        kind: EditionKind,
+        opening_class: OpeningClass,
+        *,
+        legal_basis: str,
+        negative_list: bool = False,
+    ) -> Decision:
+        """Whether the best effect and an anonymized status could open it so: asked before any work is done."""
+        return self.decide(
+            raw_level=raw_level,
+            kind=kind,
+            opening_class=opening_class,
+            effect=max(Effect),
+            legal_status=LegalStatus.ANONYMIZED,
+            legal_basis=legal_basis,
+            negative_list=negative_list,
+        )
+
     def edition_level(self, raw_level: DataLevel, effect: Effect, opening_class: OpeningClass) -> DataLevel:
         """The edition's own level; a conditional edition is never below ``conditional_at_least``."""
         levels = self.edition_levels.get(raw_level)
@@ -254,8 +274,12 @@ DOORS: Final[Mapping[str, Text]] = {
     "sign_in": text("请先登录，再提交使用申请。", "Sign in, then apply for use."),
     "apply": text("请提交使用申请，1 个工作日内答复。", "Apply for use; you are answered within 1 work day."),
     "wait": text("您的申请正在办理。", "Your application is being handled."),
-    "preparing": text("许可已生效，专属版本正在生成，请稍后再试。", "Granted; your own edition is being built, try again soon."),
-    "grant": text("您已获得使用许可，可下载或凭应用密钥调用接口。", "You hold a grant: download, or call the API with an app key."),
+    "preparing": text(
+        "许可已生效，专属版本正在生成，请稍后再试。", "Granted; your own edition is being built, try again soon."
+    ),
+    "grant": text(
+        "您已获得使用许可，可下载或凭应用密钥调用接口。", "You hold a grant: download, or call the API with an app key."
+    ),
     "sandbox": text(
         "原始数据不对外提供；可申请数据沙箱，在域内计算，经审查的结果可带走。",
         "The raw table is not given out; apply for a sandbox workspace, compute inside and take out checked results.",
@@ -307,7 +331,9 @@ def _read(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         kind = type(error).__name__
-        raise InvalidGrades(text(f"读不了分级矩阵 {path.name}（{kind}）。", f"Cannot read {path.name} ({kind}).")) from None
+        raise InvalidGrades(
+            text(f"读不了分级矩阵 {path.name}（{kind}）。", f"Cannot read {path.name} ({kind}).")
+        ) from None
     if not isinstance(document, dict):
         raise InvalidGrades(text(f"{path.name} 不是分级矩阵。", f"{path.name} is not a grades file."))
     return document

@@ -108,7 +108,6 @@ def remove(session: Session, dataset: Dataset) -> None:
     session.flush()
     session.execute(delete(SearchToken).where(SearchToken.dataset_id == dataset.id))
     session.execute(delete(SearchDocument).where(SearchDocument.dataset_id == dataset.id))
-    session.expire_all()
 
 
 def _words(items: Iterable[InformationItem]) -> list[str]:

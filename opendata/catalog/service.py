@@ -35,7 +35,9 @@ from opendata.ledger.events import AuditEvent, EventType
 from opendata.ledger.service import append
 
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,98}[a-z0-9])?")
-FREQUENCIES: Final = ("real_time", "daily", "weekly", "monthly", "quarterly", "yearly", "irregular", "never")
+FREQUENCIES: Final = ("continuous", "irregular", "never")
+"""Beside these: an ISO 8601 duration of days, weeks, months or years, for example P1Y."""
+PERIOD: Final = re.compile(r"P[1-9][0-9]?[DWMY]")
 EDITABLE: Final = frozenset(
     {
         "title_zh",
@@ -95,7 +97,10 @@ def create_dataset(
     if not NAME.fullmatch(name):
         raise InvalidEntry(
             "name",
-            text("名称只能用小写字母、数字、-、_，最长 100 个字符。", "A name has lower-case letters, digits, - and _ only."),
+            text(
+                "名称只能用小写字母、数字、-、_，最长 100 个字符。",
+                "A name has lower-case letters, digits, - and _ only.",
+            ),
         )
     if session.scalar(select(Dataset.id).where(Dataset.name == name)) is not None:
         raise InvalidEntry("name", text("这个名称不可用，请换一个。", "This name cannot be used; choose another."))
@@ -137,7 +142,8 @@ def update_dataset(
     session: Session, dataset: Dataset, *, actor: Actor, now: datetime | None = None, **changes: Any
 ) -> Dataset:
     """Change fields of an entry. ``level`` may be raised, never lowered, here: doors that the new level shuts are shut
-    when the transaction commits. Raises CatalogDenied, InvalidEntry."""
+    when the transaction commits. Raises CatalogDenied, InvalidEntry.
+    """
     check_can_edit(actor, dataset)
     now = now or utc_now()
     unknown = sorted(changes.keys() - EDITABLE)
@@ -282,7 +288,7 @@ def _assign(dataset: Dataset, fields: Mapping[str, Any]) -> None:
             raise InvalidEntry(name, text("中英文名称都要填写。", "Both titles are needed."))
     if dataset.visibility not in set(Visibility):
         raise InvalidEntry("visibility", text("可见范围无效。", "There is no such visibility."))
-    if dataset.update_frequency not in FREQUENCIES:
+    if dataset.update_frequency not in FREQUENCIES and not PERIOD.fullmatch(dataset.update_frequency):
         raise InvalidEntry("update_frequency", text("更新频率无效。", "There is no such update frequency."))
     if dataset.level is not None and dataset.level not in set(DataLevel):
         raise InvalidEntry("level", text("数据级别无效。", "There is no such level."))
@@ -297,7 +303,10 @@ def _check_level_change(dataset: Dataset, changes: Mapping[str, Any]) -> bool:
     if changes["level"] not in set(DataLevel) or DataLevel(changes["level"]) < DataLevel(dataset.level):
         raise InvalidEntry(
             "level",
-            text("级别只能调高；降级须另行两人决定。", "A level may only be raised; lowering needs a decision of two people."),
+            text(
+                "级别只能调高；降级须另行两人决定。",
+                "A level may only be raised; lowering needs a decision of two people.",
+            ),
         )
     return True
 

@@ -50,7 +50,9 @@ def table_digest(reader: pa.RecordBatchReader) -> str:
 
 def _cells(column: pa.Array) -> pa.Array:
     cells = pc.fill_null(text_of(column), "")
-    quoted = pc.binary_join_element_wise('"', pc.replace_substring(cells, '"', '""'), '"', "")  # the last one is the separator
+    quoted = pc.binary_join_element_wise(
+        '"', pc.replace_substring(cells, '"', '""'), '"', ""
+    )  # the last one is the separator
     return pc.if_else(pc.match_substring_regex(cells, NEEDS_QUOTES), quoted, cells)
 
 

@@ -19,7 +19,10 @@ ITEMS: tuple[Item, ...] = (
     Item(
         "state_secret",
         text("是否含有国家秘密或工作秘密？", "Does it hold state secrets or work secrets?"),
-        text("《保守国家秘密法》《政府信息公开条例》第十四条", "State Secrets Law; Open Government Information Regulation, Art. 14"),
+        text(
+            "《保守国家秘密法》《政府信息公开条例》第十四条",
+            "State Secrets Law; Open Government Information Regulation, Art. 14",
+        ),
         "no",
     ),
     Item(
@@ -36,13 +39,19 @@ ITEMS: tuple[Item, ...] = (
     ),
     Item(
         "mosaic",
-        text("与已公开数据汇聚后是否会产生新的敏感信息？", "Would it become sensitive together with what is already public?"),
+        text(
+            "与已公开数据汇聚后是否会产生新的敏感信息？",
+            "Would it become sensitive together with what is already public?",
+        ),
         text("GB/T 43697-2024 附录 J", "GB/T 43697-2024, annex J"),
         "no",
     ),
     Item(
         "impact_assessment",
-        text("是否已完成个人信息保护影响评估（不含个人信息的填“是”）？", "Is the personal information impact assessment done (or none needed)?"),
+        text(
+            "是否已完成个人信息保护影响评估（不含个人信息的填“是”）？",
+            "Is the personal information impact assessment done (or none needed)?",
+        ),
         text("《个人信息保护法》第五十五、五十六条", "Personal Information Protection Law, Art. 55 and 56"),
         "yes",
     ),

@@ -200,7 +200,12 @@ class _XlsxWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         import xlsxwriter
 
-        options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "tmpdir": str(path.parent)}
+        options = {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "tmpdir": str(path.parent),
+        }
         self._book = xlsxwriter.Workbook(str(path), options)
         self._book.set_properties({"created": EPOCH.replace(tzinfo=None)})
         self._sheet = self._book.add_worksheet("data")

@@ -57,7 +57,9 @@ def conditions(facts: Facts, *, largest_risk: float) -> list[Condition]:
             ),
         ),
         Condition("linkage_drill", facts.drill_passed, text("关联攻击演练通过", "the linkage drill is passed")),
-        Condition("signed_opinion", bool(facts.opinion.strip()), text("有具名审核意见", "a named person signed an opinion")),
+        Condition(
+            "signed_opinion", bool(facts.opinion.strip()), text("有具名审核意见", "a named person signed an opinion")
+        ),
     ]
 
 

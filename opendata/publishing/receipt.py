@@ -92,7 +92,9 @@ def verify(receipt: bytes, public_key: Ed25519PublicKey) -> dict[str, Any]:
     try:
         public_key.verify(signature, _signed_bytes(statement))
     except InvalidSignature:
-        raise ReceiptInvalid(_wrong("签名不符，凭证被改动或出自别的密钥", "it was changed or signed by another key")) from None
+        raise ReceiptInvalid(
+            _wrong("签名不符，凭证被改动或出自别的密钥", "it was changed or signed by another key")
+        ) from None
     return statement
 
 

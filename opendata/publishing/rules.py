@@ -1,6 +1,6 @@
 """What must hold, and when, in the publishing chain. Deciders over values: they raise with the reason, or return."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from masking.taxonomy import DataLevel
@@ -40,23 +40,39 @@ def check_state(edition: Edition, act: Act) -> EditionState:
     return end
 
 
-def check_level(dataset: Dataset, intake: Intake) -> DataLevel:
-    """The confirmed level, which may be below the proposed one only with a reason given for that very proposal."""
-    if dataset.level is None:
+def settle_level(
+    *,
+    confirmed: DataLevel | None,
+    overruled: DataLevel | None,
+    proposed: DataLevel | None,
+    declared: DataLevel | None,
+    unexplained: Sequence[str],
+) -> DataLevel:
+    """The level of the raw table; the highest counts unless somebody said why not.
+
+    ``confirmed`` stands in the catalogue (with ``overruled``, the proposal it explains away), ``proposed`` by detection,
+    ``declared`` in the masking policy; ``unexplained`` are attributes whose detected level is above the declared one and
+    which the policy gives no reason for. A reviewer sees all of them. Raises PublicationRefused.
+    """
+    level = confirmed or declared or proposed
+    if level is None:
         raise PublicationRefused(text("请先确认原始数据级别。", "Confirm the level of the raw table first."))
-    level = DataLevel(dataset.level)
-    proposed = DataLevel(intake.proposed_level) if intake.proposed_level else level
-    overruled = DataLevel(dataset.level_overruled) if dataset.level_overruled and dataset.level_reason.strip() else level
-    if proposed > max(level, overruled):
-        raise PublicationRefused(
-            text(
-                f"识别建议为{proposed.title('zh')}，高于已确认的{level.title('zh')}；请调高级别，或写明理由后重新确认。",
-                f"Detection proposes {proposed.title('en')}, above the confirmed {level.title('en')}; raise the level or "
-                "confirm it again with a reason.",
-            ),
-            clause=text("GB/T 43697-2024 就高从严", "GB/T 43697-2024: the highest level counts"),
-        )
-    return level
+    if declared is not None:
+        level = max(level, declared)
+    if proposed is None or proposed <= level or (overruled is not None and proposed <= overruled):
+        return level
+    if confirmed is None and declared is not None and not unexplained:
+        return level
+    named = ", ".join(unexplained)
+    raise PublicationRefused(
+        text(
+            f"识别建议为{proposed.title('zh')}，高于{level.title('zh')}。请调高级别，或写明理由后确认级别"
+            + (f"（策略中未说明理由的属性：{named}）。" if named else "。"),
+            f"Detection proposes {proposed.title('en')}, above {level.title('en')}. Raise the level, or confirm it with a "
+            "reason" + (f" (attributes without a reason in the policy: {named})." if named else "."),
+        ),
+        clause=text("GB/T 43697-2024 就高从严", "GB/T 43697-2024: the highest level counts"),
+    )
 
 
 def check_can_build(dataset: Dataset, intake: Intake, policy: PolicyVersion) -> None:
@@ -67,7 +83,9 @@ def check_can_build(dataset: Dataset, intake: Intake, policy: PolicyVersion) -> 
         raise WrongState(text("接入批次尚未就绪。", "The intake is not ready."))
     check_acknowledged(intake)
     if dataset.negative_list:
-        raise PublicationRefused(text("该数据集在负面清单上，不予开放。", "The dataset is on the negative list: closed."))
+        raise PublicationRefused(
+            text("该数据集在负面清单上，不予开放。", "The dataset is on the negative list: closed.")
+        )
 
 
 def check_acknowledged(intake: Intake) -> None:
@@ -87,10 +105,14 @@ def check_checklist(checklist: Mapping[str, Any]) -> None:
         given = checklist.get(item.id)
         answer = given.get("answer") if isinstance(given, Mapping) else given
         if answer not in ("yes", "no"):
-            raise InvalidSubmission(text(f"保密审查未答：{item.question['zh']}", f"Not answered: {item.question['en']}"))
+            raise InvalidSubmission(
+                text(f"保密审查未答：{item.question['zh']}", f"Not answered: {item.question['en']}")
+            )
         if answer != item.expected:
             raise PublicationRefused(
-                text(f"保密审查不通过：{item.question['zh']}", f"The secrecy check does not pass: {item.question['en']}"),
+                text(
+                    f"保密审查不通过：{item.question['zh']}", f"The secrecy check does not pass: {item.question['en']}"
+                ),
                 clause=item.clause,
             )
     unknown = sorted(checklist.keys() - {item.id for item in ITEMS})
@@ -99,13 +121,13 @@ def check_checklist(checklist: Mapping[str, Any]) -> None:
 
 
 def check_assessment(assessment: Mapping[str, Any], *, about_persons: bool) -> None:
-    """Raise unless the impact assessment names purpose, risk and measures (only for data about persons)."""
+    """Raise unless the impact assessment names purpose, risk and safeguards (only for data about persons)."""
     if not about_persons:
         return
     for name, zh, en in (
         ("purpose", "处理目的与必要性", "purpose and necessity"),
         ("risk", "对个人权益的影响与风险", "effect on persons and risk"),
-        ("measures", "保护措施", "protective measures"),
+        ("safeguards", "保护措施", "safeguards"),
     ):
         if not str(assessment.get(name, "")).strip():
             raise InvalidSubmission(text(f"影响评估缺少：{zh}。", f"The impact assessment lacks: {en}."))
@@ -124,4 +146,6 @@ def check_reason(reason: str) -> None:
     """Raise unless a reason says something."""
     least, most = REASON_LENGTH
     if not least <= len(reason.strip()) <= most:
-        raise InvalidSubmission(text(f"请写明理由（{least} 至 {most} 字）。", f"Give a reason of {least} to {most} characters."))
+        raise InvalidSubmission(
+            text(f"请写明理由（{least} 至 {most} 字）。", f"Give a reason of {least} to {most} characters.")
+        )

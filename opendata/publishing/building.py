@@ -1,0 +1,271 @@
+"""Steps that make an edition: mask, scan, compose, decide. Used for reviewed editions and for recipients' own ones."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from masking.engines.local import apply_stream
+from masking.keys import Keys
+from masking.policy import MaskingPolicy, check, load
+from masking.report import MaskingReport
+from masking.taxonomy import DataLevel, LegalStatus, OpeningClass
+from opendata.catalog import grades as catalog_grades
+from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState
+from opendata.jobs.context import JobContext
+from opendata.publishing import composition, files, legal
+from opendata.publishing import scan as scanning
+from opendata.publishing.errors import PublicationRefused
+from opendata.publishing.models import Exposure, Intake, PolicyVersion
+from opendata.publishing.profile import schema_of, stored_statistics
+from opendata.publishing.states import Act, end_of
+from opendata.storage.keys import KeyStore
+
+EDITION_EXPOSURE: Final = "edition"
+PENDING_OPINION: Final = "—"
+"""Stands for the opinion that a reviewer will have to sign when it is asked whether review could succeed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an edition is made from."""
+
+    edition: Edition
+    dataset: Dataset
+    intake: Intake
+    policy_version: PolicyVersion
+    policy: MaskingPolicy
+
+    @property
+    def keyed_columns(self) -> tuple[str, ...]:
+        """Columns of the edition that hold keyed pseudonyms."""
+        policy = self.policy
+        names = policy.aggregate.by if policy.aggregate is not None else policy.kept
+        return tuple(name for name in names if policy.attributes[name].pseudonym)
+
+
+class LineKeys:
+    """The random key of one recipient line, under whatever names the policy uses: HKDF below it keeps them apart."""
+
+    def __init__(self, keys: KeyStore, line_id: str) -> None:
+        self._key = keys.line_key(line_id)
+
+    def get(self, name: str, /) -> bytes:
+        """The line's key; the name goes into the derivation."""
+        del name
+        return self._key
+
+    def __repr__(self) -> str:
+        """Never the key."""
+        return "LineKeys(<hidden>)"
+
+
+def work_of(session: Session, edition_id: str) -> Work:
+    """Everything an edition is made from."""
+    edition = session.get_one(Edition, edition_id)
+    version = session.get_one(PolicyVersion, edition.policy_version_id)
+    return Work(
+        edition=edition,
+        dataset=session.get_one(Dataset, edition.dataset_id),
+        intake=session.get_one(Intake, edition.intake_id),
+        policy_version=version,
+        policy=load(version.yaml),
+    )
+
+
+def mask(context: JobContext, edition_id: str) -> dict[str, Any]:
+    """Mask the intake's table into a fresh staging folder and write every format; returns files and report."""
+    work = _read(context, edition_id)
+    check(work.policy, schema_of(work.intake.schema), stored_statistics(work.intake.profile))
+    folder = context.editions.stage(edition_id)
+    total = max(work.intake.rows or 0, 1)
+
+    def masking(stage: str, rows: int) -> None:
+        share = min(rows / total, 1.0)
+        context.progress("mask", 0.4 * share if stage == "measure" else 0.4 + 0.3 * share, stage)
+
+    keys: Keys | None = LineKeys(context.keys, work.edition.line_id) if work.edition.line_id is not None else None
+    with ExitStack() as stack:
+        report = apply_stream(
+            work.policy,
+            lambda: stack.enter_context(context.vault.read_table(work.intake.id)),
+            keys,
+            lambda reader: _spooled(reader, folder),
+            progress=masking,
+            files=context.settings.policies_dir,
+        )
+    written = files.write_all(
+        folder,
+        work.dataset.name,
+        last=work.keyed_columns,
+        progress=lambda rows: context.progress("mask", 0.7 + 0.3 * min(rows / total, 1.0), "write"),
+    )
+    listed = [each.to_dict() for each in written.files]
+    return {
+        "files": listed,
+        "table_digest": written.table_digest,
+        "digest": files.edition_digest(edition_id, work.dataset.name, listed, written.table_digest),
+        "rows": written.rows,
+        "report": report.to_dict(),
+    }
+
+
+def scan(context: JobContext, edition_id: str) -> None:
+    """Refuse records that still hold a valid direct identifier."""
+    work = _read(context, edition_id)
+    if work.policy.aggregate is None:
+        scanning.check_file(context.editions.staged(edition_id) / f"{work.dataset.name}.parquet", work.policy)
+
+
+def compose(context: JobContext, edition_id: str) -> list[dict[str, Any]]:
+    """Judge the edition together with everything of its population that was shown before."""
+    work = _read(context, edition_id)
+    with context.database.session() as session:
+        earlier = _earlier(session, work)
+    judged: list[tuple[str, composition.View]] = []
+    if earlier:
+        new = _view(context, work)
+        judged = [(each.edition.id, _view(context, each)) for each in earlier if each.intake.state != "erased"]
+        _check_erased(earlier, new)
+        return list(composition.check(new, judged))
+    return []
+
+
+def finish(context: JobContext, edition_id: str, masked: dict[str, Any], composed: list[dict[str, Any]]) -> None:
+    """Decide what it may become and save the draft; raises PublicationRefused when review could not succeed."""
+    with context.database.begin() as session:
+        work = work_of(session, edition_id)
+        edition = work.edition
+        end = end_of(Act.BUILT, EditionState(edition.state))
+        if end is None:
+            return
+        report = MaskingReport.from_dict(masked["report"])
+        grades = catalog_grades.load(context.settings)
+        edition.effect = int(report.effect)
+        facts = facts_of(work, report, opinion=PENDING_OPINION, key_destroyed=will_destroy_key(edition))
+        decision = decide(grades, work, facts)
+        if not decision.allowed:
+            raise PublicationRefused(decision.reason, clause=decision.clause)
+        now_held = facts_of(work, report, opinion="", key_destroyed=False)
+        edition.level = str(decision.level)
+        edition.legal_status = str(legal.status(now_held, largest_risk=grades.full_public))
+        describe(edition, masked, report)
+        conditions = legal.conditions(now_held, largest_risk=grades.full_public)
+        edition.internal_report = {
+            **(edition.internal_report or {}),
+            "legal": [each.to_dict() for each in conditions],
+            "composition": composed,
+            "raw_level": work.dataset.level,
+            "proposed_level": work.intake.proposed_level,
+            "level_reason": work.dataset.level_reason,
+        }
+        edition.state = end
+
+
+def describe(edition: Edition, masked: dict[str, Any], report: MaskingReport) -> None:
+    """Write files, digests and reports of a masked table into its edition."""
+    edition.files, edition.rows = masked["files"], masked["rows"]
+    edition.digest, edition.table_digest = masked["digest"], masked["table_digest"]
+    internal = report.to_dict()
+    internal.pop("released", None)
+    edition.internal_report = internal
+    edition.public_report = {**report.public().to_dict(), "legal_status": edition.legal_status}
+
+
+def fail(context: JobContext, edition_id: str, sentence: str) -> None:
+    """Mark the edition as failed, unless it came out, and remove what was staged for it."""
+    with context.database.begin() as session:
+        edition = session.get_one(Edition, edition_id)
+        end = end_of(Act.FAIL, EditionState(edition.state))
+        if end is not None:
+            edition.state, edition.error = end, sentence
+    context.editions.discard(edition_id)
+
+
+def facts_of(work: Work, report: MaskingReport, *, opinion: str, key_destroyed: bool) -> legal.Facts:
+    """What the legal status of this edition rests on."""
+    after = report.after
+    return legal.Facts(
+        about_persons=work.policy.about_persons,
+        status_of_run=report.legal_status,
+        effect=report.effect,
+        k=report.k_after,
+        keyed=bool(work.keyed_columns),
+        key_destroyed=key_destroyed,
+        drill_passed=after is None or (after.unique_persons == 0 and after.k != 1),
+        opinion=opinion,
+    )
+
+
+def decide(grades: catalog_grades.Grades, work: Work, facts: legal.Facts) -> catalog_grades.Decision:
+    """Ask the matrix; conditional records about persons also keep to the controlled threshold."""
+    edition, dataset = work.edition, work.dataset
+    status: LegalStatus = legal.status(facts, largest_risk=grades.full_public)
+    return grades.decide(
+        raw_level=DataLevel(dataset.level) if dataset.level else None,
+        kind=EditionKind(edition.kind),
+        opening_class=OpeningClass(edition.opening_class),
+        effect=facts.effect,
+        legal_status=status,
+        legal_basis=edition.legal_basis,
+        negative_list=dataset.negative_list,
+    )
+
+
+def will_destroy_key(edition: Edition) -> bool:
+    """An unconditional edition's key is destroyed before it is signed."""
+    return edition.opening_class == OpeningClass.UNCONDITIONAL
+
+
+def _spooled(reader: Any, folder: Any) -> None:
+    files.spool(reader, folder)
+
+
+def _read(context: JobContext, edition_id: str) -> Work:
+    with context.database.session() as session:
+        return work_of(session, edition_id)
+
+
+def _earlier(session: Session, work: Work) -> list[Work]:
+    """One earlier edition for each intake and policy that was shown."""
+    references = session.scalars(
+        select(Exposure.reference)
+        .where(
+            Exposure.population == work.dataset.id,
+            Exposure.kind == EDITION_EXPOSURE,
+            Exposure.reference.not_in([work.edition.id, work.edition.parent_id or ""]),
+        )
+        .order_by(Exposure.at)
+    )
+    found: dict[tuple[str, str], Work] = {}
+    for reference in references:
+        each = work_of(session, reference)
+        found.setdefault((each.intake.id, each.policy.digest), each)
+    return list(found.values())
+
+
+def _check_erased(earlier: list[Work], new: composition.View) -> None:
+    """An erased intake can no longer be joined: only the same generalization may follow it."""
+    if not new.quasi_identifiers:
+        return
+    for each in earlier:
+        if each.intake.state == "erased" and each.policy.digest != new.policy_digest and each.policy.quasi_identifiers:
+            raise PublicationRefused(
+                composition.text(
+                    "曾发布版本的原始批次已销毁，无法检验与新策略的组合风险；请沿用原策略。",
+                    "The raw intake of an earlier edition was destroyed, so a new masking policy cannot be judged "
+                    "together with it; keep the earlier policy.",
+                )
+            )
+
+
+def _view(context: JobContext, work: Work) -> composition.View:
+    with ExitStack() as stack:
+        return composition.view(
+            work.policy,
+            lambda: stack.enter_context(context.vault.read_table(work.intake.id)),
+            intake_id=work.intake.id,
+            files=context.settings.policies_dir,
+        )
