@@ -93,7 +93,11 @@ def search(globs: list[str], pattern: re.Pattern[str]) -> str:
 def third_party() -> str:
     """No vendored scripts or packages among the committed files."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
-    bad = [name for name in listed.stdout.splitlines() if "node_modules" in name or name.endswith((".whl", ".min.js", ".tgz"))]
+    bad = [
+        name
+        for name in listed.stdout.splitlines()
+        if "node_modules" in name or name.endswith((".whl", ".min.js", ".tgz"))
+    ]
     return "\n".join(bad)
 
 

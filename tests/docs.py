@@ -38,7 +38,9 @@ def states() -> str:
                 machines[title] = getattr(module, name)
     for title, transitions in machines.items():
         parts += [f"## {title}\n", "```mermaid", "stateDiagram-v2"]
-        parts += [f"    {before} --> {after}" for before in transitions for after in sorted(map(str, transitions[before]))]
+        parts += [
+            f"    {before} --> {after}" for before in transitions for after in sorted(map(str, transitions[before]))
+        ]
         parts += ["```\n"]
     return "\n".join(parts)
 
@@ -72,7 +74,9 @@ def promise_table() -> str:
             if function not in functions(ROOT / "tests" / file):
                 raise SystemExit(f"promise {promise['en']!r} names {name}, which does not exist")
             shown.append(f"[`{function}`](tests/{file})")
-        rows.append(f"| {promise['zh']}<br>{promise['en']} | {'<br>'.join(shown) or '–'} | {promise.get('not_yet', '')} |")
+        rows.append(
+            f"| {promise['zh']}<br>{promise['en']} | {'<br>'.join(shown) or '–'} | {promise.get('not_yet', '')} |"
+        )
     return "\n".join(rows) + "\n"
 
 

@@ -97,7 +97,7 @@ def grant(service, name: str, *, applicant: str = "enterprise", officer: str = "
     return firm.post(f"/api/v1/grants/{decided['grant']}/keys")["key"]
 
 
-def people(rows: int = 600) -> pl.DataFrame:
+def people(rows: int = 12_000) -> pl.DataFrame:
     """A small table of invented persons in groups that reach k = 5."""
     from masking.detection.invented import resident_ids
 

@@ -13,7 +13,16 @@ import pytest
 from opendata.cli.client import Refused
 from opendata.errors import JobFailed
 from tests.chain.steps import (
-    build, create_dataset, csv, people, people_policy, publish, review, save_policy, start_build, upload,
+    build,
+    create_dataset,
+    csv,
+    people,
+    people_policy,
+    publish,
+    review,
+    save_policy,
+    start_build,
+    upload,
 )  # fmt: skip
 from tests.conftest import Service, free_port
 
@@ -44,12 +53,12 @@ def test_killed_worker_loses_and_doubles_nothing(service: Service, pause_s: floa
     officer, reviewer = service.client("officer-social"), service.client("reviewer")
     create_dataset(officer, name)
     started = officer.post(
-        f"/api/v1/datasets/{name}/intakes", params={"filename": "table.csv"}, content=csv(people(3000))
+        f"/api/v1/datasets/{name}/intakes", params={"filename": "table.csv"}, content=csv(people())
     )
     time.sleep(pause_s)
     kill_worker(service)
     officer.wait_job(started["job"])
-    assert officer.get(f"/api/v1/intakes/{started['intake']}")["rows"] == 3000
+    assert officer.get(f"/api/v1/intakes/{started['intake']}")["rows"] == 12_000
     policy = save_policy(officer, name, people_policy(name, keyed=True))
     building = start_build(officer, started["intake"], policy, "conditional")
     time.sleep(pause_s)
@@ -77,7 +86,7 @@ def test_full_disk_publishes_nothing(tmp_path: Path) -> None:
         small.seed()
         officer, name = small.client("officer-social"), "full-disk"
         create_dataset(officer, name)
-        intake = upload(officer, name, csv(people(3000)))
+        intake = upload(officer, name, csv(people()))
         policy = save_policy(officer, name, people_policy(name, keyed=True))
         fill(disk / "filler", leave_bytes=20_000)
         with pytest.raises((Refused, JobFailed)):

@@ -19,7 +19,7 @@ CANARY_NAME, CANARY_TEXT = "金丝雀甲乙丙", "canary-remark-7f3a9c"
 
 def planted() -> tuple[pl.DataFrame, list[str]]:
     """A table with canaries in every column that is not published as it is."""
-    frame = people(600).with_columns(
+    frame = people().with_columns(
         name=pl.concat_str(pl.lit(CANARY_NAME), pl.int_range(pl.len()).cast(pl.String)),
         remark=pl.lit(CANARY_TEXT),
     )
