@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from masking.taxonomy import DataLevel, Effect, LegalStatus, OpeningClass
-from opendata.access.errors import AccessDenied
+from opendata.access.errors import AccessDenied, Code
 from opendata.access.models import AccessLog, Grant
 from opendata.access.rules import is_living
 from opendata.access.service import grant_of_key, living_grant, open_request
@@ -66,14 +66,16 @@ def open_edition(
     public = current_edition(session, dataset)
     if public is None or dataset.state != DatasetState.PUBLISHED or not _permitted(dataset, public, grades):
         raise _denied(
-            dataset, None, actor, grades, text("目前没有开放的版本。", "There is no open edition now."), "not_open"
+            grades.nearest_door(dataset, None, actor),
+            text("目前没有开放的版本。", "There is no open edition now."),
+            "not_open",
         )
     if public.opening_class == OpeningClass.UNCONDITIONAL:
         return _open(public, None)
     if grant is None:
         if actor is None:
             reason = text("有条件开放：须登录并获得使用许可。", "Conditional: sign in and obtain a grant.")
-            raise _denied(dataset, public, actor, grades, reason, "sign_in")
+            raise _denied(grades.nearest_door(dataset, public, actor), reason, "sign_in")
         door = next_step(session, dataset, actor=actor, grades=grades, now=now)
         reason = text("有条件开放：您没有有效的使用许可。", "Conditional: you hold no living grant.")
         raise AccessDenied(reason, clause=CLAUSE, door=door)
@@ -189,8 +191,5 @@ def _open(edition: Edition, grant: Grant | None) -> OpenEdition:
     return OpenEdition(edition=edition, files=tuple(edition.files), grant=grant)
 
 
-def _denied(
-    dataset: Dataset, edition: Edition | None, actor: Actor | None, grades: Grades, reason: Text, code: Any
-) -> AccessDenied:
-    door = grades.nearest_door(dataset, edition, actor)
+def _denied(door: Door, reason: Text, code: Code) -> AccessDenied:
     return AccessDenied(reason, clause=door.clause, door=door, code=code)

@@ -24,7 +24,7 @@ class AccessDenied(DeniedError):
 
 
 class RequestDenied(DeniedError):
-    """This person may not decide, end or use this application, grant or key."""
+    """The person may not decide, end or use this application, grant or key."""
 
     def __init__(self, reason: Text) -> None:
         super().__init__(reason["zh"])

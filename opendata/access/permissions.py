@@ -12,7 +12,7 @@ DECIDERS = frozenset({Role.DATA_OFFICER, Role.REVIEWER})
 
 
 def check_can_decide(actor: Actor, request: AccessRequest, dataset: Dataset) -> None:
-    """An officer of the providing department or a reviewer; never the applicant nor anyone of the applicant's own firm."""
+    """An officer of the providing department or a reviewer; never the applicant nor anyone of the applicant's firm."""
     if actor.id == request.user_id:
         raise RequestDenied(text("申请人不能审批自己的申请。", "Applicants may not decide their own applications."))
     if not actor.roles & DECIDERS:

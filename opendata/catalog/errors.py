@@ -19,7 +19,7 @@ class DatasetNotFound(CatalogError, NotFoundError):
 
 
 class CatalogDenied(CatalogError, DeniedError):
-    """This person may not do this to the catalogue."""
+    """The person may not do this to the catalogue."""
 
     def __init__(self, reason: Text) -> None:
         super().__init__(reason["zh"])

@@ -8,6 +8,7 @@ Source: DESIGN.md 3; GB/T 43697-2024; GB/T 42460-2023; 个人信息保护法 Art
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -427,7 +428,7 @@ def _check_rules(grades: Grades) -> None:
         row = grades.rows[level]
         if row.edition or row.fixed_tables or row.differential_privacy or row.sealed_jobs.open:
             raise _wrong(f"{level} 不得开放", f"{level} must stay closed")
-    for lower, higher in zip(opened, opened[1:], strict=False):
+    for lower, higher in pairwise(opened):
         if not _row_within(grades.rows[higher], grades.rows[lower]):
             raise _wrong(f"{higher} 比 {lower} 更开放", f"{higher} opens wider than {lower}")
     if grades.full_public > grades.controlled:

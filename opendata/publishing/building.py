@@ -14,6 +14,7 @@ from masking.report import MaskingReport
 from masking.taxonomy import DataLevel, LegalStatus, OpeningClass
 from opendata.catalog import grades as catalog_grades
 from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState
+from opendata.catalog.texts import text
 from opendata.jobs.context import JobContext
 from opendata.publishing import composition, files, legal
 from opendata.publishing import scan as scanning
@@ -75,8 +76,8 @@ def work_of(session: Session, edition_id: str) -> Work:
     )
 
 
-def mask(context: JobContext, edition_id: str) -> dict[str, Any]:
-    """Mask the intake's table into a fresh staging folder and write every format; returns files and report."""
+def mask(context: JobContext, edition_id: str) -> None:
+    """Mask the intake's table into a fresh staging folder, write every format, and note files and reports."""
     work = _read(context, edition_id)
     check(work.policy, schema_of(work.intake.schema), stored_statistics(work.intake.profile))
     folder = context.editions.stage(edition_id)
@@ -102,14 +103,14 @@ def mask(context: JobContext, edition_id: str) -> dict[str, Any]:
         last=work.keyed_columns,
         progress=lambda rows: context.progress("mask", 0.7 + 0.3 * min(rows / total, 1.0), "write"),
     )
-    listed = [each.to_dict() for each in written.files]
-    return {
-        "files": listed,
-        "table_digest": written.table_digest,
-        "digest": files.edition_digest(edition_id, work.dataset.name, listed, written.table_digest),
-        "rows": written.rows,
-        "report": report.to_dict(),
-    }
+    with context.database.begin() as session:
+        edition = session.get_one(Edition, edition_id)
+        listed = [each.to_dict() for each in written.files]
+        edition.files, edition.rows, edition.table_digest = listed, written.rows, written.table_digest
+        edition.digest = files.edition_digest(edition_id, work.dataset.name, listed, written.table_digest)
+        edition.effect = int(report.effect)
+        edition.internal_report = {name: value for name, value in report.to_dict().items() if name != "released"}
+        edition.public_report = report.public().to_dict()
 
 
 def scan(context: JobContext, edition_id: str) -> None:
@@ -133,7 +134,7 @@ def compose(context: JobContext, edition_id: str) -> list[dict[str, Any]]:
     return []
 
 
-def finish(context: JobContext, edition_id: str, masked: dict[str, Any], composed: list[dict[str, Any]]) -> None:
+def finish(context: JobContext, edition_id: str, composed: list[dict[str, Any]]) -> None:
     """Decide what it may become and save the draft; raises PublicationRefused when review could not succeed."""
     with context.database.begin() as session:
         work = work_of(session, edition_id)
@@ -141,17 +142,16 @@ def finish(context: JobContext, edition_id: str, masked: dict[str, Any], compose
         end = end_of(Act.BUILT, EditionState(edition.state))
         if end is None:
             return
-        report = MaskingReport.from_dict(masked["report"])
+        report = report_of(edition)
         grades = catalog_grades.load(context.settings)
-        edition.effect = int(report.effect)
         facts = facts_of(work, report, opinion=PENDING_OPINION, key_destroyed=will_destroy_key(edition))
         decision = decide(grades, work, facts)
         if not decision.allowed:
             raise PublicationRefused(decision.reason, clause=decision.clause)
         now_held = facts_of(work, report, opinion="", key_destroyed=False)
-        edition.level = str(decision.level)
-        edition.legal_status = str(legal.status(now_held, largest_risk=grades.full_public))
-        describe(edition, masked, report)
+        status = legal.status(now_held, largest_risk=grades.full_public)
+        edition.level, edition.legal_status = str(decision.level), str(status)
+        edition.public_report = {**(edition.public_report or {}), "legal_status": str(status)}
         conditions = legal.conditions(now_held, largest_risk=grades.full_public)
         edition.internal_report = {
             **(edition.internal_report or {}),
@@ -164,14 +164,9 @@ def finish(context: JobContext, edition_id: str, masked: dict[str, Any], compose
         edition.state = end
 
 
-def describe(edition: Edition, masked: dict[str, Any], report: MaskingReport) -> None:
-    """Write files, digests and reports of a masked table into its edition."""
-    edition.files, edition.rows = masked["files"], masked["rows"]
-    edition.digest, edition.table_digest = masked["digest"], masked["table_digest"]
-    internal = report.to_dict()
-    internal.pop("released", None)
-    edition.internal_report = internal
-    edition.public_report = {**report.public().to_dict(), "legal_status": edition.legal_status}
+def report_of(edition: Edition) -> MaskingReport:
+    """The report of the run, from what the edition keeps of it."""
+    return MaskingReport.from_dict({**(edition.internal_report or {}), "released": edition.public_report})
 
 
 def fail(context: JobContext, edition_id: str, sentence: str) -> None:
@@ -253,7 +248,7 @@ def _check_erased(earlier: list[Work], new: composition.View) -> None:
     for each in earlier:
         if each.intake.state == "erased" and each.policy.digest != new.policy_digest and each.policy.quasi_identifiers:
             raise PublicationRefused(
-                composition.text(
+                text(
                     "曾发布版本的原始批次已销毁，无法检验与新策略的组合风险；请沿用原策略。",
                     "The raw intake of an earlier edition was destroyed, so a new masking policy cannot be judged "
                     "together with it; keep the earlier policy.",

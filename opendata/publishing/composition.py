@@ -3,8 +3,8 @@
 Earlier editions are assumed to be still held by everyone, withdrawn ones included. For each, the persons of the source
 table are grouped by the joint values of both editions' quasi-identifiers, where suppressed and absent persons carry a
 mark of their own; no joint class may hold fewer persons than the smaller k of the two. Where one of the two is an
-aggregate, only the attributes both tables use are joined, because cells, not records, were shown. Two intakes are linked
-by the person column; without one, classes are counted and may differ by none or by at least k, which needs the same
+aggregate, only the attributes both tables use are joined, because cells, not records, were shown. Two intakes are
+linked by the person column; without one, classes are counted and may differ by none or by at least k, which needs the same
 generalization. This is the first version: same population, joint k; l and t over joint classes come with the models.
 Source: PRIVACY.md 4 (composition), 3 (suppressed records are a class too).
 """
@@ -26,6 +26,8 @@ from opendata.publishing.errors import PublicationRefused
 SUPPRESSED: Final = "\x00suppressed"
 ABSENT: Final = "\x00absent"
 NULL: Final = "\x00null"
+PERSON: Final = "\x00person"
+SHOWN: Final = "\x00shown"
 MakeReader = Callable[[], pa.RecordBatchReader]
 
 
@@ -33,7 +35,7 @@ MakeReader = Callable[[], pa.RecordBatchReader]
 class View:
     """What one edition shows of its source table: one row for each record.
 
-    ``frame``: a text column for each quasi-identifier (under its attribute's name), ``\\0person`` and ``\\0shown``.
+    ``frame``: a text column for each quasi-identifier (under its attribute's name), and the columns PERSON and SHOWN.
     """
 
     intake_id: str
@@ -42,7 +44,7 @@ class View:
     k: int | None
     aggregate: bool
     linked: bool
-    """True when ``\\0person`` identifies persons across intakes."""
+    """True when PERSON identifies persons across intakes."""
     frame: pl.DataFrame
 
 
@@ -65,8 +67,8 @@ def view(policy: MaskingPolicy, make_reader: MakeReader, *, intake_id: str, file
     parts = [_classes(plan.mask_batch(batch), batch, names, policy.unit) for batch in reader]
     frame = pl.concat(parts) if parts else _no_rows(names)
     if policy.unit is None:
-        frame = frame.with_columns(pl.int_range(pl.len()).cast(pl.String).alias("\0person"))
-    sizes = pl.col("\0person").n_unique().over(list(names)) if names else pl.lit(frame.height)
+        frame = frame.with_columns(pl.int_range(pl.len()).cast(pl.String).alias(PERSON))
+    sizes = pl.col(PERSON).n_unique().over(list(names)) if names else pl.lit(frame.height)
     shown = (sizes >= k) if k is not None else pl.lit(value=True)
     return View(
         intake_id=intake_id,
@@ -75,7 +77,7 @@ def view(policy: MaskingPolicy, make_reader: MakeReader, *, intake_id: str, file
         k=k,
         aggregate=policy.aggregate is not None,
         linked=policy.unit is not None,
-        frame=frame.with_columns(shown.alias("\0shown")),
+        frame=frame.with_columns(shown.alias(SHOWN)),
     )
 
 
@@ -100,11 +102,11 @@ def joint(new: View, earlier: View) -> Joint | None:
         pairs = _side(new, new_names, "a").hstack(_side(earlier, old_names, "b").select("b"))
     elif new.linked and earlier.linked:
         one, other = _by_person(_side(new, new_names, "a"), "a"), _by_person(_side(earlier, old_names, "b"), "b")
-        pairs = one.join(other, on="\0person", how="full", coalesce=True).fill_null(ABSENT)
+        pairs = one.join(other, on=PERSON, how="full", coalesce=True).fill_null(ABSENT)
     else:
         return _unlinked(new, new_names, earlier, old_names, k)
     hidden = pl.col("a").is_in([SUPPRESSED, ABSENT]) & pl.col("b").is_in([SUPPRESSED, ABSENT])
-    sizes = pairs.filter(~hidden).group_by("a", "b").agg(pl.col("\0person").n_unique().alias("n"))["n"]
+    sizes = pairs.filter(~hidden).group_by("a", "b").agg(pl.col(PERSON).n_unique().alias("n"))["n"]
     return _judged(sizes, k)
 
 
@@ -121,10 +123,10 @@ def check(new: View, earlier: Sequence[tuple[str, View]]) -> list[dict[str, int 
         if result.persons_below:
             raise PublicationRefused(
                 text(
-                    f"与已发布的版本 {reference[:8]} 组合后，有 {result.persons_below} 人所在的共同群体不足 {result.k} 人"
+                    f"与已发布的版本 {reference[:8]} 组合后，有 {result.persons_below} 人所在的共同群体不足 {result.k} 人"  # noqa: E501
                     f"（最小 {result.smallest} 人），不得发布。请沿用原有泛化方式，或等待新增人数足够。",
-                    f"Together with the published edition {reference[:8]}, {result.persons_below} persons stand in joint "
-                    f"classes of fewer than {result.k} (the smallest: {result.smallest}). Keep the earlier "
+                    f"Together with the published edition {reference[:8]}, {result.persons_below} persons stand in "
+                    f"joint classes of fewer than {result.k} (the smallest: {result.smallest}). Keep the earlier "
                     "generalization, or wait until enough persons have been added.",
                 ),
                 clause=text("GB/T 42460-2023；GB/T 37964-2019", "GB/T 42460-2023; GB/T 37964-2019"),
@@ -135,10 +137,10 @@ def check(new: View, earlier: Sequence[tuple[str, View]]) -> list[dict[str, int 
 
 def _classes(masked: pa.RecordBatch, raw: pa.RecordBatch, names: Sequence[str], unit: str | None) -> pl.DataFrame:
     columns = {name: pl.Series(name, _column(masked, name)).cast(pl.String).fill_null(NULL) for name in names}
-    person = pl.Series("\0person", _column(raw, unit)).cast(pl.String).fill_null(NULL) if unit is not None else None
+    person = pl.Series(PERSON, _column(raw, unit)).cast(pl.String).fill_null(NULL) if unit is not None else None
     frame = pl.DataFrame(columns) if columns else pl.DataFrame({"\0row": pl.Series([0] * masked.num_rows)})
-    frame = frame.with_columns((person if person is not None else pl.lit("")).alias("\0person"))
-    return frame.select(*names, "\0person")
+    frame = frame.with_columns((person if person is not None else pl.lit("")).alias(PERSON))
+    return frame.select(*names, PERSON)
 
 
 def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
@@ -151,13 +153,13 @@ def _no_rows(names: Sequence[str]) -> pl.DataFrame:
 
 def _side(view_: View, names: Sequence[str], column: str) -> pl.DataFrame:
     joined = pl.concat_str([pl.col(name) for name in names], separator="\x1f")
-    value = pl.when(pl.col("\0shown")).then(joined).otherwise(pl.lit(SUPPRESSED)).alias(column)
-    return view_.frame.select("\0person", value)
+    value = pl.when(pl.col(SHOWN)).then(joined).otherwise(pl.lit(SUPPRESSED)).alias(column)
+    return view_.frame.select(PERSON, value)
 
 
 def _by_person(side: pl.DataFrame, column: str) -> pl.DataFrame:
     """One row for each person: the set of their classes."""
-    return side.group_by("\0person").agg(pl.col(column).unique().sort().str.join("\x1e").alias(column))
+    return side.group_by(PERSON).agg(pl.col(column).unique().sort().str.join("\x1e").alias(column))
 
 
 def _unlinked(new: View, new_names: Sequence[str], earlier: View, old_names: Sequence[str], k: int) -> Joint:

@@ -12,7 +12,7 @@ class PublishingError(OpenDataError):
 
 
 class PublishingDenied(PublishingError, DeniedError):
-    """This person may not do this. ``clause`` names the rule where one stands behind it."""
+    """The person may not do this. ``clause`` names the rule where one stands behind it."""
 
     def __init__(self, reason: Text, *, clause: Text | None = None) -> None:
         super().__init__(reason["zh"])

@@ -70,7 +70,7 @@ def spool(reader: pa.RecordBatchReader, folder: Path) -> int:
 
 
 def write_all(
-    folder: Path, name: str, *, last: Sequence[str] = (), progress: Callable[[int], None] = lambda rows: None
+    folder: Path, name: str, *, last: Sequence[str] = (), progress: Callable[[int], None] | None = None
 ) -> Written:
     """Sort the spooled table and write every format; ``last`` names the columns that only break ties."""
     source = folder / UNSORTED
@@ -89,7 +89,8 @@ def write_all(
             for writer in writers:
                 writer.write(batch)
             done += batch.num_rows
-            progress(done)
+            if progress is not None:
+                progress(done)
     source.unlink()
     return Written(tuple(describe(path, format_) for format_, path in paths.items()), digest.hexdigest(), done)
 
@@ -120,10 +121,15 @@ def _sorted(folder: Path, schema: pa.Schema, last: Sequence[str]) -> Iterator[pa
     by = ", ".join(f'"{_quoted(name)}" NULLS LAST' for name in order)
     spill = folder / "spill"
     spill.mkdir(mode=0o700, exist_ok=True)
-    config = {"memory_limit": SORT_MEMORY, "temp_directory": str(spill), "threads": 2}
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": SORT_MEMORY,
+        "temp_directory": str(spill),
+        "threads": 2,
+    }
     connection = duckdb.connect(":memory:", config=config)
     try:
         relation = connection.execute(f"SELECT * FROM read_parquet(?) ORDER BY {by}", [str(folder / UNSORTED)])  # noqa: S608 (names are quoted)
+        assert relation is not None
         for batch in relation.to_arrow_reader(BATCH_ROWS):
             columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,7 +1,5 @@
 """Steps of the intake job: from a sealed upload to a typed table in the vault, described in numbers."""
 
-from typing import Any
-
 from sqlalchemy import select
 
 from masking.policy import load
@@ -16,7 +14,7 @@ from opendata.publishing.models import Intake, IntakeState
 from opendata.publishing.reading import open_upload
 
 
-def read(context: JobContext, intake_id: str) -> dict[str, Any]:
+def read(context: JobContext, intake_id: str) -> int:
     """Type the upload and write it to the vault under the intake's own key; a rerun writes it again."""
     with context.database.begin() as session:
         intake = session.get_one(Intake, intake_id)
@@ -26,29 +24,31 @@ def read(context: JobContext, intake_id: str) -> dict[str, Any]:
     with open_upload(filename, lambda: context.vault.open(intake_id)) as upload:
         rows = context.vault.write_table(intake_id, upload.reader)
         schema = profiling.stored_schema(upload.reader.schema)
+    with context.database.begin() as session:
+        intake = session.get_one(Intake, intake_id)
+        intake.rows, intake.format, intake.schema = rows, upload.format, schema
+        intake.encoding, intake.delimiter = upload.encoding, upload.delimiter
+        intake.bad_row_count, intake.bad_rows = upload.bad_rows.count, upload.bad_rows.listed
     context.progress("read", 1.0)
-    return {
-        "rows": rows,
-        "format": upload.format,
-        "encoding": upload.encoding,
-        "delimiter": upload.delimiter,
-        "schema": schema,
-        "bad_row_count": upload.bad_rows.count,
-        "bad_rows": upload.bad_rows.listed,
-    }
+    return rows
 
 
-def profile(context: JobContext, intake_id: str, rows: int) -> dict[str, Any]:
+def profile(context: JobContext, intake_id: str, rows: int) -> None:
     """Counts about columns, findings, proposed level and policy."""
     with context.database.session() as session:
         intake = session.get_one(Intake, intake_id)
         dataset = session.get_one(Dataset, intake.dataset_id)
     context.progress("profile", 0.0)
     with context.vault.read_table(intake_id) as reader:
-        return profiling.describe(reader, rows=rows, dataset=dataset)
+        described = profiling.describe(reader, rows=rows, dataset=dataset)
+    with context.database.begin() as session:
+        intake = session.get_one(Intake, intake_id)
+        intake.profile, intake.findings = described["profile"], described["findings"]
+        intake.proposed_level, intake.proposal_yaml = described["level"], described["proposal"]
+    context.progress("profile", 1.0)
 
 
-def save(context: JobContext, intake_id: str, read_: dict[str, Any], described: dict[str, Any]) -> None:
+def save(context: JobContext, intake_id: str) -> None:
     """The intake is ready; a draft dataset without information items gets those that were found."""
     now = utc_now()
     with context.database.begin() as session:
@@ -56,10 +56,6 @@ def save(context: JobContext, intake_id: str, read_: dict[str, Any], described: 
         if intake.state != IntakeState.PROFILING:
             return
         dataset = session.get_one(Dataset, intake.dataset_id)
-        for name in ("rows", "format", "encoding", "delimiter", "schema", "bad_row_count", "bad_rows"):
-            setattr(intake, name, read_[name])
-        intake.profile, intake.findings = described["profile"], described["findings"]
-        intake.proposed_level, intake.proposal_yaml = described["level"], described["proposal"]
         intake.state, intake.error = IntakeState.READY, ""
         event = AuditEvent(
             "publishing:intake:profile",

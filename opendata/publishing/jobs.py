@@ -27,9 +27,9 @@ def intake(context: JobContext, arguments: dict[str, Any]) -> None:
     """Read an upload into the vault, profile it, propose roles, level and policy."""
     intake_id = arguments["intake_id"]
     with _failing(context, lambda sentence: intaking.fail(context, intake_id, sentence)):
-        read = context.step("read", lambda each: intaking.read(context, each), intake_id)
-        described = context.step("profile", lambda each: intaking.profile(context, each, read["rows"]), intake_id)
-        context.step("save", lambda each: intaking.save(context, each, read, described), intake_id)
+        rows = context.step("read", lambda each: intaking.read(context, each), intake_id)
+        context.step("profile", lambda each: intaking.profile(context, each, rows), intake_id)
+        context.step("save", lambda each: intaking.save(context, each), intake_id)
         context.step("discard_upload", lambda each: intaking.discard_upload(context, each), intake_id)
 
 
@@ -37,10 +37,10 @@ def build(context: JobContext, arguments: dict[str, Any]) -> None:
     """Mask, measure, scan, compose and decide: a draft edition, or a reason why there is none."""
     edition_id = arguments["edition_id"]
     with _failing(context, lambda sentence: building.fail(context, edition_id, sentence)):
-        masked = context.step("mask", lambda each: building.mask(context, each), edition_id)
+        context.step("mask", lambda each: building.mask(context, each), edition_id)
         context.step("scan", lambda each: building.scan(context, each), edition_id)
         composed = context.step("compose", lambda each: building.compose(context, each), edition_id)
-        context.step("finish", lambda each: building.finish(context, each, masked, composed), edition_id)
+        context.step("finish", lambda each: building.finish(context, each, composed), edition_id)
 
 
 def publish(context: JobContext, arguments: dict[str, Any]) -> None:
@@ -61,9 +61,9 @@ def recipient_line(context: JobContext, arguments: dict[str, Any]) -> None:
     if edition_id is None:
         return
     with _failing(context, lambda sentence: building.fail(context, edition_id, sentence)):
-        masked = context.step("mask", lambda each: building.mask(context, each), edition_id)
+        context.step("mask", lambda each: building.mask(context, each), edition_id)
         context.step("scan", lambda each: building.scan(context, each), edition_id)
-        context.step("describe", lambda each: lines.describe(context, each, masked), edition_id)
+        context.step("compare", lambda each: lines.compare(context, each), edition_id)
         context.step("sign", lambda each: releasing.sign(context, each), edition_id)
         context.step("store", lambda each: releasing.store(context, each), edition_id)
         context.step("switch", lambda each: lines.switch(context, each, grant_id), edition_id)

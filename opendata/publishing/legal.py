@@ -7,10 +7,13 @@ Everything else about persons is at most ``deidentified``. Source: PRIVACY.md 1;
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from masking.taxonomy import Effect, LegalStatus
 from opendata.catalog.texts import Text, text
+
+ACCEPTABLE: Final = Effect(3)
+AGGREGATE: Final = Effect(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,6 @@ def status(facts: Facts, *, largest_risk: float) -> LegalStatus:
 
 
 def _threshold_met(facts: Facts, largest_risk: float) -> bool:
-    if facts.effect >= Effect.AGGREGATE or not facts.about_persons:
+    if facts.effect >= AGGREGATE or not facts.about_persons:
         return True
-    return facts.effect >= Effect.ACCEPTABLE and facts.k is not None and facts.k > 0 and 1 / facts.k <= largest_risk
+    return facts.effect >= ACCEPTABLE and facts.k is not None and facts.k > 0 and 1 / facts.k <= largest_risk

@@ -5,12 +5,9 @@ repeats the reviewed edition, so no new review is needed; the matrix, the scan a
 Source: PRIVACY.md 10, 13.
 """
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from masking.report import MaskingReport
 from masking.taxonomy import OpeningClass
 from opendata.access.models import Grant
 from opendata.access.rules import is_living
@@ -69,20 +66,17 @@ def prepare(context: JobContext, grant_id: str) -> str | None:
         return _edition(session, context, parent, line).id
 
 
-def describe(context: JobContext, edition_id: str, masked: dict[str, Any]) -> None:
-    """Write files and reports into the edition; everything but the pseudonyms must be as reviewed."""
-    with context.database.begin() as session:
-        work = building.work_of(session, edition_id)
-        edition = work.edition
+def compare(context: JobContext, edition_id: str) -> None:
+    """Everything but the pseudonyms must be as reviewed."""
+    with context.database.session() as session:
+        edition = session.get_one(Edition, edition_id)
         parent = session.get_one(Edition, edition.parent_id)
-        report = MaskingReport.from_dict(masked["report"])
-        if (int(report.effect), masked["rows"]) != (parent.effect, parent.rows):
+        if (edition.effect, edition.rows) != (parent.effect, parent.rows):
             raise PublicationRefused(
                 text(
                     "专属版本与审核过的版本不一致，不得提供。", "The recipient's edition differs from the reviewed one."
                 )
             )
-        building.describe(edition, masked, report)
 
 
 def switch(context: JobContext, edition_id: str, grant_id: str) -> None:
@@ -141,7 +135,7 @@ def _published(session: Session, parent: Edition, line: RecipientLine) -> Editio
 
 
 def _edition(session: Session, context: JobContext, parent: Edition, line: RecipientLine) -> Edition:
-    """This job's edition of the line; a rerun finds the one it made."""
+    """The edition of the line that this job makes; a rerun finds the one it made."""
     made = session.scalar(select(Edition).where(Edition.parent_id == parent.id, Edition.job_id == context.job_id))
     if made is not None:
         return made

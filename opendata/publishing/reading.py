@@ -1,7 +1,7 @@
 """An upload opened as a table, without ever putting its clear bytes on a disk.
 
 Delimited text streams from the vault as often as needed; formats that need to jump about are held in memory, up to a
-limit. Rows that cannot be read are counted and listed by line number, never dropped silently. Nothing here keeps a cell.
+limit. Rows that cannot be read are counted and listed by line number, never dropped silently. Nothing keeps a cell.
 """
 
 import io
@@ -70,11 +70,7 @@ def open_upload(filename: str, open_bytes: Open) -> Iterator[Upload]:
 
 
 def _delimited(format_: str, open_bytes: Open) -> Upload:
-    opened = (
-        (lambda: cast("BinaryIO", io.BufferedReader(Gunzip(open_bytes()), BLOCK_BYTES)))
-        if format_ == "csv.gz"
-        else open_bytes
-    )
+    opened: Open = (lambda: _unpacked(open_bytes)) if format_ == "csv.gz" else open_bytes
     dialect = sniff(cast("BinaryIO", io.BufferedReader(_Again(opened), COPY_BYTES)))
     if format_ == "tsv":
         dialect = CsvDialect(dialect.encoding, "\t", dialect.bom)
@@ -82,6 +78,10 @@ def _delimited(format_: str, open_bytes: Open) -> Upload:
     types = infer_types(open_csv_strings(opened(), dialect, bad_rows.see))
     reader = cast_reader(open_csv_strings(opened(), dialect, _seen_already), types)
     return Upload(reader, format_, dialect.encoding, dialect.delimiter, bad_rows)
+
+
+def _unpacked(open_bytes: Open) -> BinaryIO:
+    return cast("BinaryIO", io.BufferedReader(Gunzip(open_bytes()), BLOCK_BYTES))
 
 
 def _seen_already(bad: BadRow) -> None:

@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from masking.report import MaskingReport
 from masking.taxonomy import LegalStatus, OpeningClass
 from opendata.access.models import Grant
 from opendata.access.rules import is_living
@@ -189,14 +188,9 @@ def _final_status(session: Session, context: JobContext, work: Work) -> LegalSta
 
 def _final_facts(session: Session, work: Work) -> legal.Facts:
     line = session.get(RecipientLine, work.edition.line_id) if work.edition.line_id is not None else None
-    report = _report(work.edition)
+    report = building.report_of(work.edition)
     destroyed = line is not None and line.destroyed_at is not None
     return building.facts_of(work, report, opinion=work.edition.opinion, key_destroyed=destroyed)
-
-
-def _report(edition: Edition) -> MaskingReport:
-    assert edition.internal_report is not None
-    return MaskingReport.from_dict({**edition.internal_report, "released": edition.public_report})
 
 
 def _statement(work: Work, status: LegalStatus) -> receipt.Statement:

@@ -50,9 +50,9 @@ def settle_level(
 ) -> DataLevel:
     """The level of the raw table; the highest counts unless somebody said why not.
 
-    ``confirmed`` stands in the catalogue (with ``overruled``, the proposal it explains away), ``proposed`` by detection,
-    ``declared`` in the masking policy; ``unexplained`` are attributes whose detected level is above the declared one and
-    which the policy gives no reason for. A reviewer sees all of them. Raises PublicationRefused.
+    ``confirmed`` stands in the catalogue (with ``overruled``, the proposal it explains away), ``proposed`` by
+    detection, ``declared`` in the masking policy; ``unexplained`` are attributes whose detected level is above the
+    declared one and which the policy gives no reason for. A reviewer sees all of them. Raises PublicationRefused.
     """
     level = confirmed or declared or proposed
     if level is None:
@@ -68,8 +68,8 @@ def settle_level(
         text(
             f"识别建议为{proposed.title('zh')}，高于{level.title('zh')}。请调高级别，或写明理由后确认级别"
             + (f"（策略中未说明理由的属性：{named}）。" if named else "。"),
-            f"Detection proposes {proposed.title('en')}, above {level.title('en')}. Raise the level, or confirm it with a "
-            "reason" + (f" (attributes without a reason in the policy: {named})." if named else "."),
+            f"Detection proposes {proposed.title('en')}, above {level.title('en')}. Raise the level, or confirm it "
+            "with a reason" + (f" (attributes without a reason in the policy: {named})." if named else "."),
         ),
         clause=text("GB/T 43697-2024 就高从严", "GB/T 43697-2024: the highest level counts"),
     )

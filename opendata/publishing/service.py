@@ -14,7 +14,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from masking.policy import MaskingPolicy, check, load
-from masking.report import MaskingReport
 from masking.table import file_format
 from masking.taxonomy import DataLevel, OpeningClass
 from opendata.catalog.grades import Grades
@@ -198,8 +197,8 @@ def build_edition(
 ) -> tuple[Edition, Job]:
     """Start building an edition. ``checklist``: {item id: {"answer": "yes"|"no", "note": ""}} of checklist.ITEMS.
 
-    Refused before a row is read: an attribute the policy does not name, a class the level does not allow, an answer that
-    stops publication.
+    Refused before a row is read: an attribute the policy does not name, a class the level does not allow, an answer
+    that stops publication.
     """
     now = now or utc_now()
     dataset = session.get_one(Dataset, intake.dataset_id)
@@ -207,7 +206,7 @@ def build_edition(
     rules.check_can_build(dataset, intake, policy_version)
     policy = parse_policy(policy_version.yaml)
     check(policy, schema_of(intake.schema), stored_statistics(intake.profile))
-    _settle_level(session, dataset, intake, policy, actor, now)
+    _settle_level(session, dataset, intake, policy, actor=actor, now=now)
     opening = _opening_class(opening_class)
     kind = EditionKind.AGGREGATE if policy.is_aggregate else EditionKind.MICRODATA
     _check_may_open(grades, dataset, kind, opening, legal_basis)
@@ -276,12 +275,16 @@ def approve(
 
 def return_(session: Session, edition: Edition, *, actor: Actor, note: str, now: datetime | None = None) -> Edition:
     """Send it back to the officer with a note."""
-    return _decided_against(session, edition, actor, note, Act.RETURN, EventType.EDITION_RETURN, now or utc_now())
+    return _decided_against(
+        session, edition, actor=actor, note=note, act=Act.RETURN, event=EventType.EDITION_RETURN, now=now
+    )
 
 
 def reject(session: Session, edition: Edition, *, actor: Actor, note: str, now: datetime | None = None) -> Edition:
     """Refuse it for good with a note."""
-    return _decided_against(session, edition, actor, note, Act.REJECT, EventType.EDITION_REJECT, now or utc_now())
+    return _decided_against(
+        session, edition, actor=actor, note=note, act=Act.REJECT, event=EventType.EDITION_REJECT, now=now
+    )
 
 
 def withdraw(session: Session, edition: Edition, *, actor: Actor, reason: str, now: datetime | None = None) -> Job:
@@ -345,7 +348,7 @@ def _check_can_review(session: Session, edition: Edition, actor: Actor, act: Act
 def _check_would_be_allowed(session: Session, edition: Edition, grades: Grades) -> None:
     work = building.work_of(session, edition.id)
     rules.check_acknowledged(work.intake)
-    report = MaskingReport.from_dict({**(edition.internal_report or {}), "released": edition.public_report})
+    report = building.report_of(edition)
     facts = building.facts_of(work, report, opinion=edition.opinion, key_destroyed=building.will_destroy_key(edition))
     decision = building.decide(grades, work, facts)
     if not decision.allowed:
@@ -353,8 +356,9 @@ def _check_would_be_allowed(session: Session, edition: Edition, grades: Grades) 
 
 
 def _decided_against(
-    session: Session, edition: Edition, actor: Actor, note: str, act: Act, event: EventType, now: datetime
+    session: Session, edition: Edition, *, actor: Actor, note: str, act: Act, event: EventType, now: datetime | None
 ) -> Edition:
+    now = now or utc_now()
     _check_can_review(session, edition, actor, act)
     end = rules.check_state(edition, act)
     rules.check_reason(note)
@@ -365,7 +369,7 @@ def _decided_against(
 
 
 def _settle_level(
-    session: Session, dataset: Dataset, intake: Intake, policy: MaskingPolicy, actor: Actor, now: datetime
+    session: Session, dataset: Dataset, intake: Intake, policy: MaskingPolicy, *, actor: Actor, now: datetime
 ) -> None:
     """Write the level into the catalogue if it is not there yet, or if the policy declares a higher one."""
     declared = policy.level

@@ -1,7 +1,7 @@
 """Is this file one of ours? "exact", "same table, other bytes" or "not ours".
 
-Publicly answered for unconditional editions of public datasets only: for anything else the answer is "not ours", whether
-it exists or not (PRIVACY.md 27). Offline, a receipt and the release key's public half are enough.
+Publicly answered for unconditional editions of public datasets only: for anything else the answer is "not ours",
+whether it exists or not (PRIVACY.md 27). Offline, a receipt and the release key's public half are enough.
 """
 
 import gzip
