@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from masking.errors import InvalidParameter, InvalidValue, PolicyError, UnknownAttribute, UnsupportedColumn
 from masking.keys import Keys
+from masking.policy.check import check
 from masking.policy.model import AttributeRule, MaskingPolicy
 from masking.techniques import Technique, get
 from masking.techniques.suppression import Drop
@@ -87,6 +88,7 @@ def compile(policy: MaskingPolicy, schema: pa.Schema, keys: Keys | None, *, file
 
     """
     check_names(policy.attributes, schema)
+    check(policy, schema, files=files)
     steps = tuple(_step(rule, keys, files) for rule in policy.attributes.values())
     fields = [
         pa.field(step.name, _output_type(step, schema.field(step.name).type, policy.attributes[step.name]))

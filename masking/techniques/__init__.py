@@ -1,7 +1,7 @@
 """Techniques of de-identification, one file a family of ISO/IEC 20889; importing this package registers them all."""
 
 from masking.techniques import cryptographic, generalization, identity, pseudonymization, suppression, text
-from masking.techniques.base import Example, Parameter, Technique, get, names, technique
+from masking.techniques.base import Example, Parameter, Technique, get, names, run_example, technique
 
 __all__ = [
     "Example",
@@ -13,6 +13,7 @@ __all__ = [
     "identity",
     "names",
     "pseudonymization",
+    "run_example",
     "suppression",
     "technique",
     "text",

@@ -28,7 +28,7 @@ from masking.errors import (
     UnsupportedColumn,
     suggestion,
 )
-from masking.keys import Keys, derive
+from masking.keys import Keys, MappingKeys, derive
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +223,18 @@ def column(values: list[Any], type: pa.DataType | None = None) -> pa.Array:
     return pa.array(values, type=type)
 
 
+EXAMPLE_KEY = "example"
+
+
+def run_example(cls: type[Technique], example: Example) -> list[Any]:
+    """Return what ``cls`` makes of an example; keyed techniques use the published key of 32 bytes 0, 1, 2 …"""
+    key = EXAMPLE_KEY if cls.needs_key else None
+    keys = MappingKeys({EXAMPLE_KEY: bytes(range(32))})
+    made = cls.build(example.parameters, attribute="example", key=key, keys=keys)
+    given = column(list(example.given), None if example.type is None else pa.type_for_alias(example.type))
+    return made.apply(given).to_pylist()
+
+
 class _NoKeys:
     """Stands in for keys when only the policy is checked; its bytes mask nothing."""
 
@@ -307,6 +319,7 @@ __all__ = [
     "column",
     "get",
     "names",
+    "run_example",
     "secret_field",
     "technique",
 ]

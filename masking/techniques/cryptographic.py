@@ -269,8 +269,8 @@ class FF1Encryption(Technique):
     needs_key: ClassVar[bool] = True
     releases: ClassVar[str] = "token"
     spec: ClassVar[tuple[Example, ...]] = (
-        Example({}, ("13800000000", None), ("54041063384", None), "same length, same alphabet; null stays null"),
-        Example({"mark": "#"}, ("13800000000",), ("#54041063384",), "marked as a surrogate"),
+        Example({}, ("13800000000", None), ("86064330754", None), "same length, same alphabet; null stays null"),
+        Example({"mark": "#"}, ("13800000000",), ("#86064330754",), "marked as a surrogate"),
         Example({"on_invalid": "null"}, ("12345", "12-45678"), (None, None), "too short or outside the alphabet"),
     )
 

@@ -79,8 +79,7 @@ class Rounding(Technique):
             up = (2 * rest > base) | ((2 * rest == base) & (quotient % 2 == 1))
             return pa.array((quotient + up) * base, mask=absent)
         values, absent = _numbers(column, pa.float64(), 0.0)
-        digits = max(0, -int(Decimal(str(self.base)).normalize().as_tuple().exponent))  # 0.1 -> 1
-        return pa.array(np.round(np.round(values / self.base) * self.base, digits) + 0.0, mask=absent)
+        return pa.array(np.round(np.round(values / self.base) * self.base, _digits(self.base)) + 0.0, mask=absent)
 
 
 @technique("generalization.top_bottom")
@@ -193,9 +192,10 @@ class Bands(Technique):
         assert self.width is not None
         start = self.lower if self.lower is not None else 0.0
         bands = np.floor((values - start) / self.width)
-        # A quotient on the border may have been rounded to the wrong side of it.
-        bands = np.where(start + (bands + 1) * self.width <= values, bands + 1, bands)
-        bands = np.where(start + bands * self.width > values, bands - 1, bands)
+        # A quotient near a border may lie on the wrong side of it; borders themselves are exact decimals.
+        digits = max(_digits(self.width), _digits(start))
+        bands = np.where(np.round(start + (bands + 1) * self.width, digits) <= values, bands + 1, bands)
+        bands = np.where(np.round(start + bands * self.width, digits) > values, bands - 1, bands)
         if self.lower is not None:
             bands = np.where(values < self.lower, -np.inf, bands)
         if self.upper is not None:
@@ -384,6 +384,11 @@ def _labelled(numbers: Any, absent: Any, label: Any) -> pa.Array:
     distinct, places = np.unique(numbers, return_inverse=True)
     labels = pa.array([label(number) for number in distinct.tolist()], pa.string())
     return labels.take(pa.array(places.astype(np.int64), mask=absent))
+
+
+def _digits(number: float) -> int:
+    """Decimals of a number as it is written: 1 of 0.1, 0 of 5."""
+    return max(0, -int(Decimal(str(number)).normalize().as_tuple().exponent))
 
 
 def _spelled(number: float | Decimal | None) -> str:
