@@ -66,7 +66,11 @@ class Runner:
                 "enable_otlp": False,
             }
         )
-        self._workflow = DBOS.workflow(name="opendata.job", max_recovery_attempts=MOST_RECOVERIES)(self._run)
+
+        def workflow(job_id: str) -> None:
+            self._run(job_id)
+
+        self._workflow = DBOS.workflow(name="opendata.job", max_recovery_attempts=MOST_RECOVERIES)(workflow)
         DBOS.launch()
         self._reconcile()
         self._thread.start()

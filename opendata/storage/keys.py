@@ -257,7 +257,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _new_rsa() -> bytes:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

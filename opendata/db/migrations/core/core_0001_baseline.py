@@ -147,6 +147,8 @@ def upgrade() -> None:
         sa.Column("summary_en", sa.Text(), nullable=False),
         sa.Column("organization_id", sa.String(length=36), nullable=False),
         sa.Column("level", sa.String(length=16), nullable=True),
+        sa.Column("level_reason", sa.Text(), nullable=False),
+        sa.Column("level_overruled", sa.String(length=16), nullable=True),
         sa.Column("visibility", sa.String(length=16), nullable=False),
         sa.Column("negative_list", sa.Boolean(), nullable=False),
         sa.Column("negative_basis_zh", sa.Text(), nullable=False),
