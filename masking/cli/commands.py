@@ -33,7 +33,9 @@ def detect(
     table: Input,
     json: Json = False,
     en: English = False,
-    propose: Annotated[Path | None, typer.Option("--propose", help="写出建议的策略 write the proposed policy here")] = None,
+    propose: Annotated[
+        Path | None, typer.Option("--propose", help="写出建议的策略 write the proposed policy here")
+    ] = None,
 ) -> None:
     """识别各列的个人信息，给出级别和理由 Say what each column holds, its level and why."""
     from masking.detection import detect_columns, propose_level
@@ -93,12 +95,16 @@ def check(
 
 
 @app.command()
-def apply(
+def apply(  # noqa: PLR0917  (a command line's options)
     policy: Policy,
     table: Input,
     output: Annotated[Path, typer.Argument(help="结果文件 the masked table, format by extension", metavar="OUTPUT")],
-    keys: Annotated[Path | None, typer.Option("--keys", help="密钥文件 keys file {version: 1, keys: {name: base64}}")] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON)")] = None,
+    keys: Annotated[
+        Path | None, typer.Option("--keys", help="密钥文件 keys file {version: 1, keys: {name: base64}}")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON)")
+    ] = None,
     json: Json = False,
     en: English = False,
 ) -> None:
@@ -163,7 +169,11 @@ def measure(
         show.as_json(answer)
         return
     words = _MEASURES_EN if en else _MEASURES_ZH
-    rows = [(words[name], ", ".join(value) if isinstance(value, list) else value) for name, value in answer.items() if name in words]
+    rows = [
+        (words[name], ", ".join(value) if isinstance(value, list) else value)
+        for name, value in answer.items()
+        if name in words
+    ]
     rows += [(f"distinct l: {name}", value) for name, value in figures.distinct_l.items()]
     show.as_table(table.name, ("measure", "value") if en else ("度量", "值"), rows)
 
@@ -192,7 +202,9 @@ def preview(
     covered = {name for name in loaded.with_role(Role.DIRECT_IDENTIFIER) if not reveal}
     before = pa.Table.from_batches([first]).to_pydict()
     after = pa.Table.from_batches([masked]).to_pydict()
-    before = {name: ["••••" if v is not None else None for v in c] if name in covered else c for name, c in before.items()}
+    before = {
+        name: ["••••" if v is not None else None for v in c] if name in covered else c for name, c in before.items()
+    }
     if json:
         show.as_json({"version": 1, "before": before, "after": after})
         return
@@ -217,7 +229,10 @@ def explain(policy: Policy, json: Json = False, en: English = False) -> None:
                 "version": 1,
                 "dataset": loaded.dataset,
                 **{
-                    lang: {"attributes": [asdict(e) for e in sentences(loaded, lang)], "table": explain_limits(loaded, lang)}
+                    lang: {
+                        "attributes": [asdict(e) for e in sentences(loaded, lang)],
+                        "table": explain_limits(loaded, lang),
+                    }
                     for lang in ("zh", "en")
                 },
             }
@@ -225,7 +240,11 @@ def explain(policy: Policy, json: Json = False, en: English = False) -> None:
         return
     lang: Any = "en" if en else "zh"
     rows = [(e.attribute, e.title, e.sentence) for e in sentences(loaded, lang)]
-    show.as_table(loaded.title.get(lang, loaded.dataset), ("attribute", "item", "what happens") if en else ("属性", "信息项", "处理"), rows)
+    show.as_table(
+        loaded.title.get(lang, loaded.dataset),
+        ("attribute", "item", "what happens") if en else ("属性", "信息项", "处理"),
+        rows,
+    )
     for sentence in explain_limits(loaded, lang):
         show.line(sentence)
 
@@ -287,11 +306,12 @@ def _as_records(policy: MaskingPolicy) -> MaskingPolicy:
 def _summary(report: Any, lang: str) -> str:
     figures = f"{report.rows_in:,} → {report.rows_out:,}"
     risk = ""
+    alone = f"{report.unique_before:.2%} → {report.unique_after:.2%}"
     if report.before and report.after:
         risk = (
-            f"; k {report.k_before} → {report.k_after}; persons who stand alone {report.unique_before:.2%} → {report.unique_after:.2%}"
+            f"; k {report.k_before} → {report.k_after}; persons who stand alone {alone}"
             if lang == "en"
-            else f"；k {report.k_before} → {report.k_after}；可单独区分的人 {report.unique_before:.2%} → {report.unique_after:.2%}"
+            else f"；k {report.k_before} → {report.k_after}；可单独区分的人 {alone}"
         )
     words = f"{figures} rows" if lang == "en" else f"{figures} 行"
     separator = "; " if lang == "en" else "；"

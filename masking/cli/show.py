@@ -44,16 +44,24 @@ def printable(cell: Any) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
+_STAGES = {"measure": "度量 measuring", "write": "写出 writing"}
+
+
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[int], None]]:
-    """A counter of records on standard error, if that is a terminal; the function takes the records so far."""
+def progress(label: str) -> Iterator[Callable[[str, int], None]]:
+    """A counter of records on standard error, if that is a terminal; told the stage and the records so far."""
     if not sys.stderr.isatty():
-        yield lambda _records: None
+        yield lambda _stage, _records: None
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} 行 rows"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,.0f} 行 rows"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
-        yield lambda records: bar.update(task, completed=records)
+        yield lambda stage, records: bar.update(task, description=_STAGES.get(stage, label), completed=records)

@@ -7,7 +7,7 @@ The county code of a resident ID is the one at issue and may be abolished since:
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import re
 from typing import Final
@@ -17,7 +17,43 @@ import numpy.typing as npt
 import polars as pl
 
 PROVINCES: Final = frozenset(
-    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83".split()
+    [
+        "11",
+        "12",
+        "13",
+        "14",
+        "15",
+        "21",
+        "22",
+        "23",
+        "31",
+        "32",
+        "33",
+        "34",
+        "35",
+        "36",
+        "37",
+        "41",
+        "42",
+        "43",
+        "44",
+        "45",
+        "46",
+        "50",
+        "51",
+        "52",
+        "53",
+        "54",
+        "61",
+        "62",
+        "63",
+        "64",
+        "65",
+        "71",
+        "81",
+        "82",
+        "83",
+    ]
 )
 RESIDENT_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 RESIDENT_CHECKS: Final = "10X98765432"
@@ -38,7 +74,8 @@ MOBILE: Final = r"1(?:3[0-9]|4[5-9]|5[0-35-9]|6[2567]|7[0-8]|8[0-9]|9[0-35-9])[0
 CARD: Final = (
     r"(?:62|81)[0-9]{14,17}|4[0-9]{15}|5[1-5][0-9]{14}|2[2-7][0-9]{14}|35[0-9]{14}|3[47][0-9]{13}|9558[0-9]{15}"
 )
-EMAIL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._%+\-]{0,62}[A-Za-z0-9_\-])?@(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
+EMAIL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._%+\-]{0,62}[A-Za-z0-9_\-])?@"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
 PLATE: Final = (
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Za-hj-np-z][·•.\- ]?"
     r"(?:[DABCEFGHJKdabcefghjk][A-HJ-NP-Za-hj-np-z0-9][0-9]{4}|[0-9]{5}[DFdf]"
@@ -85,7 +122,7 @@ def resident_id_15(value: str) -> bool:
 
 
 def uscc(value: str) -> bool:
-    """GB 32100, 18 characters. An all-digit one must begin with a registering body in use: serial numbers pass 1 in 31.
+    """GB 32100, 18 characters. An all-digit one must begin with a registering body in use: serials pass 1 in 31.
 
     >>> uscc("91350100M000100Y43")
     True
@@ -132,7 +169,7 @@ def bank_card(value: str) -> bool:
 
 
 def vin(value: str) -> bool:
-    """GB 16735: 17 characters without I, O, Q; the ninth checks. All-digit ones are serial numbers of something else."""
+    """GB 16735: 17 characters without I, O, Q; the ninth checks. All-digit ones are other serial numbers."""
     if len(value) != 17 or any(c not in VIN_VALUES for c in value) or _digits(value):
         return False
     total = sum(VIN_VALUES[c] * w for c, w in zip(value, VIN_WEIGHTS, strict=True))
@@ -155,7 +192,7 @@ def ip_address(value: str) -> bool:
 def real_date(value: str) -> bool:
     """YYYYMMDD of a day that existed, 1800 to 2099."""
     try:
-        day = datetime.date(int(value[:4]), int(value[4:6]), int(value[6:8]))
+        day = dt.date(int(value[:4]), int(value[4:6]), int(value[6:8]))
     except ValueError:
         return False
     return len(value) == 8 and 1800 <= day.year <= 2099

@@ -1,7 +1,8 @@
+# ruff: noqa: E501  (patterns and sentences in two languages read best on one line)
 """What the columns of a table hold, by header words and by the share of *all* values that pass a check.
 
-Nothing is sampled: every value that is not null is looked at, in batches, in bounded memory. A check beats a header, a header
-beats nothing, and what is not understood is a quasi-identifier until somebody shows otherwise (PRIVACY 2).
+Nothing is sampled: every value that is not null is looked at, in batches, in bounded memory. A check beats a header,
+a header beats nothing, and what is not understood is a quasi-identifier until somebody shows otherwise (PRIVACY 2).
 """
 
 from __future__ import annotations
@@ -153,7 +154,9 @@ class _Tally:
     def top_share(self) -> float:
         if self.counts is None or not self.checked:
             return 0.0
-        return int(self.counts["n"].max() or 0) / self.checked  # type: ignore[call-overload]
+        most = self.counts["n"].max()
+        assert isinstance(most, int)
+        return most / self.checked
 
     def share(self, type_: str) -> float:
         return self.passed.get(type_, 0) / self.checked if self.checked else 0.0
@@ -260,7 +263,7 @@ def _finding(tally: _Tally) -> ColumnFinding:
 
 def _by_check(tally: _Tally, type_: str, zh: str, en: str) -> ColumnFinding:
     passed = tally.passed[type_]
-    known = {"USCC": None, "LANDLINE": word("PHONE")}.get(type_, None) or (word(type_) if type_ != "USCC" else None)
+    known = {"USCC": None, "LANDLINE": word("PHONE")}.get(type_) or (word(type_) if type_ != "USCC" else None)
     if known is None:  # a firm's code identifies a firm; an individual business is a person
         reason = (
             f"组织标识列：{_of(passed, tally.checked)} 通过 {zh} → 准标识符（个体工商户的代码属于个人信息）",
@@ -375,7 +378,7 @@ def _together(findings: Sequence[ColumnFinding]) -> list[ColumnFinding]:
     return together
 
 
-def _made(
+def _made(  # noqa: PLR0917  (one finding, field by field)
     tally: _Tally, type_: str, role: Role, level: DataLevel, reason: tuple[str, str], clause: str, passed: int
 ) -> ColumnFinding:
     return ColumnFinding(

@@ -1,8 +1,8 @@
 """Finds personal identifiers in text: shapes first, checksums as the arbiter, cue words where there is no check.
 
-One pass of one alternation gives candidates; a validator says what each is. A number split by spaces or hyphens is tried in
-windows of whole digit groups, longest first, so that a 19-digit card is not eaten as an 18-digit ID and two numbers side by
-side stay two. Offsets are those of the text as given (``normalise`` moves no character).
+One pass of one alternation gives candidates; a validator says what each is. A number split by spaces or hyphens is
+tried in windows of whole digit groups, longest first, so that a 19-digit card is not eaten as an 18-digit ID and two
+numbers side by side stay two. Offsets are those of the text as given (``normalise`` moves no character).
 """
 
 from __future__ import annotations
@@ -24,10 +24,35 @@ from masking.detection.rules import (
     VERSION_BEFORE,
 )
 
-TYPES: Final = tuple(
-    "PERSON ADDRESS ORG ID_CARD PHONE LANDLINE BANK_CARD PASSPORT TRAVEL_PERMIT FOREIGN_PR LICENSE_PLATE VIN USCC ORG_CODE "
-    "TAX_ID SOCIAL_SECURITY STUDENT_ID MILITARY_ID REAL_ESTATE_UNIT MEDICAL_INSURANCE MEDICAL_RECORD EMAIL IP MAC QQ WECHAT "
-    "BIRTH_DATE GPS".split()
+TYPES: Final = (
+    "PERSON",
+    "ADDRESS",
+    "ORG",
+    "ID_CARD",
+    "PHONE",
+    "LANDLINE",
+    "BANK_CARD",
+    "PASSPORT",
+    "TRAVEL_PERMIT",
+    "FOREIGN_PR",
+    "LICENSE_PLATE",
+    "VIN",
+    "USCC",
+    "ORG_CODE",
+    "TAX_ID",
+    "SOCIAL_SECURITY",
+    "STUDENT_ID",
+    "MILITARY_ID",
+    "REAL_ESTATE_UNIT",
+    "MEDICAL_INSURANCE",
+    "MEDICAL_RECORD",
+    "EMAIL",
+    "IP",
+    "MAC",
+    "QQ",
+    "WECHAT",
+    "BIRTH_DATE",
+    "GPS",
 )
 FOUND: Final = tuple(name for name in TYPES if name not in {"ADDRESS", "ORG"})
 """Types this version finds; PERSON only after a cue word such as 患者."""

@@ -1,7 +1,9 @@
+# ruff: noqa: E501  (a pattern or a row of words reads best on one line)
 """What a column's name says: words in Chinese and English, with the role, level and clause they lead to. Data only.
 
-Levels: GB/T 45574-2025 and 个人信息保护法 Art. 28 put sensitive personal information at L4; other personal information is
-at least L2 (TC260 practice guide 2021); what identifies a person directly is L3 here until sensitive data stand beside it.
+Levels: GB/T 45574-2025 and 个人信息保护法 Art. 28 put sensitive personal information at L4; other personal information is at
+least L2 (TC260 practice guide 2021); what identifies a person directly is L3 here until sensitive data stand beside
+it.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ def word(type_: str) -> Word:
     return BY_TYPE[type_]
 
 
-def _words(type_: str, role: Role, level: DataLevel, titles: tuple[str, str], clause: str, zh: str, en: str) -> Word:
+def _words(  # noqa: PLR0917  (a row of a table)
+    type_: str, role: Role, level: DataLevel, titles: tuple[str, str], clause: str, zh: str, en: str
+) -> Word:
     latin = rf"_(?:{en})(?:_(?:no|num|number|code|id|zh|cn)|[0-9]*)_" if en else "(?!)"
     return Word(type_, role, level, *titles, clause, re.compile(f"{latin}|{zh}" if zh else latin))
 

@@ -1,7 +1,8 @@
 """Invented resident IDs for test data: check digit and date are right, the county code was never assigned.
 
-Every number begins with a province and then ``99``, a city code that no census or civil-affairs list holds, so no living
-person has it, and anybody can see that it is invented. Such values are test data; editions never hold them (PRIVACY 9).
+Every number begins with a province and then ``99``, a city code that no census or civil-affairs list holds, so no
+living person has it, and anybody can see that it is invented. Such values are test data; editions never hold them
+(PRIVACY 9).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def resident_ids(birth_years: Sequence[int] | Any, male: Sequence[bool] | Any, s
     years, men = np.asarray(birth_years, dtype=np.int64), np.asarray(male, dtype=np.bool_)
     if years.shape != men.shape:
         raise ValueError("birth_years and male must have the same length")
-    if years.size and not (1800 <= years.min() and years.max() <= 2099):
+    if years.size and not (years.min() >= 1800 and years.max() <= 2099):
         raise ValueError("birth_years must be in [1800, 2099]")
     random = np.random.default_rng(seed)
     seen: set[str] = set()

@@ -23,7 +23,7 @@ class Finding:
 class ColumnFinding:
     """What a column holds. ``checked`` values of it were looked at (all that are not null), ``passed`` of them fit.
 
-    ``type`` is a detection type, or ``AGE GENDER DATE REGION CODE NUMBER CATEGORY FREE_TEXT ...`` from header and values.
+    ``type`` is a detection type, or ``AGE GENDER DATE REGION NUMBER CATEGORY FREE_TEXT …`` by header and values.
     """
 
     column: str

@@ -1,4 +1,4 @@
-"""Makes look-alike characters ASCII without moving any: every offset in the result is the offset in the text as given."""
+"""Makes look-alike characters ASCII without moving any: offsets in the result are those of the text as given."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The patterns and cue words of the detector: data, no decisions.
+# ruff: noqa: E501  (a pattern or a row of words reads best on one line)
+r"""The patterns and cue words of the detector: data, no decisions.
 
-Boundaries are ASCII look-arounds: ``\\b`` and ``\\w`` take Chinese characters for letters, so a number after 号 would not be
-found and an address before @ would swallow the sentence.
+Boundaries are ASCII look-arounds: ``\b`` and ``\w`` take Chinese characters for letters, so a number after 号 would
+not be found and an address before @ would swallow the sentence.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CANDIDATES: Final = re.compile(
             r"(?P<ipv4>(?<![0-9A-Za-z.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9]))",
             r"(?P<gps>(?<![0-9A-Za-z.])[0-9]{1,3}\.[0-9]{4,}[°度]?\s?[NESW]?\s?[,、; ]\s?(?:(?:经|纬)度[:]?\s?|l(?:at|ng|on)\w{0,6}[=:]\s?)?[0-9]{1,3}\.[0-9]{4,}(?![0-9A-Za-z]))",
             rf"(?P<plate>{PLATE}{RIGHT})",
-            rf"(?P<military>(?:[军武士文空海南北东西中政参后装]|[\u4e00-\u9fff]{{0,2}}军)字第[0-9]{{4,8}}号)",
+            r"(?P<military>(?:[军武士文空海南北东西中政参后装]|[\u4e00-\u9fff]{0,2}军)字第[0-9]{4,8}号)",
             rf"(?P<landline>{LEFT}(?:\+?86[ \-]?)?{LANDLINE}(?:(?:转|\-|ext\.?)[0-9]{{1,6}})?{RIGHT})",
             rf"(?P<organisation>{LEFT}[0-9A-Z]{{8}}-[0-9X]{RIGHT})",
             rf"(?P<number>(?<![0-9A-Za-z])(?<![0-9]\.)(?:\(?\+?(?:00)?86\)?[ \-]?)?[0-9]+(?:[ \-][0-9]+)*(?:[ \-]?[Xx])?{RIGHT}(?!\.[0-9]))",

@@ -1,10 +1,10 @@
 """One fixed table of counts, clamped sums and means: small cells hidden, counts rounded, no margins.
 
-Rules: a cell shows only if at least ``threshold`` distinct persons stand behind every figure in it, empty cells are not
-listed at all, counts are rounded to ``rounding``, sums and means of clamped values to three significant digits, and a
-sum is hidden when its n largest contributors hold more than a share (dominance). There is one grouping and no total, so
-no hidden cell can be worked out by subtraction. A person counts once in a count and with the sum of their clamped
-records, clamped again, in a sum.
+Rules: a cell shows only if at least ``threshold`` distinct persons stand behind every figure in it, empty cells are
+not listed at all, counts are rounded to ``rounding``, sums and means of clamped values to three significant digits,
+and a sum is hidden when its n largest contributors hold more than a share (dominance). There is one grouping and no
+total, so no hidden cell can be worked out by subtraction. A person counts once in a count and with the sum of their
+clamped records, clamped again, in a sum.
 Source: Hundepool et al., Statistical Disclosure Control, 2012, 4; GB/T 37964-2019 (统计: 聚合).
 """
 
@@ -110,7 +110,7 @@ def tabulate(
     )
 
 
-def check_shape(
+def check_shape(  # noqa: PLR0917  (the fields of a request)
     by: Sequence[str],
     measures: Mapping[str, Mapping[str, str]],
     threshold: int,
@@ -182,9 +182,7 @@ def _finite(column: str) -> pl.Expr:
     return pl.when(value.is_finite()).then(value)
 
 
-def _cell_figures(
-    measures: Mapping[str, Mapping[str, str]], dominance: tuple[int, float] | None
-) -> list[pl.Expr]:
+def _cell_figures(measures: Mapping[str, Mapping[str, str]], dominance: tuple[int, float] | None) -> list[pl.Expr]:
     """Per cell: persons, persons behind each measure, the measure, whether few persons dominate it."""
     figures = [pl.len().alias("\0n:")]
     for name, measure in measures.items():
@@ -193,7 +191,9 @@ def _cell_figures(
         figures += [
             value.count().alias(f"\0n:{name}"),
             (value.mean() if function == "mean" else value.sum()).alias(f"\0m:{name}"),
-            (_dominated(value, dominance) if dominance and function == "sum" else pl.lit(value=False)).alias(f"\0d:{name}"),
+            (_dominated(value, dominance) if dominance and function == "sum" else pl.lit(value=False)).alias(
+                f"\0d:{name}"
+            ),
         ]
     return figures
 
@@ -221,5 +221,3 @@ def _arrow(frame: pl.DataFrame, by: Sequence[str], measures: Mapping[str, Mappin
 
 def _pairs(measures: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
     return [pair for measure in measures.values() for pair in measure.items()]
-
-

@@ -1,9 +1,9 @@
 """k-anonymity: every combination of quasi-identifiers belongs to at least k persons.
 
-Source: Samarati and Sweeney, 1998; a measurement model in ISO/IEC 20889:2018.
-Null is a value of its own: two nulls are equal. A person is a record unless ``unit`` tells records of one person apart:
-the name of a column, or an array aligned with the records. Records whose unit is null count as one person, the
-cautious reading. Pure: reads a table, returns numbers, changes nothing.
+Source: Samarati and Sweeney, 1998; a measurement model in ISO/IEC 20889:2018. Null is a value of its own: two nulls
+are equal. A person is a record unless ``unit`` tells records of one person apart: the name of a column, or an array
+aligned with the records. Records whose unit is null count as one person, the cautious reading. Pure: reads a table,
+returns numbers, changes nothing.
 """
 
 from __future__ import annotations
@@ -28,12 +28,16 @@ def equivalence_classes(table: Any, quasi_identifiers: Sequence[str], unit: Any 
     """
     frame = as_frame(table, quasi_identifiers, unit)
     if not quasi_identifiers:
-        totals = {RECORDS: [frame.height], PERSONS: [person_count(frame)]} if frame.height else {RECORDS: [], PERSONS: []}
+        totals = (
+            {RECORDS: [frame.height], PERSONS: [person_count(frame)]} if frame.height else {RECORDS: [], PERSONS: []}
+        )
         return pl.DataFrame(totals, schema={RECORDS: pl.UInt32, PERSONS: pl.UInt32})
     grouped = frame.group_by(list(quasi_identifiers), maintain_order=True).agg(
         pl.len().cast(pl.UInt32).alias(f"\0{RECORDS}"), _persons(frame).alias(f"\0{PERSONS}")
     )
-    return grouped.sort(f"\0{PERSONS}", maintain_order=True).rename({f"\0{n}": _free(n, grouped) for n in (RECORDS, PERSONS)})
+    return grouped.sort(f"\0{PERSONS}", maintain_order=True).rename(
+        {f"\0{n}": _free(n, grouped) for n in (RECORDS, PERSONS)}
+    )
 
 
 def k_anonymity(table: Any, quasi_identifiers: Sequence[str], unit: Any = None) -> int:

@@ -57,4 +57,4 @@ def effect(
 def acceptable(k: int | None, thresholds: Mapping[str, float] | None = None, sharing: Sharing = "controlled") -> bool:
     """True if the risk of one person, 1/k, is at most the threshold of this sharing mode; False if k is unknown."""
     limit = {**THRESHOLDS, **(thresholds or {})}[sharing]
-    return bool(k) and 1 <= limit * k + 1e-9  # type: ignore[operator]
+    return bool(k) and limit * k + 1e-9 >= 1  # type: ignore[operator]

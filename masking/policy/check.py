@@ -1,6 +1,7 @@
 """Whether a policy may be run on a table: names, keys, parameters, roles, limits. Raises the first reason found.
 
-Pure: reads the policy, the table's schema and, where given, counts of its columns. Nothing is masked and no key is needed.
+Pure: reads the policy, the table's schema and, where given, counts of its columns. Nothing is masked and no key is
+needed.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ def _check_rule(rule: AttributeRule, schema: pa.Schema | None, files: Path | Non
         )
     if rule.role is Role.INSENSITIVE and rule.pseudonym:
         raise PolicyError(
-            f"attribute {rule.name!r}: a pseudonym of an insensitive attribute; declare what it is (direct_identifier or "
-            "quasi_identifier)",
+            f"attribute {rule.name!r}: a pseudonym of an insensitive attribute; declare what it is "
+            "(direct_identifier or quasi_identifier)",
             line=line,
         )
     if schema is not None:
@@ -109,10 +110,14 @@ def _check_token(rule: AttributeRule, column: ColumnStatistics) -> None:
     if not rule.pseudonym or rule.role is Role.QUASI_IDENTIFIER:
         return
     if column.distinct < SMALL or column.top_share > SKEWED:
-        why = f"{column.distinct} distinct values" if column.distinct < SMALL else f"one value holds {column.top_share:.1%} of the rows"
+        why = (
+            f"{column.distinct} distinct values"
+            if column.distinct < SMALL
+            else f"one value holds {column.top_share:.1%} of the rows"
+        )
         raise PolicyError(
-            f"attribute {rule.name!r}: tokens of this column can be guessed by frequency ({why}); drop it, or give it the "
-            "role quasi_identifier so that k-anonymity counts it",
+            f"attribute {rule.name!r}: tokens of this column can be guessed by frequency ({why}); drop it, or give it "
+            "the role quasi_identifier so that k-anonymity counts it",
             line=rule.line or None,
         )
 
@@ -148,7 +153,9 @@ def _check_aggregate(policy: MaskingPolicy) -> None:
     )
     for name in (*aggregate.by, *measured, *aggregate.clamp):
         if name not in policy.attributes:
-            raise UnknownAttribute(f"aggregate names {name!r}, which is no attribute{suggestion(name, policy.attributes)}")
+            raise UnknownAttribute(
+                f"aggregate names {name!r}, which is no attribute{suggestion(name, policy.attributes)}"
+            )
     for name in aggregate.by:
         rule = policy.attributes[name]
         if rule.role is Role.DIRECT_IDENTIFIER or rule.dropped or rule.pseudonym or rule.technique == FREE_TEXT:
@@ -160,5 +167,3 @@ def _check_aggregate(policy: MaskingPolicy) -> None:
         rule = policy.attributes[name]
         if rule.role is Role.DIRECT_IDENTIFIER:
             raise PolicyError(f"aggregate: a direct identifier ({name!r}) is not measured", line=rule.line or None)
-
-

@@ -23,7 +23,8 @@ class Explained:
 def explain(policy: MaskingPolicy, lang: Language = "zh") -> list[Explained]:
     """A sentence per attribute, in the policy's order."""
     return [
-        Explained(name, rule.title.get(lang) or name, _sentence(policy, rule, lang)) for name, rule in policy.attributes.items()
+        Explained(name, rule.title.get(lang) or name, _sentence(policy, rule, lang))
+        for name, rule in policy.attributes.items()
     ]
 
 
@@ -34,7 +35,9 @@ def explain_limits(policy: MaskingPolicy, lang: Language = "zh") -> list[str]:
     sentences = []
     if policy.unit:
         sentences.append(
-            f"以“{policy.unit}”区分个人，按人计数" if zh else f"persons are told apart by {policy.unit!r} and counted as persons"
+            f"以“{policy.unit}”区分个人，按人计数"
+            if zh
+            else f"persons are told apart by {policy.unit!r} and counted as persons"
         )
     if limits.k_anonymity:
         sentences.append(
@@ -68,7 +71,9 @@ def _sentence(policy: MaskingPolicy, rule: AttributeRule, lang: Language) -> str
         what = _in_cells(policy, rule, what, lang)
     sentence = f"{role}：{what}" if lang == "zh" else f"{role}: {what}"
     if rule.pseudonym and rule.name in policy.derived_quasi_identifiers:
-        sentence += "；假名仍按准标识符计入风险" if lang == "zh" else "; the pseudonym still counts as a quasi-identifier"
+        sentence += (
+            "；假名仍按准标识符计入风险" if lang == "zh" else "; the pseudonym still counts as a quasi-identifier"
+        )
     if rule.invented:
         sentence += "（虚构的测试数据）" if lang == "zh" else " (invented test data)"
     return sentence
@@ -120,7 +125,8 @@ def _top_bottom(_: AttributeRule, given: Mapping[str, Any]) -> dict[str, str]:
 def _mask(_: AttributeRule, given: Mapping[str, Any]) -> dict[str, str]:
     first, last = given.get("keep_first", 0), given.get("keep_last", 0)
     return _both(
-        f"只显示前 {first} 位和后 {last} 位，其余遮盖", f"the first {first} and last {last} characters are shown, the rest covered"
+        f"只显示前 {first} 位和后 {last} 位，其余遮盖",
+        f"the first {first} and last {last} characters are shown, the rest covered",
     )
 
 
@@ -142,7 +148,8 @@ _TECHNIQUES: Final[Mapping[str, Callable[[AttributeRule, Mapping[str, Any]], dic
         f"按层级表归并到第 {given.get('level', 1)} 层", f"replaced by level {given.get('level', 1)} of its hierarchy"
     ),
     "pseudonymization.keyed": lambda rule, _given: _both(
-        f"换成密钥“{rule.key}”下的假名（去标识化，不是匿名化）", f"replaced by a pseudonym under the key {rule.key!r} (de-identified, not anonymous)"
+        f"换成密钥“{rule.key}”下的假名（去标识化，不是匿名化）",
+        f"replaced by a pseudonym under the key {rule.key!r} (de-identified, not anonymous)",
     ),
     "cryptographic.ff1": lambda rule, _given: _both(
         f"以密钥“{rule.key}”保留格式加密（去标识化，不是匿名化）",

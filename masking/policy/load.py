@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import jsonschema
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -19,6 +18,7 @@ from ruamel.yaml.events import AliasEvent
 from masking.errors import PolicyError, UnknownTechnique, suggestion
 from masking.policy.model import KEEP, Aggregate, AttributeRule, Limits, MaskingPolicy, SandboxRules
 from masking.policy.schema import RULE_WORDS, json_schema
+from masking.policy.shape import Violation, violations
 from masking.taxonomy import DataLevel, Role
 
 LARGEST: Final = 1 << 20
@@ -108,52 +108,76 @@ def _mark(mark: Any) -> dict[str, int]:
 
 
 def _check_shape(document: CommentedMap) -> None:
-    schema = json_schema()
-    validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(_plain(document)), key=lambda e: (e.validator != "additionalProperties", *_place(document, e.absolute_path, None)))
-    if errors:
-        raise _in_words(document, errors[0])
+    found = sorted(
+        violations(_plain(document), json_schema()),
+        key=lambda v: (v.keyword != "additionalProperties", *_place(document, v.path, None)),
+    )
+    if found:
+        raise _in_words(document, found[0])
     for name, rule in document["attributes"].items():
         if "technique" not in rule and rule["role"] in (Role.DIRECT_IDENTIFIER, Role.QUASI_IDENTIFIER):
             line, column = _place(document, ["attributes", name], None)
             raise PolicyError(
-                f"attribute {str(name)!r}: a {rule['role']} needs a technique (to keep it as it is, write `technique: keep`)",
+                f"attribute {str(name)!r}: a {rule['role']} needs a technique (to keep it as it is, `technique: keep`)",
                 line=line,
                 column=column,
             )
 
 
-def _in_words(document: CommentedMap, error: jsonschema.ValidationError) -> PolicyError:
+def _in_words(document: CommentedMap, found: Violation) -> PolicyError:
     """The schema's complaint as one sentence with a place and, for a near miss, the right word."""
-    path = [str(step) for step in error.absolute_path]
+    path = [str(step) for step in found.path]
     where = ".".join(path) or "the policy"
-    if error.validator == "additionalProperties" and isinstance(error.instance, Mapping):
-        known = list(error.schema.get("properties", ()))
-        name = next(str(key) for key in error.instance if key not in known)
-        line, column = _place(document, error.absolute_path, name)
-        return PolicyError(f"{where} has no entry {name!r}{suggestion(name, known) or f'; known: {sorted(known)}'}", line=line, column=column)
-    line, column = _place(document, error.absolute_path, None)
-    if error.validator == "enum":
-        given = str(error.instance)
-        known = [str(choice) for choice in error.validator_value]
-        if path and path[-1] == "technique":
-            return UnknownTechnique.from_name(given, known).at(line, column)
-        return PolicyError(f"{where}: {given!r} is not one of {known}{suggestion(given, known)}", line=line, column=column)
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return PolicyError(f"{where} needs {missing}", line=line, column=column)
-    if error.validator == "const":
-        return PolicyError(f"{where}: this program reads version {error.validator_value}", line=line, column=column)
-    if error.validator == "type":
-        return PolicyError(f"{where} must be {_kind(error.validator_value)}", line=line, column=column)
-    sense = {"minimum": "at least", "exclusiveMaximum": "less than", "minLength": "at least of length", "minProperties": "at least of size", "minItems": "at least of size", "maxItems": "at most of size", "maxProperties": "at most of size"}
-    if str(error.validator) in sense:
-        return PolicyError(f"{where} must be {sense[str(error.validator)]} {error.validator_value}", line=line, column=column)
-    return PolicyError(f"{where}: {error.message}", line=line, column=column)
+    line, column = _place(document, found.path, None)
+    wanted = found.wanted
+    if found.keyword == "additionalProperties":
+        known = sorted(found.schema.get("properties", ()))
+        name = next(str(key) for key in found.value if key not in known)
+        line, column = _place(document, found.path, name)
+        return PolicyError(
+            f"{where} has no entry {name!r}{suggestion(name, known) or f'; known: {known}'}", line=line, column=column
+        )
+    if found.keyword == "enum":
+        given = str(found.value)
+        if path[-1:] == ["technique"]:
+            return UnknownTechnique.from_name(given, wanted).at(line, column)
+        return PolicyError(
+            f"{where}: {given!r} is not one of {wanted}{suggestion(given, wanted)}", line=line, column=column
+        )
+    if found.keyword == "required":
+        sentence = f"{where} needs {[name for name in wanted if name not in found.value]}"
+    elif found.keyword == "const":
+        sentence = f"{where}: this program reads version {wanted}"
+    elif found.keyword == "type":
+        sentence = f"{where} must be {_kind(wanted)}"
+    elif found.keyword == "uniqueItems":
+        sentence = f"{where} names something twice"
+    else:
+        sentence = f"{where} must be {_BOUNDS[found.keyword]} {wanted}"
+    return PolicyError(sentence, line=line, column=column)
+
+
+_BOUNDS: Final = {
+    "minimum": "at least",
+    "exclusiveMaximum": "less than",
+    "minLength": "text of at least length",
+    "minProperties": "of at least size",
+    "maxProperties": "of at most size",
+    "minItems": "a list of at least length",
+    "maxItems": "a list of at most length",
+}
 
 
 def _kind(names: str | Sequence[str]) -> str:
-    words = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+    words = {
+        "object": "a mapping",
+        "array": "a list",
+        "string": "text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "null": "nothing",
+    }
     return " or ".join(words.get(name, name) for name in ([names] if isinstance(names, str) else names))
 
 
@@ -255,7 +279,7 @@ def _rule_words(rule: AttributeRule) -> dict[str, Any]:
         ("invented", rule.invented),
     ):
         if value not in (None, "", {}, False):
-            words[name] = value
+            words[name] = value  # noqa: PERF403
     return words
 
 

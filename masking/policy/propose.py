@@ -1,8 +1,9 @@
 """A first masking policy from what detection found; an officer edits it before anything is masked.
 
-Direct identifiers are dropped, or replaced by a keyed pseudonym where the column is large and even enough for one (PRIVACY
-12). Ages become bands, dates years, places stay coarse or go, free text goes. A table at L4 may leave only as an aggregate,
-so its proposal has an ``aggregate`` over its columns of few values. What is not understood is counted as a quasi-identifier.
+Direct identifiers are dropped, or replaced by a keyed pseudonym where the column is large and even enough for one
+(PRIVACY 12). Ages become bands, dates years, places stay coarse or go, free text goes. A table at L4 may leave only
+as an aggregate, so its proposal has an ``aggregate`` over its columns of few values. What is not understood is
+counted as a quasi-identifier.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Puts the measured numbers of one run together into its report.
 
-Legal status is decided here as far as a run can: keyed pseudonyms are never anonymous while a key exists (个人信息保护法
-Art. 73), and an edition of personal data becomes ``anonymized`` only by a signed opinion, which is not the run's to give.
+Legal status is decided here as far as a run can: keyed pseudonyms are never anonymous while a key exists
+(个人信息保护法 Art. 73), and an edition of personal data becomes ``anonymized`` only by a signed opinion, which is not the run's to
+give.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def build_report(
         effect=grade,
         legal_status=status,
         anonymizable=anonymizable(policy, grade, after.k if after else None, thresholds),
-        released=_released(policy, rows_out, attributes, after if personal else None, uniqueness_all_columns, grade, status),
+        released=_released(
+            policy, rows_out, attributes, after if personal else None, uniqueness_all_columns, grade, status
+        ),
         policy_digest=policy.digest,
     )
 
@@ -92,7 +95,7 @@ def anonymizable(
     return not keyed and grade >= Effect(3) and acceptable(k, thresholds, "full_public")
 
 
-def _released(
+def _released(  # noqa: PLR0917  (the fields of a report)
     policy: MaskingPolicy,
     rows: int,
     attributes: tuple[AttributeReport, ...],
@@ -140,6 +143,3 @@ def _absent(policy: MaskingPolicy, name: str) -> bool:
         return policy.attributes[name].dropped
     used = {column for measure in policy.aggregate.measures.values() for column in measure.values()}
     return name not in policy.aggregate.by and name not in used
-
-
-

@@ -1,4 +1,5 @@
-"""The JSON Schema of a masking policy, for editors and for ``load``; ``policies/masking-policy.schema.json`` is its copy.
+"""The JSON Schema of a masking policy, for editors and for ``load``; ``policies/masking-policy.schema.json`` is its
+copy.
 
 Names of techniques and of their parameters come from the registry, so a new technique needs no change here. Which
 parameter belongs to which technique, and its interval, is checked by the technique itself (``check``).
@@ -24,6 +25,7 @@ _TITLE: Final = {
     "additionalProperties": False,
 }
 _NAME: Final = {"type": "string", "minLength": 1}
+_PARAMETER: Final = {"description": "parameter of a technique"}
 
 
 def json_schema() -> dict[str, Any]:
@@ -54,7 +56,9 @@ def json_schema() -> dict[str, Any]:
 
 
 def _rule() -> dict[str, Any]:
-    parameters = sorted({parameter.name for name in techniques.names() for parameter in techniques.get(name).parameters()})
+    parameters = sorted(
+        {parameter.name for name in techniques.names() for parameter in techniques.get(name).parameters()}
+    )
     return {
         "type": "object",
         "properties": {
@@ -67,7 +71,7 @@ def _rule() -> dict[str, Any]:
             "codes": {"description": "the code list of the attribute, for practice data", "type": "array"},
             "practice": {"description": "how practice data of the attribute is made", "type": "object"},
             "invented": {"description": "the column holds invented test data", "type": "boolean"},
-            **{name: {"description": "parameter of a technique"} for name in parameters},
+            **{name: _PARAMETER for name in parameters},
         },
         "required": ["role"],
         "additionalProperties": False,
@@ -80,7 +84,12 @@ def _limits() -> dict[str, Any]:
         "properties": {
             "k_anonymity": {"description": "persons in the smallest class", "type": "integer", "minimum": 2},
             "distinct_l_diversity": {"description": "values in each class", "type": "integer", "minimum": 2},
-            "suppression": {"description": "share of rows that may be left out", "type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            "suppression": {
+                "description": "share of rows that may be left out",
+                "type": "number",
+                "minimum": 0,
+                "exclusiveMaximum": 1,
+            },
         },
         "additionalProperties": False,
     }
@@ -88,7 +97,7 @@ def _limits() -> dict[str, Any]:
 
 def _aggregate() -> dict[str, Any]:
     measure = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
-    measure["properties"] = {function: _NAME for function in ("count", "sum", "mean")}
+    measure["properties"] = dict.fromkeys(("count", "sum", "mean"), _NAME)
     pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
     return {
         "type": "object",
