@@ -8,7 +8,7 @@ from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, Worksp
 
 
 class AirlockDenied(WorkspaceDenied):
-    """This person may not do this in the airlock."""
+    """The airlock refuses this person this act."""
 
 
 class AirlockInvalid(WorkspaceInvalid):

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -30,7 +32,7 @@ from sandbox.airlock import release as releasing
 from sandbox.airlock import service
 from sandbox.airlock.checks import CheckInput, Finding, explain, run_checks
 from sandbox.airlock.checks.raw import RawTable
-from sandbox.airlock.limits import AirlockLimits, default_limits
+from sandbox.airlock.limits import AirlockLimits, RUN_WALL_S, airlock_ticks, default_limits
 from sandbox.airlock.models import PracticeCheck, ReleaseRequest
 from sandbox.airlock.package import Package, PackageFile, package_name
 from sandbox.airlock.rawdoor import code_text
@@ -46,6 +48,7 @@ from sandbox.workspaces.errors import WorkspaceError
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.runs import (
     Feeder,
+    RunOutput,
     executed_notebook,
     feed_bytes,
     feed_file,
@@ -57,11 +60,11 @@ from sandbox.workspaces.runs import (
 )
 from sandbox.workspaces.states import JobState
 
-RUN_LIMITS: Final = Limits()
+RUN_LIMITS: Final = Limits(wall_s=RUN_WALL_S)
 _STRINGS: Final = re.compile(r"""(['"])((?:(?!\1)[^\\\n]){1,80})\1""")
 CLOSED: Final = {
     "zh": "沙箱未开放：本机缺少必需的隔离功能。没有运行任何代码；请运维人员查看 opendata doctor。",
-    "en": "The sandbox door is closed: this machine lacks a required isolation feature. Nothing ran; see opendata doctor.",
+    "en": "The sandbox is closed: this machine lacks a required isolation feature. Nothing ran; see opendata doctor.",
 }
 
 
@@ -92,7 +95,8 @@ def sealed(context: JobContext, arguments: dict[str, Any]) -> None:
     if context.step("begin", lambda: _begin_sealed(context, job_id)):
         context.step("sealed run", lambda: _run_sealed(context, job_id))
         context.step("check", lambda: _check_sealed(context, job_id))
-        context.step("review", lambda: _start_review(context, job_id))
+        tick = context.step("tick", lambda: _wait_for_tick(context, job_id))
+        context.step("review", lambda: _start_review(context, job_id, tick))
 
 
 def release(context: JobContext, arguments: dict[str, Any]) -> None:
@@ -118,12 +122,13 @@ def _begin_dry(context: JobContext, job_id: str) -> bool:
     if state is JobState.SUBMITTED:
         with context.vault.open(job_id) as upload:
             context.vault.put_object(name, upload)
-        context.vault.destroy(job_id)
     with context.database.begin() as session:
         job = session.get_one(SandboxJob, job_id)
         if JobState(job.state) is JobState.SUBMITTED:
             workspaces.move_job(job, JobState.DRY_RUNNING)
-        return JobState(job.state) is JobState.DRY_RUNNING
+        going = JobState(job.state) is JobState.DRY_RUNNING
+    context.vault.destroy(job_id)
+    return going
 
 
 def _run_dry(context: JobContext, job_id: str) -> bool:
@@ -150,7 +155,7 @@ def _run_dry(context: JobContext, job_id: str) -> bool:
     code = _object(context, name)
     launcher = Launcher(context.settings.launcher_worker_socket)
     try:
-        run = _run(context, launcher, f"{job_id}-dry", workspace.id, "dry", entry, code, inputs)
+        run = _run(context, launcher, f"{job_id}-dry", workspace.id, "dry", entry=entry, code=code, inputs=inputs)
         parsed = parse_output(launcher, f"{job_id}-dryparse", workspace.id, run.content) if run.content else None
     except SandboxUnavailable:
         return _store_unavailable(context, job_id)
@@ -259,7 +264,7 @@ def _run_sealed(context: JobContext, job_id: str) -> None:
     try:
         inputs = [(f"/data/{n}/{n}.parquet", _raw_feeder(context, intake)) for n, intake in sorted(intakes.items())]
         code = _object(context, name)
-        run = _run(context, launcher, f"{job_id}-sealed", workspace.id, "sealed", entry, code, inputs)
+        run = _run(context, launcher, f"{job_id}-sealed", workspace.id, "sealed", entry=entry, code=code, inputs=inputs)
         result, content = run.result, run.content
     except (SandboxError, NotFoundError):
         result = JobResult("killed", "unavailable", None, 0.0, None)
@@ -280,6 +285,8 @@ def _check_sealed(context: JobContext, job_id: str) -> None:
         limits = limits_of(context, session, workspace, sources)
         request = service.request_of(session, job)
         assert request is not None
+        if request.object_name is not None:  # done before a crash; the run's own object is gone already
+            return
         entry, shape, run = job.entry, Shape.from_json(job.dry_shape), dict(job.sealed_result or {})
         tar_name, code_name, request_id = job.sealed_object or "", job.code_object, request.id
     tar, code = _object(context, tar_name), _object(context, code_name)
@@ -326,7 +333,18 @@ def _check_sealed(context: JobContext, job_id: str) -> None:
     context.vault.destroy_object(tar_name)
 
 
-def _start_review(context: JobContext, job_id: str) -> None:
+def _wait_for_tick(context: JobContext, job_id: str) -> str:
+    """Nothing that others can watch, the ledger's growth included, happens at any other moment than a tick."""
+    with context.database.session() as session:
+        queued = session.get_one(SandboxJob, job_id).sealed_queued_at
+    assert queued is not None
+    tick = airlock_ticks().next_at(queued, utc_now())
+    while (left := (tick - utc_now()).total_seconds()) > 0:
+        time.sleep(min(left, 5.0))
+    return tick.isoformat()
+
+
+def _start_review(context: JobContext, job_id: str, tick: str) -> None:
     now = utc_now()
     calendar = workdays.load(context.settings)
     with context.database.begin() as session:
@@ -336,7 +354,7 @@ def _start_review(context: JobContext, job_id: str) -> None:
         service.start_review(session, request, blocking=request.blocking_findings, calendar=calendar, now=now)
         if JobState(job.state) is JobState.SEALED_RUNNING:
             workspaces.move_job(job, JobState.FINISHED)
-            job.sealed_finished_at = now
+            job.sealed_finished_at = datetime.fromisoformat(tick)
 
 
 # Release and practice checks
@@ -506,10 +524,11 @@ def _run(
     spec_id: str,
     workspace_id: str,
     kind: JobKind,
+    *,
     entry: str,
     code: bytes,
     inputs: list[tuple[str, Feeder]],
-) -> Any:
+) -> RunOutput:
     spec = JobSpec(id=spec_id, workspace=workspace_id, kind=kind, entry=entry, limits=RUN_LIMITS)
     waiting: Callable[[], None] = context.check_cancelled if kind == "dry" else lambda: None
     return run_job(launcher, spec, [(f"/job/{entry}", feed_bytes(code)), *inputs], waiting=waiting)

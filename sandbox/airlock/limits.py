@@ -13,8 +13,11 @@ import yaml
 
 from masking.policy.model import SandboxRules
 from sandbox.airlock.errors import AirlockInvalid
+from sandbox.workspaces.visibility import Ticks
 
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
+RUN_WALL_S = 600.0
+"""Seconds a dry or sealed run may take."""
 REGISTERED_KINDS = ("frequency", "magnitude", "model")
 
 
@@ -77,3 +80,8 @@ class AirlockLimits:
 def default_limits() -> AirlockLimits:
     """The limits of ``defaults.yaml``."""
     return AirlockLimits.load()
+
+
+def airlock_ticks() -> Ticks:
+    """The moments at which a sealed job's visible state may change."""
+    return Ticks(base_s=float(default_limits().tick_base_s), wall_s=RUN_WALL_S)

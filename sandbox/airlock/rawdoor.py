@@ -94,8 +94,9 @@ def executed_text(document: Any) -> str | None:
         for output in (cell.get("outputs") or []) if isinstance(cell, dict) else []:
             if not isinstance(output, dict):
                 continue
-            data = output.get("data") if isinstance(output.get("data"), dict) else {}
-            text = output.get("text") or data.get("text/plain") or output.get("evalue") or ""
+            data = output.get("data")
+            plain = data.get("text/plain") if isinstance(data, dict) else None
+            text = output.get("text") or plain or output.get("evalue") or ""
             lines.append(f"[{number}] {''.join(text) if isinstance(text, list) else text}")
     return "\n".join(lines)[:100_000]
 

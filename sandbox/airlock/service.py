@@ -246,7 +246,10 @@ def cast_vote(
     forward: Forward | None = None,
     now: datetime | None = None,
 ) -> Case:
-    """Cast one vote and, when it was the last awaited, decide. Raises AirlockDenied, AirlockInvalid, AirlockConflict."""
+    """Cast one vote and, when it was the last awaited, decide.
+
+    Raises AirlockDenied, AirlockInvalid, AirlockConflict.
+    """
     now = now or utc_now()
     case = get_case(session, case_id, actor=actor)
     votes = session.scalars(select(Vote).where(Vote.kind == case.kind, Vote.subject_id == case.id)).all()
@@ -277,7 +280,14 @@ def cast_vote(
     return find_case(session, case_id)
 
 
-def revoke(session: Session, output: ReleasedOutput, *, actor: Actor, reason: str, now: datetime | None = None) -> None:
+def revoke(
+    session: Session,
+    output: ReleasedOutput,
+    *,
+    actor: Actor,
+    reason: str,
+    now: datetime | None = None,
+) -> None:
     """Take a released output back: its door is shut when the transaction commits; the record stays."""
     now = now or utc_now()
     permissions.check_can_revoke(actor)

@@ -28,7 +28,7 @@ _COUNT: Final = re.compile(
     re.IGNORECASE,
 )
 _SHARE: Final = re.compile(
-    r"(^|_)(share|prop|proportion|pct|percent|percentage|rate|ratio)(_|$)|占比|比例|百分比|率$", re.I
+    r"(^|_)(share|prop|proportion|pct|percent|percentage|rate|ratio)(_|$)|占比|比例|百分比|率$", re.IGNORECASE
 )
 _EXTREME: Final = re.compile(
     r"(^|_)(min|max|minimum|maximum|median|quantile|percentile|mode|first|last|q\d+|p\d+)(_|$)|\d+%|最大|最小|中位|众数|分位",
@@ -160,7 +160,7 @@ def typed_tables(output: ParsedOutput, *, attributes: Collection[str], shape: Sh
     ``attributes`` are the names of the raw tables' columns: an integer column of that name is a group key.
     ``shape`` is the dry run's; None while making it. A name it does not know becomes ``table-01.csv``.
     """
-    tables = []
+    tables: list[TypedTable] = []
     files = sorted((f for f in output.files if f.kind == "table"), key=lambda f: f.name)
     for number, file in enumerate(files, 1):
         columns = _columns(file, attributes)
@@ -183,7 +183,7 @@ def typed_tables(output: ParsedOutput, *, attributes: Collection[str], shape: Sh
 
 
 def canonical_csv(table: TypedTable, *, digits: int, order: Sequence[str] = ()) -> bytes:
-    """The released bytes: UTF-8, ``\\n``, columns as in the dry run (else by role and name), rows sorted.
+    """The released bytes: UTF-8, lines end in LF, columns as in the dry run (else by role and name), rows sorted.
 
     Labels stay as they are; counts and measures keep ``digits`` significant digits; null is empty.
     """

@@ -44,7 +44,7 @@ _OUTCOMES: Final = {
 def author_view(job: SandboxJob, request: ReleaseRequest | None, *, now: datetime, ticks: Ticks) -> dict[str, Any]:
     """The one answer about a job its workspace's members get. The same members in every state, in one order."""
     state = author_state(job, request, now=now, ticks=ticks)
-    told = state in {"returned", "rejected"} and request is not None and request.forwarded
+    forwarded = request.forwarded if request is not None and state in {"returned", "rejected"} else None
     return {
         "id": job.id,
         "entry": job.entry,
@@ -52,7 +52,7 @@ def author_view(job: SandboxJob, request: ReleaseRequest | None, *, now: datetim
         "state": state,
         "state_title": STATE_TITLES[state],
         "dry_run": _dry_run(job),
-        "message": FORWARD_TEXT[Forward(request.forwarded)] if told and request else None,
+        "message": FORWARD_TEXT[Forward(forwarded)] if forwarded else None,
     }
 
 

@@ -1,0 +1,9 @@
+"""Pages and API of workspaces and airlock. ``router`` holds both."""
+
+from fastapi import APIRouter
+
+from sandbox.web import airlock_api, airlock_pages, workspace_api, workspace_pages
+
+router = APIRouter()
+for part in (workspace_api, airlock_api, workspace_pages, airlock_pages):
+    router.include_router(part.router)

@@ -21,7 +21,7 @@ class WorkspaceError(OpenDataError):
 
 
 class WorkspaceDenied(WorkspaceError, DeniedError):
-    """This person may not do this; another person or a decision is needed."""
+    """A rule refuses this person this act; another person or a decision is needed."""
 
 
 class WorkspaceInvalid(WorkspaceError, InvalidInputError):

@@ -89,7 +89,7 @@ def _column(
         drawn = [values[i] for i in rng.integers(0, len(values), rows)]
         made = _cast(drawn, type_)
     else:
-        made = _by_type(rule, hints, type_, rows, rng, faker)
+        made = _by_type(rule, hints, type_, rows, rng=rng, faker=faker)
     nulls = float(hints.get("nulls", 0))
     if nulls:
         empty = pa.array(rng.random(rows) < nulls)
@@ -102,6 +102,7 @@ def _by_type(
     hints: Mapping[str, Any],
     type_: pa.DataType,
     rows: int,
+    *,
     rng: np.random.Generator,
     faker: Any,
 ) -> pa.Array:

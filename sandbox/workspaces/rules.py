@@ -103,5 +103,5 @@ def check_budget(spent: int, charge: int, budget: int) -> None:
     """Raise if one more sealed run would overdraw the workspace's status bits."""
     if spent + charge > budget:
         raise WorkspaceDenied(
-            f"沙箱的状态信息额度已用完（{spent}/{budget} 比特） · the status-bit budget is spent ({spent}/{budget} bits)",
+            f"沙箱的状态信息额度已用完（{spent}/{budget} 比特） · the status bits are spent ({spent}/{budget})",
         )

@@ -48,6 +48,16 @@ class Ticks:
             tick += math.floor((elapsed - tick) / self.wall_s) * self.wall_s
         return start + timedelta(seconds=tick)
 
+    def next_at(self, start: datetime, now: datetime) -> datetime:
+        """The earliest tick not before ``now``."""
+        seconds = max((now - start).total_seconds(), 0.0)
+        tick, count = self.base_s, 1
+        while tick < seconds and count < self.count:
+            tick, count = tick * 2, count + 1
+        if tick < seconds:
+            tick += math.ceil((seconds - tick) / self.wall_s) * self.wall_s
+        return start + timedelta(seconds=tick)
+
 
 DEFAULT_TICKS: Final = Ticks()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeGuard
 
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.limits import AirlockLimits
@@ -116,5 +116,5 @@ def _totals(table: TypedTable, index: int, limits: AirlockLimits) -> Iterator[Fi
         yield Finding("small_remainder", table.name, name, 1)
 
 
-def _number(cell: object) -> bool:
+def _number(cell: object) -> TypeGuard[int | float]:
     return isinstance(cell, int | float) and not isinstance(cell, bool)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sandbox.inside.parse import WORDS
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -27,6 +29,8 @@ class Finding:
     file: str = ""
     column: str = ""
     count: int = 0
+    code: str = ""
+    """The parser's reason for a refused file."""
 
     @property
     def blocking(self) -> bool:
@@ -37,6 +41,9 @@ class Finding:
         """For checkers and, on practice output, for the author. ``values`` fill the rule's sentence."""
         rule = RULES[self.rule]
         filled = {"count": self.count, **(values or {})}
+        zh, en = rule.zh.format(**filled), rule.en.format(**filled)
+        if self.code in WORDS:
+            zh, en = f"{zh}：{WORDS[self.code][0]}", f"{en}: {WORDS[self.code][1]}"
         return {
             "rule": self.rule,
             "severity": "error" if rule.blocking else "warning",
@@ -44,7 +51,7 @@ class Finding:
             "file": self.file,
             "column": self.column,
             "count": self.count,
-            "message": {"zh": rule.zh.format(**filled), "en": rule.en.format(**filled)},
+            "message": {"zh": zh, "en": en},
             "advice": {"zh": rule.advice_zh.format(**filled), "en": rule.advice_en.format(**filled)},
         }
 
@@ -63,8 +70,16 @@ _TABLE: Final = [
         True,
         "文件类型不允许，或内容与扩展名不符",
         "the file type is not admitted, or the content is another than its name says",
-        "只放行表格（CSV、Parquet、JSON 行）；图表请改为其背后的汇总表；不放行 pickle、HTML、SVG、图片和笔记本",
-        "only tables leave (CSV, Parquet, JSON lines); give the aggregate table behind a figure; pickles, HTML, SVG, images and notebooks are refused",
+        "只放行表格（CSV、TSV、Parquet、JSON、TXT）；图表请改为其背后的汇总表",
+        "only tables leave (CSV, TSV, Parquet, JSON, TXT); give the aggregate table behind a figure",
+    ),
+    Rule(
+        "undefined_number",
+        False,
+        "{count} 个无穷大或非数值已视为空",
+        "{count} infinite or undefined numbers became empty",
+        "请在代码中处理除以零等情况",
+        "handle divisions by zero in the code",
     ),
     Rule(
         "too_many_files",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.limits import AirlockLimits
@@ -23,15 +24,24 @@ from sandbox.airlock.typed import (
 )
 from sandbox.contracts import ParsedOutput
 
+_RULE_OF_CODE: Final = {
+    "too-many-rows": "too_many_rows",
+    "too-many": "too_many_files",
+    "odd-characters": "control_characters",
+    "long-text": "long_text",
+}
+
 
 def check_files(output: ParsedOutput, tables: Sequence[TypedTable], limits: AirlockLimits) -> Iterator[Finding]:
     """Refused files, number of files, and an output without a table."""
     others = [f for f in output.files if f.kind != "table" and f.name != EXECUTED_NOTEBOOK]
     for file in others:
-        yield Finding("file_type", file.name, count=1)
+        for code in [finding.code for finding in file.findings] or [""]:
+            yield Finding(_RULE_OF_CODE.get(code, "file_type"), file.name, count=1, code=code)
     for file in output.files:
-        if file.kind == "table" and file.findings:
-            yield Finding("file_type", file.name, count=len(file.findings))
+        for finding in file.findings if file.kind == "table" else ():
+            rule = "undefined_number" if finding.code == "not-finite" else "file_type"
+            yield Finding(rule, file.name, count=finding.count, code=finding.code)
     if not tables:
         yield Finding("no_output")
     if len(tables) + len(others) > limits.max_files:

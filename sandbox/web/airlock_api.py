@@ -1,0 +1,101 @@
+"""``/api/v1/airlock``: the checkers' queue, the view through the raw door, votes, revocation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, Field
+
+from opendata.db import utc_now
+from opendata.storage import rawdoor
+from opendata.storage.keys import public_key
+from opendata.web.deps import CurrentActor, SessionDep, SettingsDep, WriteDep
+from opendata.web.publishing_work import own_secret
+from sandbox.airlock import service as airlock
+from sandbox.airlock.models import ReleasedOutput
+from sandbox.airlock.rules import Decision, Forward
+from sandbox.web import views
+from sandbox.workspaces.errors import WorkspaceNotFound
+
+router = APIRouter(prefix="/api/v1/airlock", tags=["airlock"])
+
+
+class Ballot(BaseModel):
+    """A vote. ``forward``: for a refusal, the one fixed reason the author may be told."""
+
+    decision: Decision
+    explanation: str = Field(max_length=4000)
+    forward: Forward | None = None
+
+
+class View(BaseModel):
+    """Why the checker looks at the output."""
+
+    purpose: str = Field(max_length=200)
+
+
+class Reason(BaseModel):
+    """Why a release is revoked."""
+
+    reason: str = Field(max_length=4000)
+
+
+@router.get("")
+def queue(session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """Cases assigned to this checker, most urgent first, and those decided."""
+    now = utc_now()
+    return {
+        "cases": [views.case(session, each, actor, now=now) for each in airlock.queue(session, actor, now=now)],
+        "decided": [views.case(session, each, actor, now=now) for each in airlock.decided(session, actor)],
+    }
+
+
+@router.get("/key", response_class=PlainTextResponse)
+def key(settings: SettingsDep) -> PlainTextResponse:
+    """The public key of released outputs (PEM), for offline verification."""
+    return PlainTextResponse(public_key(settings, "release").decode())
+
+
+@router.get("/{case_id}")
+def get_case(case_id: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """One case: what is to be decided, not its cells."""
+    return views.case(session, airlock.get_case(session, case_id, actor=actor), actor, now=utc_now())
+
+
+@router.post("/{case_id}/view")
+def view(case_id: str, body: View, request: Request, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """Output table, checks and code through the worker's raw door: logged there, kept nowhere here."""
+    airlock.get_case(session, case_id, actor=actor)
+    return look(request, case_id, body.purpose)
+
+
+@router.post("/{case_id}/vote")
+def vote(case_id: str, body: Ballot, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """Vote on a case. One vote a person, never changed."""
+    case = airlock.cast_vote(
+        session,
+        case_id,
+        actor=actor,
+        decision=body.decision,
+        explanation=body.explanation,
+        forward=body.forward,
+    )
+    return views.case(session, case, actor, now=utc_now())
+
+
+@router.post("/outputs/{output_id}/revoke")
+def revoke(output_id: str, body: Reason, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """Take a released output back."""
+    output = session.get(ReleasedOutput, output_id)
+    if output is None:
+        raise WorkspaceNotFound("没有这个产出 · there is no such output")
+    airlock.revoke(session, output, actor=actor, reason=body.reason)
+    return views.output(output) | {"revoked_at": output.revoked_at.isoformat() if output.revoked_at else None}
+
+
+def look(request: Request, case_id: str, purpose: str) -> dict[str, Any]:
+    """Ask the worker for one case in this person's name."""
+    question = {"id": case_id, "purpose": purpose}
+    return rawdoor.ask(request.app.state.settings, "airlock-view", question, token=own_secret(request))

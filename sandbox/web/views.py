@@ -1,0 +1,132 @@
+"""What the API says of workspaces, cases and outputs: one function a thing, used by the pages too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from masking.taxonomy import DataLevel
+from opendata.catalog.models import Dataset
+from opendata.identity import Actor, User
+from sandbox.airlock import service as airlock
+from sandbox.airlock.limits import airlock_ticks
+from sandbox.airlock.models import ReleasedOutput, Vote
+from sandbox.airlock.service import Case
+from sandbox.airlock.visibility import author_view
+from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.models import SandboxJob, Workspace, WorkspaceDataset
+from sandbox.workspaces.practice import NOTE
+
+WORKSPACE_STATES: dict[str, dict[str, str]] = {
+    "applied": {"zh": "待审批", "en": "waiting for a decision"},
+    "approved": {"zh": "已批准", "en": "approved"},
+    "rejected": {"zh": "未批准", "en": "not approved"},
+    "withdrawn": {"zh": "已撤回", "en": "withdrawn"},
+    "closed": {"zh": "已关闭", "en": "closed"},
+    "expired": {"zh": "已到期", "en": "expired"},
+}
+
+
+def workspace(session: Session, found: Workspace, *, now: datetime) -> dict[str, Any]:
+    """A workspace as its members, deciding reviewers and auditors see it."""
+    state = workspace_state(found, now)
+    return {
+        "id": found.id,
+        "name": found.name,
+        "title": found.title,
+        "purpose": found.purpose,
+        "state": state,
+        "state_title": WORKSPACE_STATES[state],
+        "term_days": found.term_days,
+        "applied_at": found.applied_at.isoformat(),
+        "due_at": found.due_at.isoformat(),
+        "decided_at": found.decided_at.isoformat() if found.decided_at else None,
+        "decision_reason": found.decision_reason,
+        "expires_at": found.expires_at.isoformat() if found.expires_at else None,
+        "members": [member.username for member in workspaces.members_of(session, found)],
+        "datasets": [dataset.name for dataset in workspaces.datasets_of(session, found)],
+        "bits": {"spent": found.bits_spent, "budget": found.bits_budget},
+    }
+
+
+def workspace_state(found: Workspace, now: datetime) -> str:
+    """The stored state, and ``expired`` once the term is over."""
+    if found.state == "approved" and found.expires_at is not None and now >= found.expires_at:
+        return "expired"
+    return found.state
+
+
+def dataset(session: Session, found: WorkspaceDataset) -> dict[str, Any]:
+    """A dataset of a workspace and what stands under ``/data``."""
+    entry = session.get_one(Dataset, found.dataset_id)
+    return {
+        "name": found.name,
+        "title": {"zh": entry.title_zh, "en": entry.title_en},
+        "level": entry.level,
+        "level_title": DataLevel(entry.level).titles if entry.level else None,
+        "kind": found.kind,
+        "path": f"/data/{found.name}/{found.name}.parquet",
+        "rows": found.rows,
+        "prepared_at": found.prepared_at.isoformat() if found.prepared_at else None,
+    }
+
+
+def practice(session: Session, found: WorkspaceDataset) -> dict[str, Any]:
+    """The same with columns and the warning that practice results mean nothing."""
+    note = NOTE if found.kind == "practice" else {"zh": "已发布的版本", "en": "the published edition"}
+    return dataset(session, found) | {"columns": found.columns or [], "note": note, "digest": found.digest}
+
+
+def job(session: Session, found: SandboxJob, *, now: datetime) -> dict[str, Any]:
+    """A job as members see it."""
+    return author_view(found, airlock.request_of(session, found), now=now, ticks=airlock_ticks())
+
+
+def output(found: ReleasedOutput) -> dict[str, Any]:
+    """A released output."""
+    return {
+        "id": found.id,
+        "files": found.files,
+        "record_sha256": found.record_digest,
+        "ledger_index": found.ledger_index,
+        "released_at": found.released_at.isoformat(),
+    }
+
+
+def case(session: Session, found: Case, actor: Actor, *, now: datetime) -> dict[str, Any]:
+    """A case as its checker sees it: no cell of it, and no vote of another before all are in."""
+    place = session.get_one(Workspace, found.workspace_id)
+    code = session.get_one(SandboxJob, found.job_id)
+    votes = airlock.votes_of(session, found, viewer=actor)
+    return {
+        "id": found.id,
+        "kind": found.kind,
+        "workspace": place.title,
+        "purpose": place.purpose,
+        "entry": code.entry,
+        "level": found.level or code.level,
+        "level_title": DataLevel(found.level or code.level).titles,
+        "state": str(found.state),
+        "needed": found.needed,
+        "blocking": found.blocking,
+        "created_at": found.created_at.isoformat(),
+        "due_at": found.due_at.isoformat() if found.due_at else None,
+        "overdue": found.due_at is not None and now > found.due_at,
+        "voted": any(each.checker_id == actor.id for each in votes),
+        "votes": [vote(session, each, actor) for each in votes],
+    }
+
+
+def vote(session: Session, found: Vote, viewer: Actor) -> dict[str, Any]:
+    """A vote with its explanation, for checkers."""
+    voter = session.get_one(User, found.checker_id)
+    return {
+        "checker": voter.name,
+        "own": found.checker_id == viewer.id,
+        "decision": found.decision,
+        "explanation": found.explanation,
+        "forward": found.forward,
+        "cast_at": found.cast_at.isoformat(),
+    }

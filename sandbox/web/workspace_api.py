@@ -1,0 +1,352 @@
+"""``/api/v1/workspaces``: applying, deciding, members, data, jobs, released outputs."""
+
+from __future__ import annotations
+
+import mimetypes
+import time
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import FileResponse, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from opendata.catalog import workdays
+from opendata.catalog.grades import Grades
+from opendata.db import new_id, utc_now
+from opendata.identity import Actor
+from opendata.jobs import enqueue
+from opendata.storage.vault import SealedWriter
+from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
+from opendata.web.problems import Problem
+from sandbox.airlock import service as airlock
+from sandbox.airlock.limits import airlock_ticks
+from sandbox.airlock.models import PracticeCheck, ReleasedOutput
+from sandbox.airlock.release import output_directory
+from sandbox.airlock.typed import digest
+from sandbox.web import views
+from sandbox.workspaces import permissions, rules
+from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.door import check_open, door_state
+from sandbox.workspaces.errors import SandboxClosed, WorkspaceInvalid, WorkspaceNotFound
+from sandbox.workspaces.models import Workspace, WorkspaceDataset
+from sandbox.workspaces.visibility import bits_of
+
+router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
+CHECK_JOB: Final = "sandbox.check"
+CHECK_WAIT_S: Final = 50.0
+MAX_CHECK_BYTES: Final = 4 * 1024 * 1024
+
+
+def get_grades(request: Request) -> Grades:
+    """The matrix of grades."""
+    grades: Grades = request.app.state.grades
+    return grades
+
+
+async def get_body(request: Request) -> bytes:
+    """The raw body; its size is bounded by the application."""
+    return await request.body()
+
+
+GradesDep = Annotated[Grades, Depends(get_grades)]
+BodyDep = Annotated[bytes, Depends(get_body)]
+
+
+class Application(BaseModel):
+    """An application for a workspace."""
+
+    name: str = Field(max_length=40)
+    title: str = Field(max_length=200)
+    purpose: str = Field(max_length=4000)
+    datasets: list[str] = Field(max_length=20)
+    term_days: int
+
+
+class Reason(BaseModel):
+    """A reason for a decision."""
+
+    reason: str = Field(default="", max_length=4000)
+
+
+class Member(BaseModel):
+    """A person to add."""
+
+    username: str = Field(max_length=64)
+
+
+@router.get("")
+def list_workspaces(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """The person's own workspaces; for reviewers also the applications waiting for them."""
+    now = utc_now()
+    return {
+        "workspaces": [views.workspace(session, each, now=now) for each in workspaces.workspaces_of(session, actor)],
+        "to_decide": [views.workspace(session, each, now=now) for each in workspaces.decision_queue(session, actor)],
+    }
+
+
+@router.post("", status_code=201)
+def apply(
+    body: Application, session: WriteDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
+) -> dict[str, Any]:
+    """Apply for a workspace."""
+    made = workspaces.apply(
+        session,
+        actor=actor,
+        name=body.name,
+        title=body.title,
+        purpose=body.purpose,
+        datasets=body.datasets,
+        term_days=body.term_days,
+        grades=grades,
+        calendar=workdays.load(settings),
+    )
+    return views.workspace(session, made, now=utc_now())
+
+
+@router.get("/{name}")
+def get_workspace(name: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep) -> dict[str, Any]:
+    """One workspace, and whether the sandbox door is open on this machine."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    return views.workspace(session, found, now=utc_now()) | {"door": door_state(settings).to_json()}
+
+
+@router.post("/{name}/approve")
+def approve(name: str, body: Reason, session: WriteDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
+    """A reviewer approves the application; its data is prepared."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.decide(session, found, actor=actor, approve=True, reason=body.reason, grades=grades)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/reject")
+def reject(name: str, body: Reason, session: WriteDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
+    """A reviewer refuses the application."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.decide(session, found, actor=actor, approve=False, reason=body.reason, grades=grades)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/withdraw")
+def withdraw(name: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """The owner takes an undecided application back."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.withdraw(session, found, actor=actor)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/close")
+def close(name: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """The owner or a reviewer ends the workspace."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.close(session, found, actor=actor)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/members", status_code=201)
+def add_member(name: str, body: Member, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """The owner adds a researcher."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.add_member(session, found, actor=actor, username=body.username)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.delete("/{name}/members/{username}", status_code=204)
+def remove_member(name: str, username: str, session: WriteDep, actor: CurrentActor) -> Response:
+    """The owner removes a member; every right ends at once."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.remove_member(session, found, actor=actor, username=username)
+    return Response(status_code=204)
+
+
+@router.get("/{name}/datasets")
+def list_datasets(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """The workspace's datasets and what stands under ``/data``."""
+    found = _working(session, name, actor)
+    return {"datasets": [views.dataset(session, each) for each in workspaces.datasets_of(session, found)]}
+
+
+@router.get("/{name}/practice/{dataset}")
+def get_practice(name: str, dataset: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """The table to develop on: path, columns, and what it is."""
+    found = _working(session, name, actor)
+    return views.practice(session, _dataset(session, found, dataset))
+
+
+@router.get("/{name}/budget")
+def get_budget(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """Status bits spent by sealed runs, and what one more run costs."""
+    found = _working(session, name, actor)
+    return {"bits": {"spent": found.bits_spent, "budget": found.bits_budget, "per_job": bits_of(airlock_ticks())}}
+
+
+@router.post("/{name}/queries")
+def query(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """Fixed tables are not open yet."""
+    _working(session, name, actor)
+    raise Problem(
+        501,
+        "not-open",
+        {"zh": "固定口径统计尚未开放", "en": "Fixed tables are not open yet"},
+        detail={"zh": "本版本不回答查询。", "en": "This version answers no queries."},
+        help_={"zh": "请提交密封作业：.submit(…)。", "en": "Hand in a sealed job: .submit(…)."},
+    )
+
+
+@router.get("/{name}/jobs")
+def list_jobs(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """The workspace's jobs, newest first."""
+    found = _working(session, name, actor)
+    now = utc_now()
+    return {"jobs": [views.job(session, each, now=now) for each in workspaces.jobs_of(session, found)]}
+
+
+@router.post("/{name}/jobs", status_code=202)
+def submit_job(
+    name: str,
+    filename: Annotated[str, Query(max_length=128)],
+    code: BodyDep,
+    database: DatabaseDep,
+    actor: CurrentActor,
+    settings: SettingsDep,
+    grades: GradesDep,
+) -> dict[str, Any]:
+    """Submit a notebook or script: dry run, code review where asked for, sealed run, airlock."""
+    check_open(settings)
+    job_id, charge, now = new_id(), bits_of(airlock_ticks()), utc_now()
+    with database.session() as session:
+        found = workspaces.get_workspace(session, name, actor=actor)
+        workspaces.check_may_submit(session, found, actor=actor, entry=filename, code=code, charge_bits=charge, now=now)
+    with SealedWriter(settings, job_id) as sealed:
+        sealed.write(code)
+    with database.begin() as session:
+        found = workspaces.get_workspace(session, name, actor=actor)
+        job = workspaces.submit_job(
+            session,
+            found,
+            actor=actor,
+            entry=filename,
+            code=code,
+            job_id=job_id,
+            grades=grades,
+            charge_bits=charge,
+            now=now,
+        )
+        return views.job(session, job, now=now)
+
+
+@router.get("/{name}/jobs/{job_id}")
+def get_job(name: str, job_id: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """One job: its id and state; everything about its dry run."""
+    found = _working(session, name, actor)
+    return views.job(session, workspaces.get_job(session, found, job_id), now=utc_now())
+
+
+@router.post("/{name}/jobs/{job_id}/cancel")
+def cancel_job(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """The author stops a job that has not met raw data yet."""
+    found = _working(session, name, actor)
+    job = workspaces.cancel_job(session, workspaces.get_job(session, found, job_id), actor=actor)
+    return views.job(session, job, now=utc_now())
+
+
+@router.post("/{name}/check")
+def check_file(
+    name: str,
+    path: Annotated[str, Query(max_length=128)],
+    content: BodyDep,
+    database: DatabaseDep,
+    actor: CurrentActor,
+    settings: SettingsDep,
+) -> dict[str, Any]:
+    """What the automatic checks say about a file made from practice data, every finding explained."""
+    check_open(settings)
+    filename = PurePosixPath(path).name
+    if not filename or len(content) > MAX_CHECK_BYTES or not content:
+        raise WorkspaceInvalid("文件为空、过大或没有名称 · the file is empty, too large or has no name")
+    check_id = new_id()
+    with database.session() as session:
+        _working(session, name, actor)
+    with SealedWriter(settings, check_id) as sealed:
+        sealed.write(content)
+    with database.begin() as session:
+        found = _working(session, name, actor)
+        check = PracticeCheck(
+            id=check_id,
+            workspace_id=found.id,
+            author_id=actor.id,
+            filename=filename,
+            digest=digest(content),
+            created_at=utc_now(),
+        )
+        session.add(check)
+        session.flush()
+        check.job_id = enqueue(session, CHECK_JOB, {"check_id": check_id}, actor_id=actor.id).id
+    return _wait_for_check(database, check_id)
+
+
+@router.get("/{name}/outputs")
+def list_outputs(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """Released outputs."""
+    found = _member(session, name, actor)
+    return {"outputs": [views.output(each) for each in airlock.outputs_of(session, found)]}
+
+
+@router.get("/{name}/outputs/{output_id}/{file}")
+def download_output(
+    name: str, output_id: str, file: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
+) -> FileResponse:
+    """One file of a released output: canonical CSV, ``sdc-record.json`` or its signature."""
+    found = _member(session, name, actor)
+    output = airlock.get_output(session, found, output_id)
+    known = _file_of(output, file)
+    return FileResponse(
+        output_directory(settings, found.id, output.id) / known,
+        media_type=mimetypes.guess_type(known)[0] or "application/octet-stream",
+        filename=known,
+        headers={"Cache-Control": "private, no-store"},
+    )
+
+
+def _working(session: Session, name: str, actor: Actor) -> Workspace:
+    """The workspace, for a member at work in a live one."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    permissions.check_can_work(actor, workspaces.facts(session, found))
+    rules.check_live(found.state, found.expires_at, utc_now())
+    return found
+
+
+def _member(session: Session, name: str, actor: Actor) -> Workspace:
+    """The workspace, for a member; released outputs outlive its term."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    permissions.check_is_member(actor, workspaces.facts(session, found))
+    return found
+
+
+def _dataset(session: Session, workspace: Workspace, name: str) -> WorkspaceDataset:
+    for each in workspaces.datasets_of(session, workspace):
+        if each.name == name:
+            return each
+    raise WorkspaceNotFound("没有这个数据集 · there is no such dataset")
+
+
+def _file_of(output: ReleasedOutput, name: str) -> str:
+    """The name as the output lists it; nothing else is ever made into a path."""
+    for entry in output.files:
+        if entry["name"] == name:
+            return str(entry["name"])
+    raise WorkspaceNotFound("没有这个文件 · there is no such file")
+
+
+def _wait_for_check(database: DatabaseDep, check_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + CHECK_WAIT_S
+    while time.monotonic() < deadline:
+        with database.session() as session:
+            check = session.get_one(PracticeCheck, check_id)
+            if check.state == "done":
+                return {"id": check.id, "state": "done", "findings": check.findings or [], "files": check.files or []}
+            if check.state == "unavailable":
+                raise SandboxClosed("沙箱未开放，没有检查文件 · the sandbox is closed; the file was not checked")
+        time.sleep(0.2)
+    raise SandboxClosed("检查仍在排队，请稍后再试 · the check is still waiting; try again in a moment")
