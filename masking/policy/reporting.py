@@ -1,8 +1,8 @@
 """Puts the measured numbers of one run together into its report.
 
 Legal status is decided here as far as a run can: keyed pseudonyms are never anonymous while a key exists
-(个人信息保护法 Art. 73), and an edition of personal data becomes ``anonymized`` only by a signed opinion, which is not the run's to
-give.
+(个人信息保护法 Art. 73), and an edition of personal data becomes ``anonymized`` only by
+a signed opinion, which is not the run's to give.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def _rule() -> dict[str, Any]:
             "codes": {"description": "the code list of the attribute, for practice data", "type": "array"},
             "practice": {"description": "how practice data of the attribute is made", "type": "object"},
             "invented": {"description": "the column holds invented test data", "type": "boolean"},
-            **{name: _PARAMETER for name in parameters},
+            **dict.fromkeys(parameters, _PARAMETER),
         },
         "required": ["role"],
         "additionalProperties": False,
