@@ -32,7 +32,7 @@ from sandbox.airlock import release as releasing
 from sandbox.airlock import service
 from sandbox.airlock.checks import CheckInput, Finding, explain, run_checks
 from sandbox.airlock.checks.raw import RawTable
-from sandbox.airlock.limits import AirlockLimits, RUN_WALL_S, airlock_ticks, default_limits
+from sandbox.airlock.limits import RUN_WALL_S, AirlockLimits, airlock_ticks, default_limits
 from sandbox.airlock.models import PracticeCheck, ReleaseRequest
 from sandbox.airlock.package import Package, PackageFile, package_name
 from sandbox.airlock.rawdoor import code_text
