@@ -29,6 +29,7 @@ from sandbox.execution.jail import Jail, options
 from sandbox.execution.profiles import base
 
 PR_SET_PDEATHSIG: Final = 1
+BUBBLEWRAP: Final = "bwrap"
 PIPE_PIECE: Final = 4096  # a pipe that polls writable takes this much without blocking
 STDERR_BYTES: Final = 4096
 LOG_BYTES: Final = 1024 * 1024
@@ -159,7 +160,7 @@ def _start(order: Order, jail: Jail) -> tuple[subprocess.Popen[bytes], int, int 
         process = subprocess.Popen(
             [
                 *_drop_rights(order, jail),
-                *("bwrap", "--args", str(arguments), "--json-status-fd", str(status_write), "--"),
+                *(BUBBLEWRAP, "--args", str(arguments), "--json-status-fd", str(status_write), "--"),
                 *_inner_limits(order, jail),
                 *jail.command,
             ],

@@ -9,6 +9,7 @@ own mount namespace holds. All of it, loop mounts included, is gone when the las
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import stat
@@ -93,6 +94,8 @@ def _stage_one(bind: Bind, fd: int, target: str, uid: int, copy_bytes: int) -> s
         try:
             _copy(source, target)
         except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
             raise LauncherRefused("数据超出沙箱的容量。", "The data is larger than the sandbox's limit.") from error
     elif stat.S_ISDIR(os.fstat(fd).st_mode):
         os.mkdir(target)
@@ -166,6 +169,8 @@ def _copy(source: str, target: str) -> None:
             if not os.path.islink(os.path.join(folder, name)):
                 os.mkdir(os.path.join(inside, name), 0o755)
         for name in files:
+            if os.path.islink(os.path.join(folder, name)):
+                continue
             fd = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(fd, "rb") as read:
                 if stat.S_ISREG(os.fstat(fd).st_mode):
