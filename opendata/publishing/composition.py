@@ -4,8 +4,8 @@ Earlier editions are assumed to be still held by everyone, withdrawn ones includ
 table are grouped by the joint values of both editions' quasi-identifiers, where suppressed and absent persons carry a
 mark of their own; no joint class may hold fewer persons than the smaller k of the two. Where one of the two is an
 aggregate, only the attributes both tables use are joined, because cells, not records, were shown. Two intakes are
-linked by the person column; without one, classes are counted and may differ by none or by at least k, which needs the same
-generalization. This is the first version: same population, joint k; l and t over joint classes come with the models.
+linked by the person column; without one, classes are counted and may differ by none or by at least k, which needs the
+same generalization. First version: same population, joint k; l and t over joint classes come with the models.
 Source: PRIVACY.md 4 (composition), 3 (suppressed records are a class too).
 """
 

@@ -128,9 +128,8 @@ def _sorted(folder: Path, schema: pa.Schema, last: Sequence[str]) -> Iterator[pa
     }
     connection = duckdb.connect(":memory:", config=config)
     try:
-        relation = connection.execute(f"SELECT * FROM read_parquet(?) ORDER BY {by}", [str(folder / UNSORTED)])  # noqa: S608 (names are quoted)
-        assert relation is not None
-        for batch in relation.to_arrow_reader(BATCH_ROWS):
+        rows = connection.read_parquet(str(folder / UNSORTED)).order(by)
+        for batch in rows.to_arrow_reader(BATCH_ROWS):
             columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
     finally:
