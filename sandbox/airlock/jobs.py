@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -25,7 +25,7 @@ from opendata.catalog import workdays
 from opendata.catalog.grades import Grades
 from opendata.catalog.models import Dataset, Edition
 from opendata.db import utc_now
-from opendata.errors import NotFoundError
+from opendata.errors import JobFailed, NotFoundError
 from opendata.jobs.context import JobContext
 from opendata.publishing.models import Intake, PolicyVersion
 from sandbox.airlock import release as releasing
@@ -83,18 +83,27 @@ class Source:
 def dry(context: JobContext, arguments: dict[str, Any]) -> None:
     """Job ``sandbox.dry``: take the snapshot, run it on practice data, check its output, go on if all is well."""
     job_id = arguments["job_id"]
-    if context.step("begin", lambda: _begin_dry(context, job_id)):
-        context.progress("dry run", 0.2)
-        passed = context.step("dry run", lambda: _run_dry(context, job_id))
-        context.step("next", lambda: _after_dry(context, job_id, passed))
+    try:
+        if context.step("begin", lambda: _begin_dry(context, job_id)):
+            context.progress("dry run", 0.2)
+            passed = context.step("dry run", lambda: _run_dry(context, job_id))
+            context.step("next", lambda: _after_dry(context, job_id, passed))
+    except JobFailed as error:
+        sentence = str(error)
+        context.step("failed", lambda: _fail_dry(context, job_id, sentence))
+        raise
 
 
 def sealed(context: JobContext, arguments: dict[str, Any]) -> None:
     """Job ``sandbox.sealed``: the same code in the same jail on raw data; only the airlock sees what comes out."""
     job_id = arguments["job_id"]
     if context.step("begin", lambda: _begin_sealed(context, job_id)):
-        context.step("sealed run", lambda: _run_sealed(context, job_id))
-        context.step("check", lambda: _check_sealed(context, job_id))
+        try:
+            context.step("sealed run", lambda: _run_sealed(context, job_id))
+            context.step("check", lambda: _check_sealed(context, job_id))
+        except JobFailed:
+            # Whatever broke, the author sees what every author sees; the checkers see that nothing can leave.
+            context.step("fail closed", lambda: _package_failure(context, job_id))
         tick = context.step("tick", lambda: _wait_for_tick(context, job_id))
         context.step("review", lambda: _start_review(context, job_id, tick))
 
@@ -141,10 +150,10 @@ def _run_dry(context: JobContext, job_id: str) -> bool:
         entry, name = job.entry, job.code_object
     unprepared = [dataset.name for dataset in datasets if dataset.kind is None]
     if unprepared:
-        context_error = (
+        sentence = (
             f"仿真数据尚未就绪：{', '.join(unprepared)} · practice data is not ready: {', '.join(unprepared)}"
         )
-        return _store_dry(context, job_id, _dry_result("failed", "exit", context_error), [], None)
+        return _store_dry(context, job_id, _dry_result("failed", "exit", sentence), [], None)
     inputs = [
         (
             f"/data/{dataset.name}/{dataset.name}.parquet",
@@ -197,6 +206,17 @@ def _store_unavailable(context: JobContext, job_id: str) -> bool:
         job.dry_result = {**_dry_result("unavailable", "unavailable", ""), "message": CLOSED}
         workspaces.move_job(job, JobState.UNAVAILABLE)
     return False
+
+
+def _fail_dry(context: JobContext, job_id: str, sentence: str) -> None:
+    """Something of ours broke in the dry run: say so and stop; nothing raw was met."""
+    with context.database.begin() as session:
+        job = session.get_one(SandboxJob, job_id)
+        if JobState(job.state) is JobState.SUBMITTED:
+            workspaces.move_job(job, JobState.DRY_RUNNING)
+        if JobState(job.state) is JobState.DRY_RUNNING:
+            job.dry_result = _dry_result("failed", "exit", sentence)
+            workspaces.move_job(job, JobState.DRY_FAILED)
 
 
 def _after_dry(context: JobContext, job_id: str, passed: bool) -> None:
@@ -322,15 +342,37 @@ def _check_sealed(context: JobContext, job_id: str) -> None:
         run=run,
     )
     context.vault.put_object(package_name(request_id), package.to_stream())
+    _store_package(context, request_id, files, len(findings), sum(finding.blocking for finding in findings))
+    context.vault.destroy_object(tar_name)
+
+
+def _package_failure(context: JobContext, job_id: str) -> None:
+    """A package without files and with one blocking finding: it can only be refused."""
+    with context.database.session() as session:
+        job = session.get_one(SandboxJob, job_id)
+        request = service.request_of(session, job)
+        assert request is not None
+        request_id, entry = request.id, job.entry
+    findings = explain([Finding("run_not_ok")], default_limits())
+    package = Package(files=[], findings=findings, entry=entry, code="", run={"state": "killed", "reason": "internal"})
+    context.vault.put_object(package_name(request_id), package.to_stream())
+    _store_package(context, request_id, [], len(findings), len(findings))
+
+
+def _store_package(
+    context: JobContext,
+    request_id: str,
+    files: Sequence[PackageFile],
+    findings: int,
+    blocking: int,
+) -> None:
     with context.database.begin() as session:
         request = session.get_one(ReleaseRequest, request_id)
         request.object_name = package_name(request_id)
         request.files = [file.entry() for file in files]
-        request.findings_count = len(findings)
-        request.blocking_findings = sum(finding.blocking for finding in findings)
+        request.findings_count, request.blocking_findings = findings, blocking
         if RequestState(request.state) is RequestState.SUBMITTED:
             service.move(request, RequestState.CHECKING)
-    context.vault.destroy_object(tar_name)
 
 
 def _wait_for_tick(context: JobContext, job_id: str) -> str:

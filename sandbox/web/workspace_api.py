@@ -90,7 +90,8 @@ def list_workspaces(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
 def apply(
     body: Application, session: WriteDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
 ) -> dict[str, Any]:
-    """Apply for a workspace."""
+    """Apply for a workspace; while the sandbox is closed on this machine nobody is made to wait for one."""
+    check_open(settings)
     made = workspaces.apply(
         session,
         actor=actor,

@@ -21,7 +21,7 @@ from sandbox.web import views, workspace_api
 from sandbox.web.workspace_api import GradesDep
 from sandbox.workspaces import permissions
 from sandbox.workspaces import service as workspaces
-from sandbox.workspaces.door import door_state
+from sandbox.workspaces.door import check_open, door_state
 from sandbox.workspaces.errors import WorkspaceError
 
 router = APIRouter(include_in_schema=False)
@@ -65,6 +65,7 @@ def send_application(
     """Send the application, or show the form again with what to correct."""
     values = {"name": name, "title": title, "purpose": purpose, "term_days": term_days, "datasets": datasets or []}
     try:
+        check_open(settings)
         made = workspaces.apply(
             session,
             actor=actor,
