@@ -35,6 +35,7 @@ MAX_FDS: Final = 64
 PATIENCE_S: Final = 10.0
 HUB: Final = "hub"
 WORKER: Final = "worker"
+NOBODY: Final = "nobody"
 KEEPER_FAILED: Final = 70
 
 
@@ -167,12 +168,7 @@ class Daemon:
             1
         ]
         if peer not in {0, os.geteuid(), os.geteuid() if uid is None else uid}:
-            _reply(
-                connection,
-                error_document(LauncherRefused("这个用户不可使用启动器。", "This user may not ask the launcher.")),
-            )
-            connection.close()
-            return
+            door = NOBODY  # told so in answer to the request; closing now would only break the line
         connection.setblocking(False)
         caller = Caller(connection, door, time.monotonic())
         self.selector.register(connection, selectors.EVENT_READ, _Ask(self, caller))
@@ -219,6 +215,8 @@ class Daemon:
 
     def _act(self, caller: Caller, line: bytes, fds: Sequence[int]) -> bool:
         """Do what was asked; true if the answer comes later, from a keeper or when a session has ended."""
+        if caller.door == NOBODY:
+            raise LauncherRefused("这个用户不可使用启动器。", "This user may not ask the launcher.")
         request = json.loads(line)
         operation = request["op"]
         if operation == "probe":

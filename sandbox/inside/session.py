@@ -26,7 +26,12 @@ def prepare(home: Path, settings_dir: Path = SETTINGS_DIR) -> tuple[str, ...]:
     """Write the settings, welcome a new home, and return the arguments the server needs for it."""
     write_settings(settings_dir)
     welcome(home)
-    return (f"--LabApp.app_settings_dir={settings_dir}", "--LanguageServerManager.autodetect=False")
+    return (
+        f"--LabApp.app_settings_dir={settings_dir}",
+        "--LanguageServerManager.autodetect=False",
+        # Lines about single requests tell the session's id and every file's name.
+        "--ServerApp.log_level=WARNING",
+    )
 
 
 def write_settings(directory: Path) -> None:

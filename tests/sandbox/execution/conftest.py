@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,9 +106,8 @@ def stop(running: Running) -> None:
     running.process.wait(30)
 
 
-@pytest.fixture
-def places() -> Iterator[Callable[..., SandboxSettings]]:
-    """Makes settings in a fresh directory with a short name, closed to other users."""
+@contextmanager
+def fresh_places() -> Iterator[Callable[..., SandboxSettings]]:
     made = []
 
     def make(**values: object) -> SandboxSettings:
@@ -123,10 +123,19 @@ def places() -> Iterator[Callable[..., SandboxSettings]]:
 
 
 @pytest.fixture
-def launcher(places: Callable[..., SandboxSettings]) -> Iterator[Running]:
+def places() -> Iterator[Callable[..., SandboxSettings]]:
+    """Makes settings in a fresh directory with a short name, closed to other users."""
+    with fresh_places() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Running]:
+    """One launcher for all tests of a module that leave it running."""
     reason = jails_possible()
     if reason:
         pytest.skip(reason)
-    running = start(places())
-    yield running
-    stop(running)
+    with fresh_places() as make:
+        running = start(make())
+        yield running
+        stop(running)

@@ -22,6 +22,10 @@ import pytest
 from sandbox.contracts import MIB, PARSE_LIMITS, JobSpec, Limits, ParsedOutput, SessionSpec
 from sandbox.errors import LauncherRefused, SandboxUnavailable
 from sandbox.execution import cgroup
+from sandbox.execution.child import keep_in_child
+from sandbox.execution.jail import Environment, Jail
+from sandbox.execution.keeper import Order
+from sandbox.execution.profiles import load
 from sandbox.settings import DEFAULT_KERNEL_ENV, SandboxSettings
 
 from .conftest import Running, jails_possible, memory_file, start, stop
@@ -111,23 +115,46 @@ def test_endless_printing_meets_the_clock_and_not_the_memory(launcher: Running) 
     assert (result.state, result.reason) == ("killed", "timeout")
 
 
-def test_endless_output_is_stopped(launcher: Running) -> None:
-    """Hostile code that finds the runner's pipe writes past the limit: the jail is killed, the rest never arrives."""
+def test_endless_output_is_stopped() -> None:
+    """Whoever got hold of the pipe writes past the limit: the jail is killed, the rest never arrives."""
+    limits = Limits(wall_s=30, output_bytes=MIB)
+    command = ("/bin/sh", "-c", 'cat /dev/zero >&"$SBX_OUTPUT_FD"')
+    jail = Jail(load("sealed"), limits, command, binds=Environment.find(DEFAULT_KERNEL_ENV).binds())
+    group = cgroup.Group(cgroup.find(Path("/endless"), as_root=AS_ROOT), f"endless-{os.getpid()}")
+    output = os.memfd_create("output")
+    result = keep_in_child(Order(jail, group, 391_000 if AS_ROOT else None, 30, output, limits.output_bytes))
+    assert (result.state, result.reason) == ("killed", "output")
+    assert os.fstat(output).st_size <= MIB
+    os.close(output)
+
+
+def test_reader_that_stops_reading_holds_nothing_up_but_its_own_job() -> None:
+    limits = Limits(wall_s=2, output_bytes=MIB)
+    command = ("/bin/sh", "-c", 'cat /dev/zero >&"$SBX_OUTPUT_FD"')
+    jail = Jail(load("sealed"), limits, command, binds=Environment.find(DEFAULT_KERNEL_ENV).binds())
+    group = cgroup.Group(cgroup.find(Path("/endless"), as_root=AS_ROOT), f"stuck-{os.getpid()}")
+    read, write = os.pipe()
+    result = keep_in_child(Order(jail, group, 391_000 if AS_ROOT else None, 2, write, limits.output_bytes))
+    assert (result.state, result.reason) == ("killed", "timeout")
+    os.close(read)
+    os.close(write)
+
+
+@needs_root
+def test_code_in_the_jail_cannot_open_the_runners_pipe(launcher: Running) -> None:
     code = b"""
 import os
-parent = os.getppid()
+parent, got = os.getppid(), 0
 for name in os.listdir(f'/proc/{parent}/fd'):
-    try:
-        if 'pipe' in os.readlink(f'/proc/{parent}/fd/{name}'):
-            fd = os.open(f'/proc/{parent}/fd/{name}', os.O_WRONLY)
-            while True:
-                os.write(fd, b'x' * 65536)
-    except OSError:
-        pass
+    if 'pipe' in os.readlink(f'/proc/{parent}/fd/{name}'):
+        try:
+            os.open(f'/proc/{parent}/fd/{name}', os.O_WRONLY)
+            got += 1
+        except PermissionError:
+            pass
+open('/out/a.txt', 'w').write(str(got))
 """
-    result, content = launcher.run(code, limits=Limits(wall_s=30, output_bytes=MIB))
-    assert (result.state, result.reason) == ("killed", "output")
-    assert len(content) <= MIB
+    assert tar_names(launcher.run(code)[1])["out/a.txt"] == b"0"
 
 
 @pytest.mark.parametrize(
@@ -445,16 +472,16 @@ def test_session_lives_until_stopped_and_sees_its_own_data(launcher: Running) ->
 
 def test_session_without_its_data_or_through_a_link_is_refused(launcher: Running) -> None:
     settings = launcher.settings
-    with session_socket(launcher, "s1") as listener:
+    with session_socket(launcher, "s3") as listener:
         with pytest.raises((LauncherRefused, SandboxUnavailable)):
-            launcher.hub.start_session(SessionSpec("s1", 7, "w1", ("nothing",), session_env()), listener.fileno())
-            assert wait_for(lambda: launcher.hub.poll_session("s1") is not None)
+            launcher.hub.start_session(SessionSpec("s3", 7, "w3", ("nothing",), session_env()), listener.fileno())
+            assert wait_for(lambda: launcher.hub.poll_session("s3") is not None)
             raise SandboxUnavailable("started and failed", "started and failed")
         if AS_ROOT:
-            settings.session_data("w1", "people").parent.mkdir(parents=True, exist_ok=True)
-            settings.session_data("w1", "people").symlink_to("/etc")
+            settings.session_data("w3", "people").parent.mkdir(parents=True, exist_ok=True)
+            settings.session_data("w3", "people").symlink_to("/etc")
             with pytest.raises(LauncherRefused):
-                launcher.hub.start_session(SessionSpec("s1", 7, "w1", ("people",), session_env()), listener.fileno())
+                launcher.hub.start_session(SessionSpec("s3", 7, "w3", ("people",), session_env()), listener.fileno())
 
 
 @needs_root
@@ -466,19 +493,19 @@ def test_sessions_of_a_workspace_are_frozen_while_its_sealed_job_runs(launcher: 
         name = "cgroup.freeze" if trees.version == 2 else "freezer.state"
         return (folder / name).read_text().strip()
 
-    launcher.settings.workspaces_dir.mkdir()
+    launcher.settings.workspaces_dir.mkdir(exist_ok=True)
     listeners = []
-    for workspace in ("w1", "w2"):
+    for workspace in ("w4", "w5"):
         listeners.append(session_socket(launcher, f"s-{workspace}"))
         launcher.hub.start_session(
             SessionSpec(f"s-{workspace}", 7, workspace, (), session_env()), listeners[-1].fileno()
         )
-    thread = run_in_thread(launcher, b"import time; time.sleep(4)", kind="sealed", workspace="w1")
-    assert wait_for(lambda: state("w1") in ("FROZEN", "1"))
-    assert state("w2") in ("THAWED", "0")
+    thread = run_in_thread(launcher, b"import time; time.sleep(4)", kind="sealed", workspace="w4")
+    assert wait_for(lambda: state("w4") in ("FROZEN", "1"))
+    assert state("w5") in ("THAWED", "0")
     thread.join()
-    assert wait_for(lambda: state("w1") in ("THAWED", "0"))
-    for workspace, listener in zip(("w1", "w2"), listeners, strict=True):
+    assert wait_for(lambda: state("w4") in ("THAWED", "0"))
+    for workspace, listener in zip(("w4", "w5"), listeners, strict=True):
         launcher.hub.stop_session(f"s-{workspace}")
         listener.close()
 
