@@ -163,7 +163,7 @@ class _Tally:
 
     def _count(self, series: pl.Series) -> None:
         if series.dtype.is_nested():
-            series = series.map_elements(str, return_dtype=pl.String)
+            series = pl.Series(series.name, [str(value) for value in series.to_list()])
         fresh = series.hash(0, 1, 2, 3).alias("h").to_frame().group_by("h").agg(pl.len().cast(pl.Int64).alias("n"))
         if self.counts is None:
             self.counts = fresh

@@ -62,7 +62,7 @@ def uniqueness_all_columns(table: Any) -> float:
         return 0.0
     # Nested columns cannot be grouped by everywhere; their text can.
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
-    frame = frame.with_columns(pl.col(name).map_elements(str, return_dtype=pl.String) for name in nested)
+    frame = frame.with_columns(pl.Series(name, [str(value) for value in frame[name].to_list()]) for name in nested)
     alone = frame.group_by(frame.columns).agg(pl.len().alias(UNIT)).filter(pl.col(UNIT) == 1).height
     return alone / frame.height
 

@@ -26,7 +26,7 @@ def l_diversity(
     >>> l_diversity(pa.table({"age": [1, 1, 2, 2], "ill": ["a", "b", "c", "c"]}), ["age"], "ill")
     1.0
     """
-    frame = as_frame(table, [*quasi_identifiers, sensitive], None)
+    frame = as_frame(table, list(dict.fromkeys([*quasi_identifiers, sensitive])), None)
     if not frame.height:
         return 0.0
     value = pl.col(sensitive)

@@ -1,0 +1,186 @@
+"""Policies in YAML: places of errors, near misses, hostile text, round trips."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from masking.errors import PolicyError
+from masking.policy import Aggregate, AttributeRule, Limits, MaskingPolicy, SandboxRules, dump, json_schema, load
+from masking.policy.shape import violations
+from masking.taxonomy import DataLevel, Role
+
+HEAD = "version: 1\ndataset: x\nattributes:\n"
+
+
+def test_the_example_of_the_style_guide_reads():
+    policy = load(
+        """version: 1
+dataset: admissions
+unit: national_id
+attributes:
+  national_id: {role: direct_identifier, technique: pseudonymization.keyed, key: admissions-2026}
+  birth_date:  {role: quasi_identifier,  technique: generalization.date, to: year}
+  diagnosis:   {role: sensitive}
+limits: {k_anonymity: 10, distinct_l_diversity: 3}
+"""
+    )
+    assert policy.attributes["birth_date"].parameters == {"to": "year"}
+    assert policy.attributes["diagnosis"].technique == "keep"
+    assert policy.attributes["birth_date"].line == 6
+    assert policy.limits == Limits(10, 3)
+    assert policy.key_names == ("admissions-2026",)
+    assert policy.quasi_identifiers == ("birth_date",)
+    assert policy.sensitive == ("diagnosis",)
+    assert policy.about_persons
+    assert policy.digest == load(policy.source_text).digest
+    assert policy.source_text not in repr(policy)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "words"),
+    [
+        (HEAD + "  a: {role: sensitve}\n", 4, 7, "did you mean 'sensitive'"),
+        (HEAD + "  a: {role: sensitive, technique: keap}\n", 4, 24, "did you mean 'keep'"),
+        (HEAD + "  a: {role: sensitive, wdith: 3}\n", 4, 24, "did you mean 'width'"),
+        ("version: 1\ndataset: x\nattrbutes:\n  a: {role: sensitive}\n", 3, 1, "did you mean 'attributes'"),
+        ("version: 2\ndataset: x\nattributes:\n  a: {role: sensitive}\n", 1, 1, "version 1"),
+        ("version: 1\nattributes:\n  a: {role: sensitive}\n", 1, 1, "needs ['dataset']"),
+        (HEAD + "  a: {technique: keep}\n", 4, 3, "needs ['role']"),
+        (HEAD + "  a: {role: quasi_identifier}\n", 4, 3, "needs a technique"),
+        (HEAD + "  a: {role: direct_identifier}\n", 4, 3, "needs a technique"),
+        (HEAD + "  a: [role]\n", 4, 3, "a mapping"),
+        (HEAD + "  a: {role: sensitive}\n  a: {role: sensitive}\n", 5, 3, "duplicate key"),
+        (HEAD + "  a: {role: sensitive}\nlimits: {k_anonymity: 1}\n", 5, 10, "at least 2"),
+        (HEAD + "  a: {role: sensitive}\nlimits: {k_anonymity: five}\n", 5, 10, "a whole number"),
+        (HEAD + "  a: {role: sensitive}\nlimits: {suppression: 1}\n", 5, 10, "less than 1"),
+        (HEAD + "  a: {role: sensitive}\naggregate: {by: [a, a], measures: {n: {count: a}}}\n", 5, 13, "twice"),
+        (HEAD + "  a: {role: sensitive}\naggregate: {by: [], measures: {n: {count: a}}}\n", 5, 13, "at least"),
+        (HEAD + "  a: {role: sensitive}\naggregate: {by: [a], measures: {n: {max: a}}}\n", 5, 37, "no entry 'max'"),
+        (HEAD + "  a: {role: sensitive, title: {zh: 甲}}\n", 4, 24, "needs ['en']"),
+        (HEAD + "  a: &x {role: sensitive}\n  b: *x\n", 4, None, "anchors"),
+        (HEAD + "  a: !!python/object/apply:os.system [id]\n", 4, None, "tags"),
+        (HEAD + "  a: {role: sensitive\n", None, None, "not YAML"),
+        ("- 1\n- 2\n", 1, 1, "a mapping"),
+        ("\n", 1, 1, "a mapping"),
+        ("a\x00: 1\n", None, None, "not YAML"),
+    ],
+)
+def test_errors_have_a_place_and_the_right_word(text, line, column, words):
+    with pytest.raises(PolicyError) as caught:
+        load(text)
+    assert words in str(caught.value)
+    if line is not None:
+        assert caught.value.line == line
+    if column is not None:
+        assert caught.value.column == column
+
+
+def test_files(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text(HEAD + "  a: {role: sensitive}\n", "utf-8")
+    assert load(path).dataset == "x"
+    assert load(str(path)).dataset == "x"
+    path.write_bytes(b"\xff\xfe\n")
+    with pytest.raises(PolicyError, match="UTF-8"):
+        load(path)
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load(tmp_path / "none.yaml")
+    path.write_text(HEAD + "#" * (1 << 20) + "\n", "utf-8")
+    with pytest.raises(PolicyError, match="at most"):
+        load(path)
+
+
+def test_billion_laughs_are_refused():
+    laughs = "a: &a [x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(8))
+    with pytest.raises(PolicyError, match="anchors"):
+        load(laughs)
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=12)
+RULES = st.one_of(
+    st.builds(lambda t: {"role": Role.SENSITIVE, "technique": "keep", "title": {"zh": t, "en": t}}, NAMES),
+    st.builds(lambda r: {"role": Role.INSENSITIVE, "technique": "keep", "reason": r, "invented": True}, NAMES),
+    st.builds(
+        lambda w: {"role": Role.QUASI_IDENTIFIER, "technique": "generalization.bands", "parameters": {"width": w}},
+        st.integers(1, 99),
+    ),
+    st.builds(
+        lambda k: {"role": Role.DIRECT_IDENTIFIER, "technique": "pseudonymization.keyed", "key": k, "level": DataLevel.L4},
+        NAMES,
+    ),
+    st.builds(
+        lambda c: {"role": Role.SENSITIVE, "technique": "keep", "codes": tuple(c), "practice": {"values": c}},
+        st.lists(st.one_of(NAMES, st.integers(), st.booleans()), min_size=1, max_size=3),
+    ),
+)
+
+
+@given(st.dictionaries(NAMES, RULES, min_size=1, max_size=4), st.integers(2, 9), st.sampled_from([None, (1, 0.5), (3, 0.9)]))
+def test_dump_and_load_round_trip(rules, k, dominance):
+    attributes = {name: AttributeRule(name=name, **rule) for name, rule in rules.items()}
+    first = next(iter(attributes))
+    policy = MaskingPolicy(
+        dataset="数据 set: #1",
+        title={"zh": "标题", "en": "title"},
+        level=DataLevel.L4,
+        origin={"licence": "MIT"},
+        unit=first,
+        attributes=attributes,
+        limits=Limits(k, None, 0.05),
+        aggregate=Aggregate((first,), {"n": {"count": "*"}, "m": {"mean": first}}, 11, 3, {first: (0, 9.5)}, dominance),
+        sandbox=SandboxRules(20, 10, ("frequency",), 100, 50),
+    )
+    again = load(dump(policy))
+    stripped = {
+        name: AttributeRule(**{s: getattr(rule, s) for s in AttributeRule.__slots__ if s != "line"})
+        for name, rule in again.attributes.items()
+    }
+    assert stripped == policy.attributes
+    for field in ("dataset", "title", "level", "origin", "unit", "limits", "aggregate", "sandbox", "version"):
+        assert getattr(again, field) == getattr(policy, field)
+
+
+def test_the_schema_file_is_the_schema(request):
+    import json
+
+    path = request.config.rootpath / "policies" / "masking-policy.schema.json"
+    assert json.loads(path.read_text("utf-8")) == json_schema()
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-2, 12), st.floats(-2, 2), st.sampled_from(["", "keep", "sensitive", "L1", "x"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(
+                ["version", "dataset", "attributes", "role", "technique", "limits", "k_anonymity", "suppression", "by", "measures", "count", "aggregate", "title", "zh", "en", "x"]
+            ),
+            inner,
+            max_size=5,
+        ),
+    ),
+    max_leaves=12,
+)
+GOOD = {"version": 1, "dataset": "x", "attributes": {"a": {"role": "sensitive"}}}
+
+
+@given(JSON_VALUES, st.sampled_from([None, "attributes", "limits", "aggregate", "title", "sandbox", "level"]))
+def test_shapes_are_judged_as_a_general_validator_does(value, place):
+    import jsonschema
+
+    document = value if place is None else {**GOOD, place: value}
+    schema = json_schema()
+    general = sorted(
+        (str(tuple(e.absolute_path)), e.validator) for e in jsonschema.Draft202012Validator(schema).iter_errors(document)
+    )
+    ours = sorted((str(v.path), v.keyword) for v in violations(document, schema))
+    # The general one repeats `required` once per missing name and goes on below a wrong type.
+    assert bool(general) == bool(ours)
+    assert {g for g in general if g[1] != "required"} >= {o for o in ours if o[1] not in {"required"}}
+
+
+def test_an_unhandled_keyword_is_an_error_of_the_program():
+    with pytest.raises(NotImplementedError):
+        list(violations({}, {"oneOf": []}))
