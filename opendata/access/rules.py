@@ -8,7 +8,7 @@ from opendata.access.models import Grant
 from opendata.catalog.texts import text
 
 TERM_DAYS: Final = (1, 365)
-TEXT_LENGTH: Final = (5, 2000)
+TEXT_LENGTH: Final = (4, 2000)
 QUOTA_PER_DAY: Final = 10_000
 """Calls a day of a new grant."""
 

@@ -69,6 +69,16 @@ attributes:
 limits: {k_anonymity: K, suppression: 0.2}
 """
 
+FLIGHTS = """version: 1
+dataset: flights
+title: {zh: 航班, en: Flights}
+level: L2
+attributes:
+  tail: {role: quasi_identifier, technique: pseudonymization.keyed, key: flights-line, reason: 假名按准标识符计数}
+  delay: {role: insensitive, technique: keep, reason: 公开统计}
+limits: {k_anonymity: 20, suppression: 0.01}
+"""
+
 AGGREGATE = """version: 1
 dataset: survey
 title: {zh: 住户调查, en: Household survey}
@@ -117,6 +127,12 @@ def survey_csv(rows: int = 400, *, extra: str | None = None, seed: int = 7) -> b
 def places_csv(rows: int = 300) -> bytes:
     """Codes and names of places."""
     lines = ["code,name", *(f"{110101001000 + n},第{n}村" for n in range(rows))]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def flights_csv(aircraft: int = 12, each: int = 25) -> bytes:
+    """Aircraft and their delays."""
+    lines = ["tail,delay", *(f"ZX-{n % aircraft:03d},{n % 97}" for n in range(aircraft * each))]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -361,6 +377,3 @@ def start(home: Path) -> Chain:
                 roles=frozenset(roles),
             )
     return Chain(settings, resources, people)
-
-
-__all__ = ["NOW", "Chain", "Killed", "places_csv", "start", "survey_csv", "survey_policy"]
