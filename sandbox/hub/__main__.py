@@ -20,6 +20,8 @@ from sandbox.settings import SandboxSettings
 _LONGEST_SOCKET_PATH = 100
 _SECRET_IN_ADDRESS = re.compile(r"\b(code|state|token|client_secret|code_challenge|_xsrf)=[^&\s\"')]+")
 
+_SESSION_ID = re.compile(r"xsrf cookie for b'[^']*'")
+
 
 def options_from(arguments: list[str] | None) -> HubOptions:
     """The options of a command line."""
@@ -82,7 +84,7 @@ def prepare(options: HubOptions) -> HubSecrets:
 
 def scrub(text: str) -> str:
     """Log text with the secrets of addresses (codes, states, tokens) taken out."""
-    return _SECRET_IN_ADDRESS.sub(r"\1=[secret]", text)
+    return _SESSION_ID.sub("xsrf cookie", _SECRET_IN_ADDRESS.sub(r"\1=[secret]", text))
 
 
 def scrub_all_logs() -> None:

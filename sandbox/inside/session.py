@@ -30,7 +30,7 @@ def prepare(home: Path, settings_dir: Path = SETTINGS_DIR) -> tuple[str, ...]:
         f"--LabApp.app_settings_dir={settings_dir}",
         "--LanguageServerManager.autodetect=False",
         # Lines about single requests tell the session's id and every file's name.
-        "--ServerApp.log_level=WARNING",
+        "--ServerApp.log_level=WARN",
     )
 
 

@@ -1,0 +1,143 @@
+"""How sessions live and end: restarts of the hub, stops, limits, rights that run out, a launcher that is away."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.hub.conftest import Sandbox, start_sandbox
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    root = Path(tempfile.mkdtemp(prefix="hub-"))
+    root.chmod(0o755)
+    running = None
+    try:
+        running = start_sandbox(root, "--recheck", "1")
+        yield running
+    finally:
+        if running is not None:
+            running.close()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def open_session(sandbox: Sandbox):
+    browser = sandbox.browser("alice")
+    browser.sign_in()
+    browser.spawn()
+    assert browser.lab().status_code == 200, sandbox.log("hub")[-2000:]
+    return browser
+
+
+def session_of(sandbox: Sandbox) -> str:
+    return next((sandbox.run / "hub/gates").iterdir()).name
+
+
+def wait_until(condition, seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.25)
+    return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_notebook_survives_a_restart_of_the_hub(sandbox, how):
+    alice = open_session(sandbox)
+    kernel = alice.kernel()
+    kernel.run("kept = 41")
+    kernel.close()
+    session = session_of(sandbox)
+
+    sandbox.stop("hub", how)
+    sandbox.start_hub()
+
+    assert wait_until(lambda: alice.api("GET", "api/kernels").status_code == 200)
+    again = type(kernel)(alice, kernel.id)
+    assert again.run("print(kept + 1)").text.strip() == "42"
+    # The gate is open again, and what was sealed before the restart still opens.
+    reply = again.run("from sandbox.client import Workspace\nprint(len(Workspace.current().datasets()))")
+    assert reply.text.strip() == "1", reply
+    again.close()
+    assert session_of(sandbox) == session
+
+
+def test_stopped_session_leaves_nothing(sandbox):
+    alice = open_session(sandbox)
+    session = session_of(sandbox)
+    assert sandbox.launcher.poll_session(session) is None
+
+    assert alice.hub_api("DELETE", "users/alice/server").status_code in {202, 204}
+
+    assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None)
+    assert wait_until(lambda: not list((sandbox.run / "hub/gates").iterdir()))
+    assert not list((sandbox.run / "hub").glob(f"{session}*"))
+    # And another one can be opened.
+    assert alice.spawn().status_code == 200
+    assert session_of(sandbox) != session
+
+
+def test_membership_that_ends_ends_the_session(sandbox):
+    open_session(sandbox)
+    session = session_of(sandbox)
+    sandbox.portal.workspaces["falls"] = []
+    assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 55)
+    assert "no longer entitled" in sandbox.log("hub")
+
+
+def test_unused_session_is_stopped(sandbox):
+    sandbox.stop("hub")
+    sandbox.hub_options = ("--idle", "1")
+    sandbox.start_hub()
+    open_session(sandbox)
+    session = session_of(sandbox)
+    assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 55)
+    assert "ends: idle" in sandbox.log("hub")
+
+
+def test_without_a_launcher_nobody_gets_a_session_and_the_reason_is_told(sandbox):
+    sandbox.stop("launcher")
+    alice = sandbox.browser("alice")
+    alice.sign_in()
+    answer = alice.spawn()
+    assert answer.status_code >= 400
+    assert "启动器没有运行" in answer.text
+    assert not list((sandbox.run / "hub/gates").iterdir())
+
+
+def test_session_that_dies_is_noticed(sandbox):
+    alice = open_session(sandbox)
+    session = session_of(sandbox)
+    sandbox.launcher.stop_session(session)
+    assert wait_until(lambda: not list((sandbox.run / "hub/gates").iterdir()), 45)
+    assert alice.spawn().status_code == 200
+
+
+def test_only_so_many_sessions_at_once(sandbox):
+    sandbox.stop("hub")
+    sandbox.hub_options = ("--max-sessions", "1")
+    sandbox.start_hub()
+    open_session(sandbox)
+    bob = sandbox.browser("bob")
+    bob.sign_in()
+    assert bob.spawn("?workspace=other").status_code == 429
+
+
+def test_hub_waits_for_a_portal_that_is_not_up_yet(sandbox):
+    """The hub starts and answers while the portal is away; a person is told to try again, nothing breaks."""
+    alice = sandbox.browser("alice")
+    alice.sign_in()
+    sandbox.stop("hub")
+    sandbox.portal.close()
+    sandbox.start_hub()
+    assert alice.http.get(f"{sandbox.url}/hub/health").status_code == 200
