@@ -8,6 +8,7 @@ root. Order matters to bubblewrap: later mounts cover earlier ones.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -150,7 +151,7 @@ def options(jail: Jail, base: Base, open_data: OpenData) -> list[str]:
             args += ["--size", str(entry.size(limits)), "--perms", entry.mode, "--tmpfs", entry.path]
     if profile.guards:
         for name, script in guard_scripts().items():
-            args += ["--perms", "0555", "--ro-bind-data", str(open_data(script)), f"{GUARDS}/{name}"]
+            args += ["--perms", "0555", "--file", str(open_data(script)), f"{GUARDS}/{name}"]
     for bind in jail.binds:
         args += ["--bind" if bind.writable else "--ro-bind", str(bind.source), bind.target]
     for path, fd in jail.inputs:
@@ -210,21 +211,21 @@ def _system(base: Base, open_data: OpenData) -> list[str]:
     for path in base.read_only_if_there:
         args += ["--ro-bind-try", path, path]
     for path, text in base.files.items():
-        args += ["--ro-bind-data", str(open_data(text.encode())), path]
+        args += ["--perms", "0444", "--file", str(open_data(text.encode())), path]
     for path in base.emptied:
         if os.path.isdir(path):
-            args += ["--size", "4096", "--perms", "0555", "--tmpfs", path, "--remount-ro", path]
+            args += ["--size", "4096", "--perms", "0555", "--tmpfs", path]
     return args
 
 
 def _masks(base: Base, limits: Limits, open_data: OpenData) -> list[str]:
+    """Every bind makes bubblewrap read the whole mount table, so only what a plain uid could read is covered."""
     args: list[str] = []
-    for path in base.hidden_files:
-        if os.path.exists(path):
-            args += ["--ro-bind", "/dev/null", path]
+    for path in _readable(base.hidden_files):
+        args += ["--ro-bind", "/dev/null", path]
     for path in base.hidden_folders:
         if os.path.isdir(path):
-            args += ["--size", "4096", "--perms", "0555", "--tmpfs", path, "--remount-ro", path]
+            args += ["--size", "4096", "--perms", "0555", "--tmpfs", path]  # one page, for itself
     if base.virtual_files:
         for path, text in virtual_files(limits).items():
             if os.path.exists(path):
@@ -255,16 +256,22 @@ def virtual_files(limits: Limits) -> dict[str, bytes]:
         )
     )
     zeros = " 0" * 10
-    stat = f"cpu {zeros}\n" + "".join(f"cpu{core}{zeros}\n" for core in range(cores))
-    stat += "intr 0\nctxt 0\nbtime 0\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n"
+    ticks = f"cpu {zeros}\n" + "".join(f"cpu{core}{zeros}\n" for core in range(cores))
+    ticks += "intr 0\nctxt 0\nbtime 0\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n"
     return {
         "/proc/meminfo": memory.encode(),
-        "/proc/stat": stat.encode(),
+        "/proc/stat": ticks.encode(),
         "/proc/loadavg": b"0.00 0.00 0.00 1/1 1\n",
         "/proc/uptime": b"1.00 1.00\n",
         "/proc/version": b"Linux\n",
         "/proc/cpuinfo": _cpuinfo(),
     }
+
+
+@cache
+def _readable(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that exist and that others than root may read."""
+    return tuple(path for path in paths if os.path.exists(path) and os.stat(path).st_mode & stat.S_IROTH)
 
 
 @cache

@@ -118,7 +118,7 @@ def test_endless_printing_meets_the_clock_and_not_the_memory(launcher: Running) 
 def test_endless_output_is_stopped() -> None:
     """Whoever got hold of the pipe writes past the limit: the jail is killed, the rest never arrives."""
     limits = Limits(wall_s=30, output_bytes=MIB)
-    command = ("/bin/sh", "-c", 'cat /dev/zero >&"$SBX_OUTPUT_FD"')
+    command = ("/bin/bash", "-c", 'cat /dev/zero >&"$SBX_OUTPUT_FD"')
     jail = Jail(load("sealed"), limits, command, binds=Environment.find(DEFAULT_KERNEL_ENV).binds())
     group = cgroup.Group(cgroup.find(Path("/endless"), as_root=AS_ROOT), f"endless-{os.getpid()}")
     output = os.memfd_create("output")
@@ -130,7 +130,7 @@ def test_endless_output_is_stopped() -> None:
 
 def test_reader_that_stops_reading_holds_nothing_up_but_its_own_job() -> None:
     limits = Limits(wall_s=2, output_bytes=MIB)
-    command = ("/bin/sh", "-c", 'cat /dev/zero >&"$SBX_OUTPUT_FD"')
+    command = ("/bin/bash", "-c", 'cat /dev/zero >&"$SBX_OUTPUT_FD"')
     jail = Jail(load("sealed"), limits, command, binds=Environment.find(DEFAULT_KERNEL_ENV).binds())
     group = cgroup.Group(cgroup.find(Path("/endless"), as_root=AS_ROOT), f"stuck-{os.getpid()}")
     read, write = os.pipe()
@@ -230,8 +230,7 @@ def test_data_comes_through_a_pipe_and_is_read_only(launcher: Running) -> None:
 
     def feed() -> None:
         with open(write, "wb") as sink:
-            for _ in range(64):
-                sink.write(b"x" * 65536)
+            sink.writelines([b"x" * 65536] * 64)
 
     code = b"""
 import os
@@ -331,7 +330,7 @@ def test_door_stays_shut_without_a_kernel_environment(places: Callable[..., Sand
     running = start(places(kernel_env=tmp_path / "nothing"))
     try:
         assert not running.worker.probe().open
-        with pytest.raises(SandboxUnavailable, match="run ./run setup"):
+        with pytest.raises(SandboxUnavailable, match="run setup"):
             running.run(b"pass")
     finally:
         stop(running)
@@ -473,10 +472,13 @@ def test_session_lives_until_stopped_and_sees_its_own_data(launcher: Running) ->
 def test_session_without_its_data_or_through_a_link_is_refused(launcher: Running) -> None:
     settings = launcher.settings
     with session_socket(launcher, "s3") as listener:
-        with pytest.raises((LauncherRefused, SandboxUnavailable)):
-            launcher.hub.start_session(SessionSpec("s3", 7, "w3", ("nothing",), session_env()), listener.fileno())
-            assert wait_for(lambda: launcher.hub.poll_session("s3") is not None)
-            raise SandboxUnavailable("started and failed", "started and failed")
+        spec = SessionSpec("s3", 7, "w3", ("nothing",), session_env())
+        if AS_ROOT:
+            with pytest.raises(LauncherRefused):
+                launcher.hub.start_session(spec, listener.fileno())
+        else:  # bubblewrap itself finds out, just after it was started
+            launcher.hub.start_session(spec, listener.fileno())
+        assert wait_for(lambda: launcher.hub.poll_session("s3") is not None)
         if AS_ROOT:
             settings.session_data("w3", "people").parent.mkdir(parents=True, exist_ok=True)
             settings.session_data("w3", "people").symlink_to("/etc")
