@@ -11,7 +11,7 @@ def main() -> None:
     """Serve the application on the settings' host and port until told to stop."""
     import uvicorn
 
-    from opendata.app import create_app
+    from opendata.parts import resolve
     from opendata.settings import Settings
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -20,7 +20,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     # No access log: addresses of pages may hold a one-time link's secret or a search of a person.
     uvicorn.run(
-        create_app(settings),
+        resolve("opendata.app:create_app")(settings),  # by name: the application stands above this package
         host=settings.host,
         port=settings.port,
         access_log=False,

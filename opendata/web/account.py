@@ -66,7 +66,7 @@ def sign_in(
 @router.get("/sign-in/link/{secret}", include_in_schema=False)
 def link_page(request: Request, secret: str) -> Response:
     """A page that spends the link by POST: programs that look ahead at links must not use it up."""
-    headers = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store"}
     return render(request, "link.html", headers=headers, secret=secret)
 
 

@@ -267,6 +267,7 @@ def _policy(
         choices=policy_form.CHOICES,
         errors=messages,
         preview=preview,
+        plot=_plot(preview),
         purpose=purpose,
         saved_now=saved_now,
     )
@@ -395,3 +396,13 @@ def _target(session: Session, job: Job) -> str | None:
         return f"/console/intakes/{intake_id}"
     found = session.scalar(select(Edition.id).where(Edition.job_id == job.id))
     return f"/console/editions/{found}" if found else None
+
+
+def _plot(preview: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The preview's figures as bars; None for data not about persons."""
+    risk = (preview or {}).get("risk")
+    if not risk or not risk["persons"]:
+        return None
+    alone = {"before": risk["unique_before"] or 0, "after": risk["unique_after"] or 0}
+    widths = {f"{name}_width": round(300 * count / risk["persons"], 1) for name, count in alone.items()}
+    return {"persons": risk["persons"], "k_before": risk["k_before"], "k_after": risk["k_after"]} | alone | widths

@@ -74,15 +74,20 @@ async def receive_intake(
     to the vault's public key block by block and never lie on a disk in clear.
     """
     database: Database = request.app.state.database
-    await run_in_threadpool(_check_upload, database, name, actor)
+    await run_in_threadpool(_check_upload, database, name, actor, filename)
     intake_id = new_id()
     writer = _Sealing(SealedWriter(request.app.state.settings, intake_id))
+
+    def begin(chosen: str) -> _Sealing:
+        _check_upload(database, name, actor, chosen)
+        return writer.open()
+
     try:
         if visitor is None:
             await run_in_threadpool(writer.open)
             await uploads.receive_body(request, writer)
         else:
-            filename = await uploads.receive_form(request, visitor, lambda _: writer.open())
+            filename = await uploads.receive_form(request, visitor, begin)
         if writer.bytes_written == 0:
             raise Problem.invalid({"zh": "文件是空的。", "en": "The file is empty."})
     except BaseException as error:
@@ -137,7 +142,7 @@ def decide(
 ) -> Job | None:
     """One act of officer or reviewer on an edition; the job that follows, if one does."""
     if act == "submit":
-        publishing.submit(session, edition, actor=actor)
+        publishing.submit(session, edition, actor=actor, calendar=request.app.state.calendar)
     elif act == "approve":
         grades = request.app.state.grades
         return publishing.approve(
@@ -238,9 +243,12 @@ def _reviews(session: Session, edition: Edition, actor: Actor) -> bool:
     )
 
 
-def _check_upload(database: Database, name: str, actor: Actor) -> None:
+def _check_upload(database: Database, name: str, actor: Actor, filename: str) -> None:
+    """Before a byte is taken: may this person bring this kind of file in? The form tells the name later."""
     with database.session() as session:
-        own_dataset(session, name, actor)
+        dataset = own_dataset(session, name, actor)
+        if filename:
+            publishing.check_can_upload(actor, dataset, filename)
 
 
 def _record_intake(

@@ -60,3 +60,6 @@ document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-autosubmit]");
   if (form) form.requestSubmit();
 });
+
+// A one-time sign-in link: the page is spent by POST; with JavaScript that happens at once.
+document.querySelector("form[data-send-now]")?.requestSubmit();
