@@ -8,6 +8,7 @@ tables hold job ids and step results (references), as JSON, in the worker's own 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -258,6 +259,7 @@ def _system_url(database_url: str, jobs_file: str) -> str:
     url = make_url(database_url)
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    os.close(os.open(jobs_file, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(jobs_file)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     return f"sqlite:///{jobs_file}"

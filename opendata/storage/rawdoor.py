@@ -72,7 +72,7 @@ def ask(settings: Settings, path: str, request: Mapping[str, Any], *, token: str
     sent = {"token": token, "request": dict(request), "public_key": base64.b64encode(public_bytes(private)).decode()}
     connection = _UnixConnection(str(settings.rawdoor_socket))
     try:
-        connection.request("POST", f"/{path}", json.dumps(sent), {"Content-Type": "application/json"})
+        connection.request("POST", f"/{path.strip('/')}", json.dumps(sent), {"Content-Type": "application/json"})
         response = connection.getresponse()
         body = response.read()
     except OSError as error:

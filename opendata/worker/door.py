@@ -123,8 +123,8 @@ def _refused(context: RawDoorContext, path: str, actor: Actor | None, error: Exc
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     _log.warning("refused", path=path, error=type(error).__name__, status=status, where=where(error))
     if actor is not None:
-        payload = {"door": path, "reason": type(error).__name__}
-        event = AuditEvent(EventType.RAW_REFUSE, actor.id, f"rawdoor:{path}", utc_now(), payload)
+        payload = {"door": path.strip("/"), "reason": type(error).__name__}
+        event = AuditEvent(EventType.RAW_REFUSE, actor.id, f"rawdoor:{path.strip('/')}", utc_now(), payload)
         try:
             _record(context, event)
         except Exception as failure:  # noqa: BLE001 (nothing is shown; the refusal stands without its entry)

@@ -34,9 +34,7 @@ _log = get_logger("opendata.worker")
 def run(settings: Settings, parts: Iterable[Part] | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError when the worker may not or cannot run here."""
     if settings.users.separated and os.geteuid() == 0:
-        raise ConfigurationError(
-            "后台进程不得以 root 身份运行；请用 opendata up 启动（not as root）"
-        )
+        raise ConfigurationError("后台进程不得以 root 身份运行；请用 opendata up 启动（not as root）")
     os.umask(0o027 if settings.users.separated else 0o077)
     parts = installed_parts() if parts is None else tuple(parts)
     migrate(settings, parts)

@@ -78,12 +78,17 @@ class Worker:
         (self.settings.home / "marks" / f"hold-{number}").unlink()
 
 
-@pytest.fixture
-def worker(tmp_path):
-    settings = Settings.load(tmp_path / "home", as_root=False)
+def new_worker(home):
+    """A worker on a fresh home; not started."""
+    settings = Settings.load(home, as_root=False)
     initialise(settings)
     migrate(settings, ())
-    worker = Worker(settings)
+    return Worker(settings)
+
+
+@pytest.fixture
+def worker(tmp_path):
+    worker = new_worker(tmp_path / "home")
     yield worker
     worker.stop()
     worker.database.dispose()

@@ -1,3 +1,7 @@
+"""A fresh home for every test, copied from one that was initialised once (making an RSA key takes a while)."""
+
+import shutil
+
 import pytest
 
 from opendata.settings import Settings
@@ -5,11 +9,17 @@ from opendata.storage.keys import KeyStore, initialise
 from opendata.storage.vault import Vault
 
 
+@pytest.fixture(scope="session")
+def initialised(tmp_path_factory):
+    home = tmp_path_factory.mktemp("initialised") / "home"
+    initialise(Settings.load(home, as_root=False))
+    return home
+
+
 @pytest.fixture
-def settings(tmp_path):
-    settings = Settings.load(tmp_path / "home", as_root=False)
-    initialise(settings)
-    return settings
+def settings(tmp_path, initialised):
+    shutil.copytree(initialised, tmp_path / "home")
+    return Settings.load(tmp_path / "home", as_root=False)
 
 
 @pytest.fixture
