@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
@@ -20,6 +21,7 @@ from masking.table.guard import BLOCK_BYTES, MAX_ROW_BYTES, GuardedText, Gunzip
 
 DELIMITERS = (",", "\t", ";", "|")
 MAX_COLUMNS = 10_000
+MAX_HEADER_BYTES = 1 << 20
 _SAMPLE_BYTES = 1 << 20
 _SAMPLE_ROWS = 200
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -163,8 +165,8 @@ def _header(guard: GuardedText, delimiter: str) -> tuple[list[str], int]:
             break
         text += block
         end = _row_end(text)
-        if end < 0 and len(text) > MAX_ROW_BYTES:
-            raise BadFile("the header is longer than 8 MiB; a quote may not be closed", line=1)
+        if end < 0 and len(text) > MAX_HEADER_BYTES:
+            raise BadFile("the header is longer than 1 MiB; a quote may not be closed", line=1)
     row, rest = text[:end], text[end:]
     guard.push_back(rest)
     if not row.strip():
@@ -181,12 +183,14 @@ def _header(guard: GuardedText, delimiter: str) -> tuple[list[str], int]:
 
 def _row_end(text: bytes) -> int:
     """Position behind the first line break that is not inside quotes, or -1."""
-    place = 0
-    while (place := text.find(b"\n", place) + 1) > 0:
-        if text.count(b'"', 0, place) % 2 == 0:
-            return place
+    flat = np.frombuffer(text, dtype=np.uint8)
+    quotes = np.flatnonzero(flat == 34)
+    ends = np.flatnonzero(flat == 10)
+    outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    if len(outside):
+        return int(outside[0]) + 1
     carriage = text.find(b"\r")
-    return carriage + 1 if 0 <= carriage < len(text) - 1 and b"\n" not in text else -1
+    return carriage + 1 if 0 <= carriage < len(text) - 1 and not len(ends) else -1
 
 
 def _sniffed(opened: Callable[[], BinaryIO]) -> CsvDialect:

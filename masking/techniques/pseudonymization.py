@@ -88,7 +88,10 @@ class Keyed(Technique):
     releases: ClassVar[str] = "token"
     spec: ClassVar[tuple[Example, ...]] = (
         Example(
-            {}, ("张三", "李四", None, "张三"), ("b1f90598d94ea51f", "adbd19833fa8c91e", None, "b1f90598d94ea51f"), "equal values have equal tokens; null stays null"
+            {},
+            ("张三", "李四", None, "张三"),
+            ("b1f90598d94ea51f", "adbd19833fa8c91e", None, "b1f90598d94ea51f"),
+            "equal values have equal tokens; null stays null",
         ),
     )
 

@@ -16,8 +16,8 @@ from masking.errors import (
     InvalidValue,
     KeyMissing,
     MaskingError,
-    UnknownTechnique,
     UnkeyedToken,
+    UnknownTechnique,
     UnsupportedColumn,
 )
 from masking.keys import MappingKeys
@@ -92,7 +92,7 @@ class TestEveryTechnique:
         assert again == made
         secret = getattr(made, "secret", None)
         assert secret is None or repr(secret) not in repr(made)
-        assert secret is None or getattr(again, "secret") == secret
+        assert secret is None or again.secret == secret
 
     def test_errors_never_hold_a_value(self, name):
         """A planted value is met by every technique in every type it may come in; no error tells of it."""
@@ -209,7 +209,9 @@ def test_columns_of_another_type_are_refused(name, parameters, column):
         build(name, parameters).apply(column)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("generalization.rounding", {"base": 0.5}), ("generalization.top_bottom", {"lower": 0.5})])
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("generalization.rounding", {"base": 0.5}), ("generalization.top_bottom", {"lower": 0.5})]
+)
 def test_whole_numbers_need_whole_parameters(name, parameters):
     with pytest.raises(InvalidParameter, match="whole"):
         build(name, parameters).apply(pa.array([1]))
@@ -252,7 +254,11 @@ def test_bands_hold_their_values(values, width):
 @pytest.mark.parametrize(
     ("parameters", "given", "expected"),
     [
-        ({"width": 0.1}, [0.3, 0.7, 0.1 + 0.2], ["[0.3,0.4)", "[0.7,0.8)", "[0.3,0.4)"]),  # borders despite binary fractions
+        (
+            {"width": 0.1},
+            [0.3, 0.7, 0.1 + 0.2],
+            ["[0.3,0.4)", "[0.7,0.8)", "[0.3,0.4)"],
+        ),  # borders despite binary fractions
         ({"width": 10, "upper": 15}, [12, 15], ["[10,15)", ">=15"]),  # the last band ends at the bound
         ({"edges": [0.5, 1.25]}, [0.4, 0.5, 1.25], ["<0.5", "[0.5,1.25)", ">=1.25"]),
         ({"width": 1000000}, [10**15], ["[1000000000000000,1000000001000000)"]),  # never an exponent
@@ -293,7 +299,7 @@ class TestHierarchyFile:
     def make(self, folder, name="h.csv", **parameters):
         return get("generalization.hierarchy").build({"file": name, **parameters}, attribute="a", files=folder)
 
-    @pytest.mark.parametrize("text", ["17;[15,20);*\n18;[15,20);*\n", "\ufeff17,\"[15,20)\",*\r\n18,\"[15,20)\",*\r\n"])
+    @pytest.mark.parametrize("text", ["17;[15,20);*\n18;[15,20);*\n", '\ufeff17,"[15,20)",*\r\n18,"[15,20)",*\r\n'])
     def test_reads_leaf_first(self, tmp_path, text):
         (tmp_path / "h.csv").write_text(text, encoding="utf-8")
         assert self.make(tmp_path).apply(pa.array([17, 18, None])).to_pylist() == ["[15,20)", "[15,20)", None]
@@ -334,7 +340,9 @@ def test_missing_in_hierarchy_is_refused_or_hidden():
 
 
 def test_mask_counts_characters_not_bytes():
-    masked = build("suppression.mask", {"keep_first": 1, "keep_last": 1}).apply(pa.array(["张三丰年", "张三", "😀ab", "a\nb"]))
+    masked = build("suppression.mask", {"keep_first": 1, "keep_last": 1}).apply(
+        pa.array(["张三丰年", "张三", "😀ab", "a\nb"])
+    )
     assert masked.to_pylist() == ["张**年", "**", "😀*b", "a*b"]
 
 
@@ -405,7 +413,13 @@ def test_laws(name, data):
 
 
 def test_one_key_joins_two_columns_and_another_does_not():
-    one, again, other = build("pseudonymization.keyed"), build("pseudonymization.keyed"), build("pseudonymization.keyed", key="other")
+    one, again, other = (
+        build("pseudonymization.keyed"),
+        build("pseudonymization.keyed"),
+        build("pseudonymization.keyed", key="other"),
+    )
     left, right = pa.array(["a", "b"]), pa.array(["b", "c"])
-    assert set(one.apply(left).to_pylist()) & set(again.apply(right).to_pylist()) == {one.apply(pa.array(["b"]))[0].as_py()}
+    assert set(one.apply(left).to_pylist()) & set(again.apply(right).to_pylist()) == {
+        one.apply(pa.array(["b"]))[0].as_py()
+    }
     assert not set(one.apply(left).to_pylist()) & set(other.apply(right).to_pylist())
