@@ -140,7 +140,9 @@ class World:
     def actor(self, name: str):
         return self.users[name]
 
-    def workspace(self, level: str = "L1", *, name: str = "study", approve: bool = True, owner: str = "researcher") -> str:
+    def workspace(
+        self, level: str = "L1", *, name: str = "study", approve: bool = True, owner: str = "researcher"
+    ) -> str:
         """A dataset of that level and an approved workspace over it; returns the workspace's id."""
         dataset = self.dataset(f"{name}-data", level)
         with self.database.begin() as session:
@@ -149,7 +151,9 @@ class World:
                 datasets=[dataset], term_days=30, grades=self.grades, calendar=self.calendar,
             )  # fmt: skip
             if approve:
-                workspaces.decide(session, made, actor=self.actor("reviewer"), approve=True, reason="同意", grades=self.grades)
+                workspaces.decide(
+                    session, made, actor=self.actor("reviewer"), approve=True, reason="同意", grades=self.grades
+                )
             identifier = made.id
         if approve:
             self.work()

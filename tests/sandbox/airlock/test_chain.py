@@ -44,9 +44,7 @@ def drawn(world: World, case_id: str) -> list[str]:
 
 def vote(world: World, case_id: str, who: str, decision: Decision, forward: Forward | None = None) -> None:
     with world.database.begin() as session:
-        service.cast_vote(
-            session, case_id, actor=world.actor(who), decision=decision, explanation=WHY, forward=forward
-        )
+        service.cast_vote(session, case_id, actor=world.actor(who), decision=decision, explanation=WHY, forward=forward)
     world.work()
 
 
@@ -211,9 +209,7 @@ def test_vote_needs_an_explanation(world: World):
     request = request_of(world, job_id)
     [checker] = drawn(world, request.id)
     with pytest.raises(AirlockInvalid), world.database.begin() as session:
-        service.cast_vote(
-            session, request.id, actor=world.actor(checker), decision=Decision.APPROVE, explanation="好"
-        )
+        service.cast_vote(session, request.id, actor=world.actor(checker), decision=Decision.APPROVE, explanation="好")
 
 
 def test_checker_sees_table_checks_and_code_and_nobody_else_does(world: World):
@@ -276,5 +272,3 @@ def test_pool_too_small_draws_nobody_until_it_has_grown(world: World):
     with world.database.begin() as session:
         service.queue(session, world.actor("checker-1"))
     assert len(drawn(world, request.id)) == 1
-
-

@@ -45,7 +45,9 @@ RAWS = [RawTable("patients", _Open, DISTINCT)]
 GOOD = "sex,n,mean_age\n女,1500,74.5\n男,1500,74.5\n"
 
 
-def rules_of(name: str, content: bytes, *, raw: bool = True, dry: bytes | None = None, strict: bool = False) -> set[str]:
+def rules_of(
+    name: str, content: bytes, *, raw: bool = True, dry: bytes | None = None, strict: bool = False
+) -> set[str]:
     limits = default_limits().tightened([], registered_only=strict)
     output = parse(io.BytesIO(pack_single(name, content)))
     shape = None
@@ -80,7 +82,11 @@ BAD = {
     "notebook": ("copy.ipynb", b'{"cells": []}', "file_type"),
     "free text": ("note.txt", "这里是一段话，没有表格".encode(), "no_counts"),
     "too many rows": ("t.csv", table("k,n", *(f"a{i},50" for i in range(6000))), "too_many_rows"),
-    "too many columns": ("t.csv", table(",".join(f"c{i}" for i in range(60)), ",".join(["50"] * 60)), "too_many_columns"),
+    "too many columns": (
+        "t.csv",
+        table(",".join(f"c{i}" for i in range(60)), ",".join(["50"] * 60)),
+        "too_many_columns",
+    ),
     "small count": ("t.csv", table("sex,n", "男,1500", "女,5"), "small_count"),
     "unrounded count": ("t.csv", table("sex,n", "男,1503", "女,1497"), "unrounded_count"),
     "negative count": ("t.csv", table("sex,n", "男,-15", "女,1500"), "bad_count"),
@@ -114,7 +120,11 @@ BAD = {
     "invisible characters": ("t.csv", table("k,n", "a\u200bb,50"), "control_characters"),
     "noise as labels": ("t.csv", noise(1500), "dense"),
     "too many labels": ("t.csv", noise(300), "too_many_labels"),
-    "saturated model": ("m.csv", table("term,estimate,n", "x1,1.5,20", *(f"x{i},0.1,20" for i in range(2, 16))), "saturated_model"),
+    "saturated model": (
+        "m.csv",
+        table("term,estimate,n", "x1,1.5,20", *(f"x{i},0.1,20" for i in range(2, 16))),
+        "saturated_model",
+    ),
     "model without observations": ("m.csv", table("term,estimate", "x1,1.5"), "saturated_model"),
 }
 
@@ -154,7 +164,9 @@ def test_column_named_by_data_is_blocked():
 
 def test_file_named_by_data_gets_a_server_name():
     output = parse(io.BytesIO(pack_single("P00017.csv", GOOD.encode())))
-    shape = shape_of(typed_tables(parse(io.BytesIO(pack_single("t.csv", GOOD.encode()))), attributes=(), shape=None), max_labels=9)
+    shape = shape_of(
+        typed_tables(parse(io.BytesIO(pack_single("t.csv", GOOD.encode()))), attributes=(), shape=None), max_labels=9
+    )
     assert [t.name for t in typed_tables(output, attributes=ATTRIBUTES, shape=shape)] == ["table-01.csv"]
 
 
@@ -204,6 +216,10 @@ def test_significant(value, shown):
 
 
 def test_canonical_form_hides_order_and_low_digits():
-    one = typed_tables(parse(io.BytesIO(pack_single("t.csv", b"k,n,m\nb,50,1.23456\na,60,2\n"))), attributes=(), shape=None)
-    two = typed_tables(parse(io.BytesIO(pack_single("t.csv", b"m,k,n\n2.0,a,60\n1.2349,b,50\n"))), attributes=(), shape=None)
+    one = typed_tables(
+        parse(io.BytesIO(pack_single("t.csv", b"k,n,m\nb,50,1.23456\na,60,2\n"))), attributes=(), shape=None
+    )
+    two = typed_tables(
+        parse(io.BytesIO(pack_single("t.csv", b"m,k,n\n2.0,a,60\n1.2349,b,50\n"))), attributes=(), shape=None
+    )
     assert canonical_csv(one[0], digits=3) == canonical_csv(two[0], digits=3) == b"k,n,m\na,60,2\nb,50,1.23\n"

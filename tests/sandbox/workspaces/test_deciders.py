@@ -1,0 +1,271 @@
+"""Every role x every state, rules with their edge values, ticks of the fixed states."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from opendata.identity import Actor, Role
+from sandbox.airlock import rules as voting
+from sandbox.airlock.draw import Checker, check_pool, draw, eligible
+from sandbox.airlock.errors import AirlockConflict, AirlockInvalid
+from sandbox.airlock.permissions import RequestFacts, can_check, can_list, can_revoke
+from sandbox.airlock.rules import Ballot, Decision
+from sandbox.airlock.states import DECIDED, TRANSITIONS, VOTING, RequestState, check_transition
+from sandbox.workspaces import permissions, rules
+from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, WorkspaceInvalid
+from sandbox.workspaces.permissions import WorkspaceFacts
+from sandbox.workspaces.rules import SealedDoor
+from sandbox.workspaces.states import JOB_TRANSITIONS, WORKSPACE_TRANSITIONS, JobState, WorkspaceState
+from sandbox.workspaces.states import check_transition as check_move
+from sandbox.workspaces.visibility import SEALED_STATES, Ticks, bits_of, sealed_state
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+FACTS = WorkspaceFacts("owner", frozenset({"owner", "member"}), frozenset({"uni"}), frozenset({"health"}))
+REQUEST = RequestFacts(
+    "owner", frozenset({"owner", "member"}), frozenset({"uni"}), frozenset({"drawn", "owner", "home"})
+)
+
+
+def actor(identifier: str, *roles: Role, organization: str = "x") -> Actor:
+    return Actor(identifier, identifier, identifier, organization, organization, frozenset(roles))
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_may_do_what_in_a_workspace(role: Role):
+    stranger, member, owner = actor("stranger", role), actor("member", role), actor("owner", role)
+    assert permissions.can_apply(stranger) is (role is Role.RESEARCHER)
+    assert permissions.can_decide(stranger, FACTS) is (role is Role.REVIEWER)
+    assert not permissions.can_decide(owner, FACTS)
+    assert not permissions.can_decide(member, FACTS)
+    assert permissions.can_see(stranger, FACTS) is (role in {Role.REVIEWER, Role.AUDITOR})
+    assert permissions.can_see(member, FACTS)
+    assert not permissions.can_work(stranger, FACTS)
+    assert permissions.can_work(member, FACTS) is (role is Role.RESEARCHER)
+    assert not permissions.can_manage_members(member, FACTS)
+    assert permissions.can_manage_members(owner, FACTS)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_who_may_do_what_in_the_airlock(role: Role):
+    assert can_check(actor("drawn", role), REQUEST) is (role is Role.OUTPUT_CHECKER)
+    assert not can_check(actor("not drawn", role), REQUEST)
+    assert not can_check(actor("owner", role), REQUEST)  # the author, even if drawn
+    assert not can_check(actor("member", role), REQUEST)
+    assert not can_check(actor("home", role, organization="uni"), REQUEST)  # same organisation, even if drawn
+    assert can_list(actor("a", role)) is (role in {Role.OUTPUT_CHECKER, Role.AUDITOR})
+    assert can_revoke(actor("a", role)) is (role in {Role.REVIEWER, Role.SECURITY_ADMIN})
+
+
+@pytest.mark.parametrize(("role", "state", "decision"), list(product(Role, RequestState, Decision)))
+def test_role_by_state(role: Role, state: RequestState, decision: Decision):
+    """A vote counts only for a drawn output checker, while votes are taken, and never for approval of a blocked one."""
+    blocking = int(state is RequestState.BLOCKED)
+    allowed = can_check(actor("drawn", role), REQUEST)
+    if allowed:
+        try:
+            voting.check_vote(state, decision, "理由写在这里，足够长了", voted=False, blocking=blocking)
+        except (AirlockConflict, AirlockInvalid):
+            allowed = False
+    expected = role is Role.OUTPUT_CHECKER and state in VOTING and not (blocking and decision is Decision.APPROVE)
+    assert allowed is expected
+
+
+@pytest.mark.parametrize(("old", "new"), list(product(RequestState, RequestState)))
+def test_request_transitions(old: RequestState, new: RequestState):
+    if new in TRANSITIONS[old]:
+        check_transition(old, new)
+    else:
+        with pytest.raises(AirlockConflict):
+            check_transition(old, new)
+
+
+def test_tables_cover_every_state_and_all_are_reached():
+    for states, table, first in (
+        (RequestState, TRANSITIONS, {RequestState.SUBMITTED}),
+        (JobState, JOB_TRANSITIONS, {JobState.SUBMITTED}),
+        (WorkspaceState, WORKSPACE_TRANSITIONS, {WorkspaceState.APPLIED}),
+    ):
+        assert set(table) == set(states)
+        assert set(states) == first | {new for targets in table.values() for new in targets}
+    assert not VOTING & DECIDED
+
+
+def test_nothing_becomes_released_without_approval():
+    assert {old for old, new in TRANSITIONS.items() if RequestState.RELEASED in new} == {RequestState.RELEASING}
+    assert {old for old, new in TRANSITIONS.items() if RequestState.RELEASING in new} == {RequestState.APPROVED}
+    assert RequestState.APPROVED not in TRANSITIONS[RequestState.BLOCKED]
+
+
+def test_refused_moves_of_jobs_and_workspaces():
+    with pytest.raises(WorkspaceConflict):
+        check_move(JOB_TRANSITIONS, JobState.DRY_FAILED, JobState.SEALED_QUEUED)
+    with pytest.raises(WorkspaceConflict):
+        check_move(WORKSPACE_TRANSITIONS, WorkspaceState.REJECTED, WorkspaceState.APPROVED)
+
+
+A, R, B = Decision.APPROVE, Decision.REJECT, Decision.RETURN
+
+
+@pytest.mark.parametrize(
+    ("decisions", "needed", "third", "result"),
+    [
+        ([], 1, False, None),  # nobody voted yet
+        ([A], 1, False, RequestState.APPROVED),
+        ([R], 1, False, RequestState.REJECTED),
+        ([B], 1, False, RequestState.RETURNED),
+        ([A], 2, False, None),  # one of two
+        ([A, A], 2, False, RequestState.APPROVED),
+        ([A, R], 2, False, RequestState.THIRD_REVIEW),  # disagreement
+        ([A, B], 2, False, RequestState.THIRD_REVIEW),
+        ([R, B], 2, False, RequestState.REJECTED),  # both refuse
+        ([B, B], 2, False, RequestState.RETURNED),
+        ([A, R], 2, True, None),  # the third is awaited
+        ([A, R, A], 2, True, RequestState.APPROVED),
+        ([A, R, R], 2, True, RequestState.REJECTED),
+        ([A, B, B], 2, True, RequestState.RETURNED),
+    ],
+)
+def test_outcome(decisions, needed, third, result):
+    ballots = [Ballot(str(number), decision) for number, decision in enumerate(decisions)]
+    assert voting.outcome(ballots, needed=needed, third=third) is result
+
+
+def test_draw_takes_other_organisations_and_avoids_repeated_pairs():
+    import random
+
+    pool = [Checker(f"c{i}", f"o{i}") for i in range(6)] + [Checker("home", "uni")]
+    candidates = eligible(pool, excluded_organizations=frozenset({"uni"}), excluded_persons=frozenset({"c0"}))
+    assert {c.id for c in candidates} == {"c1", "c2", "c3", "c4", "c5"}
+    met = {frozenset({"author", f"c{i}"}): 9 for i in (1, 2, 3)}
+    for seed in range(20):
+        drawn = draw(candidates, needed=2, author_id="author", pairs=met, cap=5, rng=random.Random(seed))
+        assert {c.id for c in drawn} == {"c4", "c5"}
+    everybody = {frozenset({"author", f"c{i}"}): 9 + i for i in range(6)}
+    [least] = draw(candidates, needed=1, author_id="author", pairs=everybody, cap=5, rng=random.Random(1))
+    assert least.id == "c1"  # all are at the cap: the one met least often
+    seen = {draw(candidates, needed=1, author_id="a", pairs={}, cap=5, rng=random.Random(s))[0].id for s in range(60)}
+    assert len(seen) == 5
+    with pytest.raises(AirlockConflict):
+        check_pool(candidates[:3], needed=1, minimum=4)
+
+
+def test_strictest_door_counts_and_unknown_level_is_shut():
+    order = {"L1": 1, "L2": 2, "L4": 4, "core": 6}
+    low = SealedDoor("L1", open=True, code_review=False, checkers=1, registered_kinds_only=False, clause="a")
+    high = SealedDoor("L4", open=True, code_review=True, checkers=2, registered_kinds_only=True, clause="b")
+    both = rules.strictest([high, low], order)
+    assert (both.level, both.checkers, both.code_review, both.registered_kinds_only) == ("L4", 2, True, True)
+    with pytest.raises(WorkspaceDenied):
+        rules.check_door_open("x", None)
+    with pytest.raises(WorkspaceDenied):
+        rules.check_door_open("x", SealedDoor("core", False, False, 0, False, "c"))
+    with pytest.raises(WorkspaceInvalid):
+        rules.strictest([], order)
+
+
+@pytest.mark.parametrize(
+    ("change", "fine"),
+    [
+        ({}, True),
+        ({"name": "A"}, False),  # capital
+        ({"name": "a"}, False),  # too short
+        ({"title": " "}, False),
+        ({"purpose": "短"}, False),
+        ({"term_days": 0}, False),
+        ({"term_days": 366}, True),
+        ({"term_days": 367}, False),
+        ({"datasets": []}, False),
+    ],
+)
+def test_application(change, fine):
+    given = {
+        "name": "study-1",
+        "title": "研究",
+        "purpose": "研究就诊次数与年龄的关系",
+        "term_days": 30,
+        "datasets": ["d"],
+    }
+    if fine:
+        rules.check_application(**(given | change))
+    else:
+        with pytest.raises(WorkspaceInvalid):
+            rules.check_application(**(given | change))
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "fine"),
+    [
+        ("a.py", b"x = 1", True),
+        ("a.ipynb", b'{"cells": []}', True),
+        ("a.ipynb", b"not json", False),
+        ("a.ipynb", b"[" * 100_000, False),  # too deep to parse
+        ("../a.py", b"x", False),
+        (".a.py", b"x", False),
+        ("a.sh", b"x", False),
+        ("a.py", b"", False),
+        ("a.py", b"x" * 2_000_001, False),
+    ],
+)
+def test_code(entry, code, fine):
+    if fine:
+        rules.check_code(entry, code)
+    else:
+        with pytest.raises(WorkspaceInvalid):
+            rules.check_code(entry, code)
+
+
+def test_expired_workspace_is_not_live():
+    rules.check_live("approved", START, START - timedelta(seconds=1))
+    for state, expires in (("approved", START), ("approved", None), ("closed", START + timedelta(days=1))):
+        with pytest.raises(WorkspaceConflict):
+            rules.check_live(state, expires, START)
+
+
+def test_budget_is_never_overdrawn():
+    rules.check_budget(250, 6, 256)
+    with pytest.raises(WorkspaceDenied):
+        rules.check_budget(251, 6, 256)
+
+
+TICKS = Ticks(base_s=15, wall_s=600)
+
+
+@pytest.mark.parametrize(
+    ("finished_s", "asked_s", "shown"),
+    [
+        (1, 1, "queued"),  # nothing before the first tick
+        (1, 14.9, "queued"),
+        (1, 15, "finished"),
+        (16, 29.9, "running"),  # ended, but the next tick is at 30
+        (16, 30, "finished"),
+        (100, 119, "running"),
+        (100, 120, "finished"),
+        (None, 500, "running"),
+        (1190, 1300, "running"),  # past the table: one wall apart
+        (1190, 1800, "finished"),
+    ],
+)
+def test_sealed_state_changes_at_ticks_only(finished_s, asked_s, shown):
+    state = sealed_state(
+        queued_at=START,
+        started_at=START + timedelta(seconds=0.5),
+        finished_at=None if finished_s is None else START + timedelta(seconds=finished_s),
+        now=START + timedelta(seconds=asked_s),
+        ticks=TICKS,
+    )
+    assert state == shown
+    assert state in SEALED_STATES
+
+
+@pytest.mark.parametrize("seconds", [0.1, 15, 15.1, 31, 599, 961, 2000])
+def test_the_end_is_seen_at_the_tick_it_waited_for(seconds):
+    tick = TICKS.next_at(START, START + timedelta(seconds=seconds))
+    assert tick >= START + timedelta(seconds=seconds)
+    assert TICKS.last_at(START, tick) == tick
+
+
+def test_moment_of_the_end_tells_few_bits():
+    assert bits_of(TICKS) <= 4
