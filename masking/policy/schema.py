@@ -107,7 +107,11 @@ def _aggregate() -> dict[str, Any]:
             "threshold": {"description": "least persons in a shown cell", "type": "integer", "minimum": 2},
             "rounding": {"description": "base that counts are rounded to", "type": "integer", "minimum": 1},
             "clamp": {"description": "bounds of summed attributes", "type": "object", "additionalProperties": pair},
-            "dominance": {"description": "[n, share]: hide a sum of which n persons hold more", **pair},
+            "dominance": {
+                "description": "[n, share]: hide a sum of which n persons hold more; null: no such rule",
+                **pair,
+                "type": ["array", "null"],
+            },
         },
         "required": ["by", "measures"],
         "additionalProperties": False,

@@ -6,7 +6,7 @@ import doctest
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masking.detection import checks
@@ -36,12 +36,14 @@ def test_resident_id(value, good):
     assert checks.resident_id(value) is good
 
 
+@settings(deadline=None)
 @given(st.integers(0, 16), st.integers(1, 9))
 def test_one_wrong_digit_is_always_found(place, shift):
     wrong = ID[:place] + str((int(ID[place]) + shift) % 10) + ID[place + 1 :]
     assert not checks.resident_id(wrong)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 15))
 def test_swapped_neighbours_are_found(place):
     swapped = ID[:place] + ID[place + 1] + ID[place] + ID[place + 2 :]
@@ -97,6 +99,7 @@ TEXTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_columns_equal_single_values(texts):
     cleaned = checks.clean(pl.Series(texts, dtype=pl.String))

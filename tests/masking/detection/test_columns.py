@@ -23,7 +23,9 @@ def test_the_sentence_an_officer_reads():
     assert findings[0].role is Role.DIRECT_IDENTIFIER
     assert findings[0].reason["zh"].startswith("标识列：200/200 通过 GB 11643 校验 → 直接标识符")
     assert findings[0].reason["zh"].endswith("L4 敏感")
-    assert findings[0].reason["en"].startswith("identifier column: 200 of 200 pass the GB 11643 check → direct identifier")
+    assert (
+        findings[0].reason["en"].startswith("identifier column: 200 of 200 pass the GB 11643 check → direct identifier")
+    )
     assert findings[0].level is DataLevel.L4  # beside health data
     assert "第二十八条" in findings[0].clause
     level, reasons, clause = propose_level(findings)

@@ -35,4 +35,6 @@ def test_same_findings_without_network(monkeypatch):
 def test_only_asked_types():
     from masking.detection.presidio import analyzer
 
-    assert [r.entity_type for r in analyzer().analyze("13812345678 a@b.cn", language="zh", entities=["EMAIL"])] == ["EMAIL"]
+    assert [r.entity_type for r in analyzer().analyze("13812345678 a@b.cn", language="zh", entities=["EMAIL"])] == [
+        "EMAIL"
+    ]

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masking import measures
@@ -137,6 +137,7 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_equals_a_slow_count(rows):
     table = pa.table(dict(zip("abps", zip(*rows, strict=True), strict=True)))
@@ -157,6 +158,7 @@ def test_equals_a_slow_count(rows):
     assert figures.distinct_l == {"s": min(map(len, values.values()))}
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_fewer_quasi_identifiers_never_lower_k(rows):
     table = pa.table(dict(zip("abps", zip(*rows, strict=True), strict=True)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from masking.errors import MaskingError, UnknownAttribute, UnkeyedToken, UnsupportedColumn
+from masking.errors import MaskingError, UnkeyedToken, UnknownAttribute, UnsupportedColumn
 from masking.policy import ColumnStatistics, check, load
 
 HEAD = "version: 1\ndataset: x\nattributes:\n"

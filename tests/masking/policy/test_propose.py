@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masking import techniques
@@ -30,12 +30,23 @@ KINDS = [(w.type, w.role, w.level) for w in WORDS] + [
 def finding_lists(draw):
     kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=8))
     return [
-        ColumnFinding(f"c{i}", type_, role, level, 100, 100, {"zh": "理由", "en": "why"}, "clause",
-                      draw(st.integers(0, 50_000)), draw(st.floats(0, 1)))
+        ColumnFinding(
+            f"c{i}",
+            type_,
+            role,
+            level,
+            100,
+            100,
+            {"zh": "理由", "en": "why"},
+            "clause",
+            draw(st.integers(0, 50_000)),
+            draw(st.floats(0, 1)),
+        )
         for i, (type_, role, level) in enumerate(kinds)
     ]
 
 
+@settings(deadline=None)
 @given(finding_lists())
 def test_a_proposal_passes_its_own_check_or_has_nothing_to_keep(findings):
     policy = propose(findings, dataset="x")
@@ -71,7 +82,9 @@ def test_levels_lead_to_kinds_of_editions():
 
 
 def test_a_large_even_identifier_becomes_a_keyed_token():
-    finding = ColumnFinding("id", "ID_CARD", Role.DIRECT_IDENTIFIER, DataLevel.L3, 20_000, 20_000, {"zh": "", "en": ""}, "", 20_000, 0.0001)
+    finding = ColumnFinding(
+        "id", "ID_CARD", Role.DIRECT_IDENTIFIER, DataLevel.L3, 20_000, 20_000, {"zh": "", "en": ""}, "", 20_000, 0.0001
+    )
     rule = propose([finding], dataset="health").attributes["id"]
     assert (rule.technique, rule.key) == ("pseudonymization.keyed", "health-1")
 
@@ -80,7 +93,9 @@ def test_a_large_even_identifier_becomes_a_keyed_token():
 @pytest.mark.parametrize("name", techniques.names())
 def test_every_technique_has_words(name, lang):
     for example in techniques.get(name).spec:
-        rule = AttributeRule("a", Role.QUASI_IDENTIFIER, name, dict(example.parameters), key="k", title={"zh": "甲", "en": "A"})
+        rule = AttributeRule(
+            "a", Role.QUASI_IDENTIFIER, name, dict(example.parameters), key="k", title={"zh": "甲", "en": "A"}
+        )
         (explained,) = explain(MaskingPolicy("x", {"a": rule}), lang)
         assert explained.title == {"zh": "甲", "en": "A"}[lang]
         assert name not in explained.sentence  # words, not the registered name
