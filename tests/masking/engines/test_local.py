@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import masking
 from masking.engines.classes import ClassCounter, figures, within
-from masking.engines.local import Plan, apply_stream, compile, run
+from masking.engines.local import Plan, apply_stream, compile, run  # noqa: A004
 from masking.errors import (
     Cancelled,
     InvalidValue,

@@ -1,6 +1,6 @@
 """Files and frames: every format there and back, whole or not at all, hostile ones refused."""
 
-import datetime
+import datetime as dt
 import io
 import os
 import traceback
@@ -100,7 +100,7 @@ def test_what_a_format_cannot_hold(tmp_path, kind):
 def test_types_that_formats_spell(tmp_path):
     table = pa.table(
         {
-            "moment": pa.array([datetime.datetime(2020, 1, 31, 10)], pa.timestamp("us", "Asia/Shanghai")),
+            "moment": pa.array([dt.datetime(2020, 1, 31, 10, tzinfo=dt.UTC)], pa.timestamp("us", "Asia/Shanghai")),
             "code": pa.array(["a"]).dictionary_encode(),
             "nothing": pa.nulls(1),
             "flag": [True],
@@ -151,10 +151,12 @@ def test_a_reader_that_is_never_read_holds_no_file(tmp_path):
 
 def bomb(uncompressed):
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("xl/worksheets/sheet1.xml", "w") as member:
-            for _ in range(uncompressed >> 20):
-                member.write(b" " * (1 << 20))
+    with (
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("xl/worksheets/sheet1.xml", "w") as member,
+    ):
+        for _ in range(uncompressed >> 20):
+            member.write(b" " * (1 << 20))
     return stream.getvalue()
 
 
@@ -257,7 +259,7 @@ class TestFrames:
         assert type(restore(reader)) is type(table)
 
     def test_frames_survive_the_round(self):
-        frame = pl.DataFrame({"a": ["x", None], "b": [1, 2], "c": [datetime.date(2020, 1, 1), None]})
+        frame = pl.DataFrame({"a": ["x", None], "b": [1, 2], "c": [dt.date(2020, 1, 1), None]})
         reader, restore = as_reader(frame)
         assert restore(reader).equals(frame)
         reader, restore = as_reader(frame.lazy())

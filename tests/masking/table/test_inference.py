@@ -1,6 +1,6 @@
 """Types of text columns: decided by all values, and only where every value keeps its meaning."""
 
-import datetime
+import datetime as dt
 
 import pyarrow as pa
 import pytest
@@ -122,5 +122,5 @@ def test_missing_column_in_schema():
 
 def test_time_of_day_only_when_asked():
     column = pa.array(["2020-01-31 10:00:00", "2020-01-31"])
-    assert text_to_dates(column).to_pylist() == [None, datetime.date(2020, 1, 31)]
-    assert text_to_dates(column, with_time=True).to_pylist() == [datetime.date(2020, 1, 31)] * 2
+    assert text_to_dates(column).to_pylist() == [None, dt.date(2020, 1, 31)]
+    assert text_to_dates(column, with_time=True).to_pylist() == [dt.date(2020, 1, 31)] * 2
