@@ -18,7 +18,14 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from opendata.db.engine import Database
-from opendata.errors import AuthenticationError, DeniedError, InvalidInputError, NotFoundError, OpenDataError
+from opendata.errors import (
+    AuthenticationError,
+    ConflictError,
+    DeniedError,
+    InvalidInputError,
+    NotFoundError,
+    OpenDataError,
+)
 from opendata.ledger.events import AuditEvent
 from opendata.settings import Settings
 from opendata.storage.hpke import SUITE, public_bytes
@@ -32,6 +39,7 @@ _ERRORS: dict[int, type[OpenDataError]] = {
     401: AuthenticationError,
     403: DeniedError,
     404: NotFoundError,
+    409: ConflictError,
     422: InvalidInputError,
 }
 
@@ -82,8 +90,16 @@ def ask(settings: Settings, path: str, request: Mapping[str, Any], *, token: str
     finally:
         connection.close()
     if response.status != 200:
-        raise _ERRORS.get(response.status, OpenDataError)(json.loads(body)["sentence"])
+        raise _refusal(response.status, body)
     return json.loads(SUITE.decrypt(body, private, info=INFO))
+
+
+def _refusal(status: int, body: bytes) -> OpenDataError:
+    try:
+        sentence = str(json.loads(body)["sentence"])
+    except (KeyError, TypeError, ValueError):
+        sentence = f"原始数据通道拒绝了请求（{status}）；请检查服务版本（the raw door refused）"
+    return _ERRORS.get(status, OpenDataError)(sentence)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -47,8 +47,6 @@ def ready(worker):
         ask(worker.settings, "none", {}, token="x")
     except OpenDataError as error:
         return "没有应答" not in str(error)
-    except Exception:
-        return True
     return True
 
 
