@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 from sandbox.client.errors import ClientError, NotInSession, ServiceError, TryLater
 
 GATE_SOCKET = "/run/hub/hub.sock"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
 

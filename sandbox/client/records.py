@@ -21,7 +21,8 @@ _KINDS = {
     "edition": "发布版本 edition",
     "practice": "仿真数据，仅供调试，结果没有意义 practice data, for debugging only",
 }
-_FINAL = frozenset({"finished", "failed", "killed", "released", "rejected", "withdrawn", "returned", "blocked"})
+# The states in which the service goes on by itself; in every other one it waits for a person or has ended.
+_GOING = frozenset({"submitted", "dry_running", "queued", "running"})
 
 T = TypeVar("T")
 
@@ -201,9 +202,15 @@ class Job:
 
     HEADINGS = ("作业 job", "程序 entry", "状态 state", "提交时间 submitted")
 
-    def __init__(self, item: dict[str, Any], reload: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        item: dict[str, Any],
+        reload: Callable[[str], dict[str, Any]],
+        cancel: Callable[[str], dict[str, Any]],
+    ) -> None:
         self.json = item
         self._reload = reload
+        self._cancel = cancel
 
     @property
     def id(self) -> str:
@@ -226,11 +233,16 @@ class Job:
     @property
     def done(self) -> bool:
         """Nothing more will happen without a person."""
-        return self.state in _FINAL or self.state.endswith(("_failed", "finished"))
+        return self.state not in _GOING
 
     def refresh(self) -> Job:
         """Ask the service again."""
         self.json = self._reload(self.id)
+        return self
+
+    def cancel(self) -> Job:
+        """Stop it, as long as it has not met raw data."""
+        self.json = self._cancel(self.id)
         return self
 
     def wait(self, timeout_s: float = 900, every_s: float = 3) -> Job:

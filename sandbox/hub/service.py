@@ -84,7 +84,7 @@ class Service:
         if self._http is None or self._http.closed:
             self._http = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=120, sock_connect=5, sock_read=60),
+                timeout=aiohttp.ClientTimeout(total=120, sock_connect=5, sock_read=110),
                 trust_env=False,
                 auto_decompress=False,
                 connector=aiohttp.TCPConnector(limit=64),
@@ -143,9 +143,9 @@ class Service:
         ]
 
     async def datasets(self, token: SessionToken, workspace: str) -> list[str]:
-        """Names of the workspace's datasets."""
+        """Names of the workspace's datasets that have something to show (one still being prepared has not)."""
         items = await self._list(token, f"/api/v1/workspaces/{workspace}/datasets", "datasets")
-        return [str(item["name"]) for item in items]
+        return [str(item["name"]) for item in items if item.get("prepared_at", True)]
 
     async def _list(self, token: SessionToken, path: str, member: str) -> list[dict[str, Any]]:
         async with self.ask("GET", path, token) as answer:

@@ -72,7 +72,9 @@ class Browser:
         return self.http.get(f"{self.server}/lab")
 
     def cookie(self, name: str, host: str) -> str:
-        return next((c.value or "" for c in self.http.cookies.jar if c.name == name and host == c.domain.lstrip(".")), "")
+        return next(
+            (c.value or "" for c in self.http.cookies.jar if c.name == name and host == c.domain.lstrip(".")), ""
+        )
 
     def api(self, method: str, path: str, **options) -> httpx2.Response:
         """A call of the person's server with the cookie and the token against forgery a page would send."""
@@ -82,7 +84,12 @@ class Browser:
 
     def hub_api(self, method: str, path: str, **options) -> httpx2.Response:
         token = self.cookie("_xsrf", urlsplit(self.hub).hostname or "")
-        headers = {"X-XSRFToken": token, "Referer": f"{self.hub}/hub/home", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+        headers = {
+            "X-XSRFToken": token,
+            "Referer": f"{self.hub}/hub/home",
+            "Sec-Fetch-Mode": "cors",
+            "Sec-Fetch-Site": "same-origin",
+        }
         return self.http.request(method, f"{self.hub}/hub/api/{path}", headers=headers, **options)
 
     def kernel(self) -> Kernel:

@@ -77,16 +77,28 @@ class Sandbox:
         self.start("launcher", "sandbox.execution", "--home", str(self.home), "--run", str(self.run))
         self._wait("launcher", lambda: self.launcher.probe() is not None)
 
-    def start_hub(self) -> None:
+    def start_hub(self, *options: str) -> None:
+        """``options`` come last and win."""
         self.start(
             "hub",
             "sandbox.hub",
             *("--home", str(self.home), "--run", str(self.run), "--port", str(self.port)),
             *("--hub-url", self.url, "--public-url", self.portal.url, "--web-url", self.portal.url),
-            *self.hub_options,
+            *(*self.hub_options, *options),
         )
         health = f"http://127.0.0.1:{self.port}/hub/health"
         self._wait("hub", lambda: httpx2.get(health, timeout=5).status_code == 200)
+
+    def restart_hub(self, *options: str, how: int = signal.SIGTERM) -> None:
+        if "hub" in self.processes:
+            self.stop("hub", how)
+        self.start_hub(*options)
+
+    def restart_launcher(self) -> None:
+        """Ends all sessions too."""
+        if "launcher" in self.processes:
+            self.stop("launcher")
+        self.start_launcher()
 
     def stop(self, name: str, how: int = signal.SIGTERM) -> None:
         process = self.processes.pop(name)
@@ -163,7 +175,13 @@ def start_sandbox(root: Path, *hub_options: str) -> Sandbox:
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def hub_options() -> tuple[str, ...]:
+    """More arguments for the hub of a module."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def sandbox(hub_options) -> Iterator[Sandbox]:
     """The running sandbox of a test module. Its directory is short, because sockets' paths are."""
     if not PROXY.is_dir():
         pytest.fail("the proxy is not installed: run ./run setup")
@@ -171,7 +189,7 @@ def sandbox() -> Iterator[Sandbox]:
     root.chmod(0o755)
     running = None
     try:
-        running = start_sandbox(root)
+        running = start_sandbox(root, *hub_options)
         if not running.launcher.probe().open:
             pytest.skip(f"this machine cannot build jails: {running.log('launcher')[-400:]}")
         yield running

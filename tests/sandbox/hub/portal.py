@@ -65,7 +65,7 @@ class Portal:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        self.url = "http://127.0.0.1:%d" % runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         ready.set()
         await self._stop.wait()
         await runner.cleanup()
@@ -152,9 +152,7 @@ class Portal:
             )
         if parts[1:] == ["queries"]:
             problem = {"status": 501, "title": "固定口径统计尚未开放", "detail": "Fixed tables are not open yet."}
-            return web.Response(
-                status=501, body=json.dumps(problem).encode(), content_type="application/problem+json"
-            )
+            return web.Response(status=501, body=json.dumps(problem).encode(), content_type="application/problem+json")
         if parts[1:] == ["outputs"]:
             return web.json_response([{"id": "out1", "files": ["big.csv"]}])
         if parts[1:] == ["outputs", "out1", "big.csv"]:

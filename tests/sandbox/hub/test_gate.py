@@ -103,7 +103,10 @@ def running(tmp_path, portal) -> Iterator[Running]:
         await web.UnixSite(runner, str(tmp_path / "real.sock")).start()
         service = Service(portal.url, portal.client_secret)
         gate = Gate(
-            Session("u1-a", "alice", "alice", "falls"), hub_socket=tmp_path / "real.sock", service=service, sealer=sealer
+            Session("u1-a", "alice", "alice", "falls"),
+            hub_socket=tmp_path / "real.sock",
+            service=service,
+            sealer=sealer,
         )
         await gate.open(state.directory)
         ready.set()
@@ -122,7 +125,9 @@ def running(tmp_path, portal) -> Iterator[Running]:
 
 
 def test_sealed_tokens_are_opened_towards_the_hub_only(running):
-    form = urlencode({"grant_type": "authorization_code", "code": "c", "client_secret": running.sealer.seal("real", "u1-a")})
+    form = urlencode(
+        {"grant_type": "authorization_code", "code": "c", "client_secret": running.sealer.seal("real", "u1-a")}
+    )
     status, _, body = running.request("POST", "/hub/api/oauth2/token", form.encode())
     answer = json.loads(body)
     assert status == 200
@@ -151,7 +156,11 @@ def test_hub_sees_no_header_of_the_session(running):
 
 def test_service_is_asked_with_a_token_the_session_never_sees(running):
     status, headers, body = running.request(
-        "GET", "/api/v1/workspaces/falls/datasets", Authorization="Bearer forged", Cookie="portal=1", X_Real_IP="1.1.1.1"
+        "GET",
+        "/api/v1/workspaces/falls/datasets",
+        Authorization="Bearer forged",
+        Cookie="portal=1",
+        X_Real_IP="1.1.1.1",
     )
     seen = running.portal.seen[-1]
     assert status == 200
@@ -182,10 +191,12 @@ def test_refused_request_names_the_gate(running):
     ("head", "status"),
     [
         (b"POST /hub/api/oauth2/token HTTP/1.1\r\nHost: g\r\nConnection: close\r\nContent-Length: 20000\r\n\r\n", 413),
-        (b"GET /api/v1/workspaces/falls/jobs HTTP/1.1\r\nHost: g\r\nConnection: close\r\nContent-Length: 5\r\n\r\nabcde", 413),
         (
-            b"POST /api/v1/workspaces/falls/check HTTP/1.1\r\nHost: g\r\nConnection: close\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"GET /api/v1/workspaces/falls/jobs HTTP/1.1\r\nHost: g\r\nConnection: close\r\nContent-Length: 5\r\n\r\nabcde",
+            413,
+        ),
+        (
+            b"POST /api/v1/workspaces/falls/check HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             411,
         ),
         (b"GET /hub/api HTTP/1.1\r\nHost: g\r\nX: " + b"a" * 20000 + b"\r\n\r\n", 400),

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.sandbox.hub.conftest import Sandbox, start_sandbox
+from tests.sandbox.hub.conftest import Sandbox
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    root = Path(tempfile.mkdtemp(prefix="hub-"))
-    root.chmod(0o755)
-    running = None
-    try:
-        running = start_sandbox(root, "--recheck", "1")
-        yield running
-    finally:
-        if running is not None:
-            running.close()
-        shutil.rmtree(root, ignore_errors=True)
+@pytest.fixture(scope="module")
+def hub_options() -> tuple[str, ...]:
+    return ("--recheck", "1")
+
+
+@pytest.fixture(autouse=True)
+def as_it_was(sandbox) -> Iterator[None]:
+    """Every test begins and ends with the launcher, a plain hub and no session."""
+    yield
+    sandbox.portal.workspaces["falls"] = ["alice"]
+    sandbox.restart_launcher()
+    sandbox.restart_hub()
 
 
 def open_session(sandbox: Sandbox):
@@ -59,8 +56,7 @@ def test_notebook_survives_a_restart_of_the_hub(sandbox, how):
     kernel.close()
     session = session_of(sandbox)
 
-    sandbox.stop("hub", how)
-    sandbox.start_hub()
+    sandbox.restart_hub(how=how)
 
     assert wait_until(lambda: alice.api("GET", "api/kernels").status_code == 200)
     again = type(kernel)(alice, kernel.id)
@@ -96,9 +92,7 @@ def test_membership_that_ends_ends_the_session(sandbox):
 
 
 def test_unused_session_is_stopped(sandbox):
-    sandbox.stop("hub")
-    sandbox.hub_options = ("--idle", "1")
-    sandbox.start_hub()
+    sandbox.restart_hub("--idle", "1")
     open_session(sandbox)
     session = session_of(sandbox)
     assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 55)
@@ -124,20 +118,19 @@ def test_session_that_dies_is_noticed(sandbox):
 
 
 def test_only_so_many_sessions_at_once(sandbox):
-    sandbox.stop("hub")
-    sandbox.hub_options = ("--max-sessions", "1")
-    sandbox.start_hub()
+    sandbox.restart_hub("--max-sessions", "1")
     open_session(sandbox)
     bob = sandbox.browser("bob")
     bob.sign_in()
     assert bob.spawn("?workspace=other").status_code == 429
 
 
-def test_hub_waits_for_a_portal_that_is_not_up_yet(sandbox):
-    """The hub starts and answers while the portal is away; a person is told to try again, nothing breaks."""
+def test_hub_starts_before_the_portal_and_says_so(sandbox):
+    """It answers while the portal is away; a person is told to try again, and nobody gets in."""
     alice = sandbox.browser("alice")
     alice.sign_in()
-    sandbox.stop("hub")
-    sandbox.portal.close()
-    sandbox.start_hub()
+    sandbox.restart_hub("--web-url", "http://127.0.0.1:9")
     assert alice.http.get(f"{sandbox.url}/hub/health").status_code == 200
+    assert alice.http.get(f"{sandbox.url}/hub/home", follow_redirects=False).status_code == 302
+    sandbox.restart_hub()
+    assert alice.http.get(f"{sandbox.url}/hub/home").status_code == 200

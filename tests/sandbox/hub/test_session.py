@@ -143,13 +143,17 @@ def test_no_raw_row_and_no_other_workspace_anywhere(kernel):
     assert reply.text.strip() == "[] True", reply
 
 
-@pytest.mark.parametrize("place", ["", "home", "home/vault/raw.csv", "home/hub", "home/keys/hub", "r", "r/hub/hub.sock"])
+@pytest.mark.parametrize(
+    "place", ["", "home", "home/vault/raw.csv", "home/hub", "home/keys/hub", "r", "r/hub/hub.sock"]
+)
 def test_host_places_are_not_there(sandbox, kernel, place):
     assert kernel.run(f"import os; print(os.path.exists({str(sandbox.root / place)!r}))").text.strip() == "False"
 
 
 def test_other_processes_are_not_seen(kernel):
-    reply = kernel.run("import glob\nprint(any('sandbox.hub' in open(p).read() for p in glob.glob('/proc/[0-9]*/cmdline')))")
+    reply = kernel.run(
+        "import glob\nprint(any('sandbox.hub' in open(p).read() for p in glob.glob('/proc/[0-9]*/cmdline')))"
+    )
     assert reply.text.strip() == "False"
 
 
@@ -192,7 +196,9 @@ def test_gate_refuses_all_other_calls(kernel):
 def test_tokens_inside_are_of_no_use_outside(sandbox, kernel):
     """Whatever looks like a secret in the server's or the kernel's environment is sealed."""
     environment = eval(kernel.run("import os; print({k: v for k, v in os.environ.items()})").text)
-    secrets = {name: value for name, value in environment.items() if "TOKEN" in name or "SECRET" in name or "KEY" in name}
+    secrets = {
+        name: value for name, value in environment.items() if "TOKEN" in name or "SECRET" in name or "KEY" in name
+    }
     assert secrets
     for value in secrets.values():
         assert value.startswith("sealed-")
