@@ -204,6 +204,13 @@ def clean(trees: Trees, *, spare: Callable[[str], bool] = lambda _: False) -> in
     return len(names)
 
 
+def leave(trees: Trees) -> None:
+    """Remove the launcher's own folders; one that still holds a group stays."""
+    for parent in set(trees.parents.values()):
+        with contextlib.suppress(OSError):
+            parent.rmdir()
+
+
 def freeze_folder(folder: Path | None, version: int, frozen: bool) -> None:
     """Write the state the kernel's version understands. Quiet if the group is gone."""
     if folder is None:

@@ -119,6 +119,7 @@ class Daemon:
             for path in (self.settings.launcher_hub_socket, self.settings.launcher_worker_socket):
                 path.unlink(missing_ok=True)
             cgroup.clean(self.trees)
+            cgroup.leave(self.trees)
             os.close(lock)
 
     # Places and sockets

@@ -46,9 +46,12 @@ def run_command(profile_name: str, data: Sequence[Path], command: Sequence[str],
     group = cgroup.Group(trees, f"try-{os.getpid()}")
     uid = FIRST_UID + os.getpid() % 50_000 if as_root else None
     extra = sum(entry.size(profile.limits) for entry in profile.tmpfs if entry.sealed)
-    result = keep_in_child(
-        Order(jail, group, uid, profile.limits.wall_s, screen=True, extra_memory=extra if data else 0)
-    )
+    try:
+        result = keep_in_child(
+            Order(jail, group, uid, profile.limits.wall_s, screen=True, extra_memory=extra if data else 0)
+        )
+    finally:
+        cgroup.leave(trees)
     if result.exit_code is not None:
         return result.exit_code
     return TIMEOUT_CODE if result.reason == "timeout" else 137

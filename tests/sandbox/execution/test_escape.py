@@ -126,6 +126,7 @@ def attack(host: Host, profile_name: str, without: tuple[str, ...] = ()) -> dict
         said = os.pread(output, LIMITS.output_bytes, 0)
         return json.loads(said)
     finally:
+        cgroup.leave(trees)
         os.close(output)
         for _, fd in inputs:
             os.close(fd)

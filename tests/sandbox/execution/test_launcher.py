@@ -414,6 +414,7 @@ def test_killed_launcher_leaves_no_jail_and_no_raw_data(places: Callable[..., Sa
     assert not [path for parent in set(trees.parents.values()) for path in parent.iterdir() if path.is_dir()]
     assert again.run(b"pass")[0].state == "ok"
     stop(again)
+    assert not any(parent.exists() for parent in set(trees.parents.values()))
 
 
 def test_caller_that_goes_away_takes_its_jail_along(launcher: Running) -> None:
