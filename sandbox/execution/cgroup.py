@@ -122,7 +122,7 @@ class Group:
             OSError: a limit could not be set. Then no jail may start.
         """
         for folder in set(self.folders.values()):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)  # a trial beside this one may just have left
         memory = limits.memory_bytes + extra_memory
         cpu_us = max(1000, int(limits.cpus * PERIOD_US))
         if self.trees.version == 1:
