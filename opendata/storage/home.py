@@ -165,15 +165,14 @@ def _run(*command: str) -> None:
 
 
 def _check_way_to(home: Path, *, others: bool) -> None:
-    """Every directory above the home must let the processes through and must not let strangers replace it."""
+    """No directory above the home may let strangers replace it.
+
+    One that is closed to other users is fine: the supervisor opens a way through it for each process alone
+    (`opendata.supervisor.paths`).
+    """
     _make_parents(home.parent, 0o755 if others else 0o700)
     for directory in home.parents:
         state = directory.stat()
-        if others and not state.st_mode & stat.S_IXOTH:
-            raise ConfigurationError(
-                f"{directory} 不允许其他用户通过，服务进程到不了 {home}；请换一个目录（OPENDATA_HOME），"
-                f"例如 /srv/opendata（processes cannot reach the home)"
-            )
         if state.st_mode & stat.S_IWOTH and not state.st_mode & stat.S_ISVTX:
             raise ConfigurationError(f"任何人都可改写 {directory}，不能在其下存放数据（world-writable parent）")
 

@@ -186,13 +186,14 @@ def test_a_home_of_somebody_else_is_refused(home):
     initialise(home)
 
 
-def test_a_home_under_a_closed_directory_is_refused():
+def test_a_home_under_a_directory_anyone_can_write_is_refused():
     from opendata.errors import ConfigurationError
     from opendata.storage.keys import initialise
 
-    directory = Path(tempfile.mkdtemp(prefix="opendata-closed-"))
+    directory = Path(tempfile.mkdtemp(prefix="opendata-open-"))
+    directory.chmod(0o777)
     try:
-        with pytest.raises(ConfigurationError, match="OPENDATA_HOME"):
+        with pytest.raises(ConfigurationError, match="world-writable"):
             initialise(Settings.load(directory / "home"))
     finally:
         shutil.rmtree(directory)
