@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from masking.taxonomy import DataLevel
 from opendata.access.door import next_step
 from opendata.catalog import service as catalog
 from opendata.catalog.models import Dataset
@@ -17,7 +18,7 @@ from opendata.identity import Organization
 from opendata.web import doors, views
 from opendata.web.deps import OptionalActor, SessionDep, SettingsDep
 from opendata.web.problems import Problem
-from opendata.web.rendering import LANGUAGE_DAYS, LANGUAGES, render
+from opendata.web.rendering import LANGUAGE_DAYS, LANGUAGES, language, render
 from opendata.web.rows import MAX_OFFSET, MAX_ROWS, Rows, read_rows
 from opendata.web.security import LANGUAGE_COOKIE, local_path, set_cookie
 
@@ -112,8 +113,10 @@ def rows_page(
 
 @router.get("/about", include_in_schema=False)
 def about(request: Request) -> Response:
-    """What this service is."""
-    return render(request, "about.html")
+    """What this service is, and the matrix that decides how data of each level may be opened."""
+    grades, lang = request.app.state.grades, language(request)
+    rows = [(level.title(lang), grades.row_text(level), grades.clause(level)) for level in DataLevel]
+    return render(request, "about.html", rows=rows)
 
 
 @router.get("/threats", include_in_schema=False)
