@@ -13,7 +13,7 @@ from opendata.publishing.states import Act, end_of
 
 OPINION_LENGTH: Final = (10, 4000)
 NOTE_LENGTH: Final = 2000
-REASON_LENGTH: Final = (5, 2000)
+REASON_LENGTH: Final = (4, 2000)
 STATE_TITLES: Final = {
     EditionState.BUILDING: text("生成中", "being built"),
     EditionState.DRAFT: text("待送审", "a draft"),
