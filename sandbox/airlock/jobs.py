@@ -150,9 +150,7 @@ def _run_dry(context: JobContext, job_id: str) -> bool:
         entry, name = job.entry, job.code_object
     unprepared = [dataset.name for dataset in datasets if dataset.kind is None]
     if unprepared:
-        sentence = (
-            f"仿真数据尚未就绪：{', '.join(unprepared)} · practice data is not ready: {', '.join(unprepared)}"
-        )
+        sentence = f"仿真数据尚未就绪：{', '.join(unprepared)} · practice data is not ready: {', '.join(unprepared)}"
         return _store_dry(context, job_id, _dry_result("failed", "exit", sentence), [], None)
     inputs = [
         (

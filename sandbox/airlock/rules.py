@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from sandbox.airlock.errors import AirlockConflict, AirlockInvalid
 from sandbox.airlock.states import VOTING, RequestState
 
-MIN_EXPLANATION: Final = 10
+MIN_EXPLANATION: Final = 5
 MAX_EXPLANATION: Final = 4000
 
 
@@ -62,7 +62,7 @@ def check_vote(state: RequestState, decision: Decision, explanation: str, *, vot
     if voted:
         raise AirlockConflict("您已经投过票 · you have voted already")
     if not MIN_EXPLANATION <= len(explanation.strip()) <= MAX_EXPLANATION:
-        raise AirlockInvalid("请说明理由（10–4000 字） · an explanation of 10 to 4000 characters is required")
+        raise AirlockInvalid("请说明理由（5–4000 字） · an explanation of 5 to 4000 characters is required")
     if decision is Decision.APPROVE and blocking:
         raise AirlockInvalid(
             f"自动检查发现 {blocking} 项阻断问题，不能同意 · {blocking} blocking findings: approval is not possible",
@@ -72,7 +72,7 @@ def check_vote(state: RequestState, decision: Decision, explanation: str, *, vot
 def check_reason(reason: str) -> None:
     """Raise unless a reason is given."""
     if not MIN_EXPLANATION <= len(reason.strip()) <= MAX_EXPLANATION:
-        raise AirlockInvalid("请说明理由（10–4000 字） · a reason of 10 to 4000 characters is required")
+        raise AirlockInvalid("请说明理由（5–4000 字） · a reason of 5 to 4000 characters is required")
 
 
 def outcome(ballots: Sequence[Ballot], *, needed: int, third: bool) -> RequestState | None:

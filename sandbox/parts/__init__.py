@@ -7,10 +7,12 @@ import pwd
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from opendata.parts import Finding, NavItem, Part, ProcessSpec
 from opendata.settings import Settings
 
+State = Literal["enforced", "weaker", "off"]
 _HERE = Path(__file__).resolve().parent.parent
 
 
@@ -74,7 +76,7 @@ def doctor(settings: Settings) -> Iterable[Finding]:
         return
     yield Finding(name, "enforced" if found.open else "off", door_state(settings).text)
     for check in found.checks:
-        missing = "off" if check.name in Enforcement.REQUIRED else "weaker"
+        missing: State = "off" if check.name in Enforcement.REQUIRED else "weaker"
         title = {"zh": f"沙箱：{check.name}", "en": f"sandbox: {check.name}"}
         yield Finding(title, "enforced" if check.stopped else missing, {"zh": check.zh, "en": check.en})
 
@@ -102,5 +104,6 @@ PART = Part(
         NavItem("数据沙箱", "/workspaces", ("researcher", "reviewer", "auditor")),
         NavItem("出域审查", "/airlock", ("output_checker", "auditor")),
     ),
+    demo="sandbox.parts.demo:steps",
     raw_door={"/airlock-view": "sandbox.airlock.rawdoor:view"},
 )

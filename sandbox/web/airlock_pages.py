@@ -71,6 +71,7 @@ def show(
 
 @router.post("/airlock/{case_id}/vote")
 def vote(
+    *,
     case_id: str,
     session: WriteDep,
     actor: CurrentActor,

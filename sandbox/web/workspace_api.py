@@ -205,6 +205,7 @@ def list_jobs(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, 
 
 @router.post("/{name}/jobs", status_code=202)
 def submit_job(
+    *,
     name: str,
     filename: Annotated[str, Query(max_length=128)],
     code: BodyDep,
@@ -254,6 +255,7 @@ def cancel_job(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -
 
 @router.post("/{name}/check")
 def check_file(
+    *,
     name: str,
     path: Annotated[str, Query(max_length=128)],
     content: BodyDep,
@@ -296,7 +298,7 @@ def list_outputs(name: str, session: SessionDep, actor: CurrentActor) -> dict[st
 
 @router.get("/{name}/outputs/{output_id}/{file}")
 def download_output(
-    name: str, output_id: str, file: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
+    *, name: str, output_id: str, file: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
 ) -> FileResponse:
     """One file of a released output: canonical CSV, ``sdc-record.json`` or its signature."""
     found = _member(session, name, actor)

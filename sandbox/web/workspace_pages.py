@@ -51,6 +51,7 @@ def new_page(request: Request, session: SessionDep, actor: CurrentActor, dataset
 
 @router.post("/workspaces/new")
 def send_application(
+    *,
     request: Request,
     session: WriteDep,
     actor: CurrentActor,
@@ -63,16 +64,11 @@ def send_application(
     datasets: Annotated[list[str] | None, Form()] = None,
 ) -> Response:
     """Send the application, or show the form again with what to correct."""
-    values = {"name": name, "title": title, "purpose": purpose, "term_days": term_days, "datasets": datasets or []}
+    values: dict[str, Any] = {"name": name, "title": title, "purpose": purpose, "term_days": term_days}
+    values["datasets"] = datasets or []
     try:
         check_open(settings)
-        made = workspaces.apply(
-            session,
-            actor=actor,
-            **values,
-            grades=grades,
-            calendar=workdays.load(settings),  # type: ignore[arg-type]
-        )
+        made = workspaces.apply(session, actor=actor, **values, grades=grades, calendar=workdays.load(settings))
     except WorkspaceError as error:
         return _form(request, session, actor, values, _words(request, error))
     return RedirectResponse(f"/workspaces/{made.name}", 303)
@@ -80,6 +76,7 @@ def send_application(
 
 @router.get("/workspaces/{name}")
 def workspace_page(
+    *,
     request: Request,
     name: str,
     session: SessionDep,
@@ -112,6 +109,7 @@ def workspace_page(
 
 @router.post("/workspaces/{name}/decide")
 def decide(
+    *,
     name: str,
     session: WriteDep,
     actor: CurrentActor,
@@ -151,6 +149,7 @@ def close(name: str, session: WriteDep, actor: CurrentActor) -> Response:
 
 @router.post("/workspaces/{name}/jobs")
 def submit(
+    *,
     name: str,
     file: UploadFile,
     database: DatabaseDep,
@@ -160,7 +159,15 @@ def submit(
 ) -> Response:
     """Submit a notebook or script chosen in the browser."""
     code = file.file.read()
-    made = workspace_api.submit_job(name, file.filename or "", code, database, actor, settings, grades)
+    made = workspace_api.submit_job(
+        name=name,
+        filename=file.filename or "",
+        code=code,
+        database=database,
+        actor=actor,
+        settings=settings,
+        grades=grades,
+    )
     return RedirectResponse(f"/workspaces/{name}?job={made['id']}#jobs", 303)
 
 

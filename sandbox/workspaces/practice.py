@@ -85,10 +85,8 @@ def _column(
 ) -> pa.Array:
     hints = dict((rule.practice if rule else None) or {})
     values = hints.get("values") or (rule.codes if rule and rule.codes else None) or _leaves(rule)
-    if values:
-        drawn = [values[i] for i in rng.integers(0, len(values), rows)]
-        made = _cast(drawn, type_)
-    else:
+    made = _cast([values[i] for i in rng.integers(0, len(values), rows)], type_) if values else None
+    if made is None:
         made = _by_type(rule, hints, type_, rows, rng=rng, faker=faker)
     nulls = float(hints.get("nulls", 0))
     if nulls:
@@ -121,7 +119,8 @@ def _by_type(
     if pa.types.is_floating(type_) or pa.types.is_decimal(type_):
         bottom, top = _number(low, 0.0), _number(high, 100.0)
         return pa.array((bottom + (top - bottom) * rng.random(rows)).round(2)).cast(type_)
-    return _cast(_texts(rule, hints, rows, rng, faker), type_)
+    made = _cast(_texts(rule, hints, rows, rng, faker), type_)
+    return pa.nulls(rows, type_) if made is None else made
 
 
 def _texts(
@@ -200,11 +199,17 @@ def _date(value: Any, default: date) -> date:
     return default
 
 
-def _cast(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
-    """Values of a code list in the column's type; YAML's numbers may stand for texts and the other way round."""
+def _cast(values: Sequence[Any], type_: pa.DataType) -> pa.Array | None:
+    """Values of a code list in the column's type; YAML's numbers may stand for texts and the other way round.
+
+    None when the list does not fit the column: then the column is filled by its type.
+    """
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
         return pa.array([None if v is None else str(v) for v in values], type_)
-    try:
-        return pa.array(values).cast(type_)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        return pa.array([None if v is None else str(v) for v in values], pa.string()).cast(type_)
+    texts = [None if value is None else str(value) for value in values]
+    for given in (values, texts):
+        try:
+            return pa.array(given).cast(type_)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+            continue
+    return None

@@ -51,6 +51,8 @@ class Finding:
             "file": self.file,
             "column": self.column,
             "count": self.count,
+            "zh": f"{zh}；{rule.advice_zh.format(**filled)}",
+            "en": f"{en}; {rule.advice_en.format(**filled)}",
             "message": {"zh": zh, "en": en},
             "advice": {"zh": rule.advice_zh.format(**filled), "en": rule.advice_en.format(**filled)},
         }
