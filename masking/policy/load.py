@@ -6,6 +6,7 @@ A policy is plain data: no tags, no anchors and aliases (which could grow withou
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from masking.errors import PolicyError, UnknownTechnique, suggestion
 from masking.policy.model import KEEP, Aggregate, AttributeRule, Limits, MaskingPolicy, SandboxRules
@@ -23,6 +25,8 @@ from masking.taxonomy import DataLevel, Role
 
 LARGEST: Final = 1 << 20
 """Bytes of a policy text; the largest real one is some tens of kilobytes."""
+_PLAIN: Final = re.compile(r"[0-9A-Za-z_\u4e00-\u9fff][0-9A-Za-z_ ./*()\u4e00-\u9fff，。；：、“”（）→-]*")
+"""Text that is surely one plain scalar, also inside a flow mapping; words like ``yes`` the writer quotes itself."""
 
 
 def load(source: str | Path) -> MaskingPolicy:
@@ -306,7 +310,9 @@ def _commented(value: Any) -> Any:
     if isinstance(value, CommentedMap | CommentedSeq):
         return value
     if isinstance(value, Mapping):
-        return CommentedMap((name, _commented(item)) for name, item in value.items())
+        return CommentedMap((_commented(name), _commented(item)) for name, item in value.items())
     if isinstance(value, list | tuple):
         return CommentedSeq(_commented(item) for item in value)
+    if isinstance(value, str) and _PLAIN.fullmatch(value) is None:
+        return DoubleQuotedScalarString(value)  # column names may hold anything
     return value

@@ -154,6 +154,15 @@ def test_dump_and_load_round_trip(rules, k, dominance):
         assert getattr(again, field) == getattr(policy, field)
 
 
+@pytest.mark.parametrize(
+    "name", [":a", "?", "a\x85b", "- x", "#", "yes", "1", "null", "a: b", "{", "\u2028", "'", '"', " a ", "\ufeffa"]
+)
+def test_any_column_name_survives(name):
+    rule = AttributeRule(name, Role.SENSITIVE, "keep", title={"zh": name, "en": name}, reason=name)
+    again = load(dump(MaskingPolicy(dataset=name, attributes={name: rule}))).attributes[name]
+    assert (again.title, again.reason) == ({"zh": name, "en": name}, name)
+
+
 def test_the_schema_file_is_the_schema(request):
     import json
 
