@@ -44,6 +44,15 @@ def test_lab_speaks_chinese_first_and_looks_for_no_news(alice):
     assert notification["schema"]["properties"]["checkForUpdates"]["default"] is False
 
 
+def test_pages_of_the_hub_are_chinese_first_and_lead_back_to_the_portal(sandbox, alice):
+    home = alice.http.get(f"{sandbox.url}/hub/home").text
+    assert "停止会话" in home
+    assert f'href="{sandbox.portal.url}"' in home
+    assert "/hub/token" not in home
+    missing = alice.http.get(f"{sandbox.url}/hub/nothing")
+    assert missing.status_code == 404
+
+
 def test_fresh_home_holds_the_example(alice):
     names = {item["name"] for item in alice.api("GET", "api/contents/").json()["content"]}
     assert "示例 example.ipynb" in names

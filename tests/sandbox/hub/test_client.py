@@ -1,0 +1,113 @@
+"""What a notebook sees: values that show themselves safely, sentences in two languages, nothing outside its folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.client import (
+    ClientError,
+    Dataset,
+    Denied,
+    Findings,
+    Job,
+    NotAvailable,
+    NotInSession,
+    Output,
+    Practice,
+    ServiceError,
+    TryLater,
+    UnusableFile,
+    Workspace,
+)
+from sandbox.client.gate import Gate
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def test_outside_a_session_it_says_so(monkeypatch, tmp_path):
+    monkeypatch.delenv("SANDBOX_WORKSPACE", raising=False)
+    monkeypatch.setenv("SANDBOX_GATE", str(tmp_path / "none.sock"))
+    with pytest.raises(NotInSession, match="not a sandbox session"):
+        Workspace.current()
+    monkeypatch.setenv("SANDBOX_WORKSPACE", "falls")
+    with pytest.raises(NotInSession, match="不是数据沙箱会话"):
+        Workspace.current().datasets()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        Dataset.from_json({"name": "a", "title": HOSTILE})._repr_html_(),
+        Practice.from_json("a", {"note": HOSTILE, "columns": [{"name": HOSTILE}]})._repr_html_(),
+        Findings.from_json(HOSTILE, {"findings": [{"rule": HOSTILE, "message": {"zh": HOSTILE}}]})._repr_html_(),
+        Job({"id": HOSTILE, "state": HOSTILE}, dict, dict)._repr_html_(),
+        Output({"id": HOSTILE, "files": [HOSTILE]}, lambda *_: b"")._repr_html_(),
+        ServiceError(400, {"title": HOSTILE})._repr_html_(),
+    ],
+)
+def test_nothing_from_the_service_becomes_markup(shown):
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (403, Denied),
+        (401, Denied),
+        (404, NotAvailable),
+        (501, NotAvailable),
+        (429, TryLater),
+        (503, TryLater),
+        (422, ServiceError),
+    ],
+)
+def test_answers_become_errors_by_who_must_act(status, kind):
+    error = ServiceError.from_answer(status, {"title": {"zh": "不行", "en": "no"}, "help": "问管理员"})
+    assert type(error) is kind
+    assert kind is TryLater or "不行" in str(error)
+
+
+@pytest.mark.parametrize("name", ["../a.csv", "/etc/passwd", "..", "", "a/b"])
+def test_output_never_leaves_its_folder(tmp_path, name):
+    output = Output({"id": "1", "files": [{"name": name}]}, lambda *_: b"x")
+    with pytest.raises(ClientError, match="文件名不可用"):
+        output.save(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_job_is_waited_for_through_its_states(capsys):
+    states = iter(["submitted", "dry_running", "code_review"])
+    job = Job({"id": "7", "state": "submitted"}, lambda _: {"id": "7", "state": next(states)}, dict)
+    assert job.wait(timeout_s=5, every_s=0.01).state == "code_review"
+    assert "dry_running" in capsys.readouterr().err
+
+
+def test_job_that_goes_on_is_not_waited_for_for_ever():
+    job = Job({"id": "7"}, lambda _: {"id": "7", "state": "running"}, dict)
+    with pytest.raises(ClientError, match="goes on"):
+        job.wait(timeout_s=0.05, every_s=0.01)
+
+
+def test_file_to_send_must_be_there_and_small(tmp_path, monkeypatch):
+    workspace = Workspace("falls", Gate(str(tmp_path / "none.sock")))
+    with pytest.raises(UnusableFile, match="找不到文件"):
+        workspace.check(tmp_path / "missing.csv")
+    large = tmp_path / "large.csv"
+    with large.open("wb") as file:
+        file.truncate(17 * 1024 * 1024)
+    with pytest.raises(UnusableFile, match="上限"):
+        workspace.submit(large)
+
+
+def test_client_needs_the_standard_library_only():
+    """It is imported in kernels whose packages nobody here chose."""
+    code = Path(__file__).resolve().parents[3]
+    script = f"import sys; sys.path.insert(0, {os.fspath(code)!r}); import sandbox.client; print(len(sys.modules))"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
