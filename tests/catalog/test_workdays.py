@@ -31,7 +31,9 @@ def test_days():
     assert CALENDAR.due(datetime(2026, 11, 23, tzinfo=UTC), 3).date() == date(2026, 11, 26)
 
 
-@pytest.mark.parametrize("text", ["", "version: 2", "version: 1", "[", "version: 1\nholidays: [[2026-01-02, 2026-01-01]]"])
+@pytest.mark.parametrize(
+    "text", ["", "version: 2", "version: 1", "[", "version: 1\nholidays: [[2026-01-02, 2026-01-01]]"]
+)
 def test_a_broken_calendar_stops_the_start(tmp_path, text):
     path = tmp_path / "w.yaml"
     path.write_text(text)

@@ -348,7 +348,13 @@ PEOPLE = {
     "rival": ("rival", [Role.APPLICANT]),
     "auditor": ("data", [Role.AUDITOR]),
 }
-KINDS = {"civil": "department", "health": "department", "data": "department", "firm": "enterprise", "rival": "enterprise"}
+KINDS = {
+    "civil": "department",
+    "health": "department",
+    "data": "department",
+    "firm": "enterprise",
+    "rival": "enterprise",
+}
 
 
 def start(home: Path) -> Chain:

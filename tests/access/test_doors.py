@@ -50,9 +50,7 @@ def ask(chain, session, dataset_id, who):
 def opened(chain, dataset_id, *, actor=None, key=None, now=None):
     with chain.database.session() as session:
         dataset = session.get_one(Dataset, dataset_id)
-        return open_edition(
-            session, dataset, actor=actor, app_key=key, grades=chain.grades, now=now or utc_now()
-        )
+        return open_edition(session, dataset, actor=actor, app_key=key, grades=chain.grades, now=now or utc_now())
 
 
 def test_pseudonyms_of_two_firms_do_not_join_and_the_rest_is_equal(chain, flights):
@@ -61,7 +59,8 @@ def test_pseudonyms_of_two_firms_do_not_join_and_the_rest_is_equal(chain, flight
     assert len({base, one.edition_id, other.edition_id}) == 3
     tables = [pq.read_table(chain.file(each, "parquet")) for each in (one.edition_id, other.edition_id, base)]
     tails = [set(table["tail"].to_pylist()) for table in tables]
-    assert not tails[0] & tails[1] and not tails[0] & tails[2]
+    assert not tails[0] & tails[1]
+    assert not tails[0] & tails[2]
     assert tables[0]["delay"].to_pylist() == tables[1]["delay"].to_pylist() == sorted(tables[2]["delay"].to_pylist())
 
 
@@ -73,7 +72,7 @@ def test_anonymous_and_ungranted_are_refused_with_the_nearest_door(chain, flight
     with pytest.raises(AccessDenied) as refused:
         opened(chain, dataset_id, actor=chain.people["firm"])
     assert refused.value.door.kind == "apply"
-    assert refused.value.clause["zh"] and refused.value.clause["en"]
+    assert all(refused.value.clause.values())
 
 
 def test_grant_opens_by_person_and_by_key_until_revoked(chain, flights):
@@ -148,14 +147,9 @@ def test_nobody_decides_their_own_application(chain, flights):
     dataset_id, _ = flights
     with chain.database.begin() as session:
         request = ask(chain, session, dataset_id, "officer2")
-        for who in ("officer2", "officer"):  # oneself is refused; a colleague of the providing department may
-            if who == "officer2":
-                with pytest.raises(RequestDenied):
-                    decide(session, request, actor=chain.people[who], approve=True, reason="")
-        with pytest.raises(RequestDenied):
-            decide(session, request, actor=chain.people["other_officer"], approve=True, reason="")
-        with pytest.raises(RequestDenied):
-            decide(session, request, actor=chain.people["auditor"], approve=True, reason="")
+        for who in ("officer2", "other_officer", "auditor", "firm"):
+            with pytest.raises(RequestDenied):
+                decide(session, request, actor=chain.people[who], approve=True, reason="")
 
 
 def test_a_decided_application_stays_decided(chain, flights):
