@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 
-from opendata.catalog.grades import Grades
+from opendata.catalog import grades
 from opendata.catalog.workdays import WorkCalendar
 from opendata.db import Database
 from opendata.parts import Finding, NavItem, Part, ProcessSpec, installed_parts, resolve
@@ -65,7 +65,7 @@ def create_app(settings: Settings, parts: Iterable[Part] | None = None) -> FastA
     app.state.settings = settings
     app.state.database = database
     app.state.pages = Pages(chosen)
-    app.state.grades = Grades.load(settings.policies_dir / "grades.yaml")
+    app.state.grades = grades.load(settings)
     app.state.calendar = WorkCalendar.load(settings.policies_dir / "workdays.yaml")
     app.state.editions = EditionStore(settings)
     problems.install(app)
