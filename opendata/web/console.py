@@ -256,7 +256,7 @@ def _policy(
     return render(
         request,
         "console/policy.html",
-        status_code=422 if messages else 200,
+        status_code=422 if errors else 200,
         headers={"Cache-Control": "no-store"} if preview else {},
         dataset=dataset,
         intake=intake,
