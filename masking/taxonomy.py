@@ -128,5 +128,5 @@ _EFFECTS = {
     1: ("可直接识别个人", "persons are directly identifiable"),
     2: ("已消除直接标识符", "direct identifiers removed"),
     3: ("风险可接受", "risk acceptable"),
-    4: ("聚合数据", "aggregate data"),
+    4: ("不含标识符（聚合数据或非个人数据）", "no identifiers (aggregate or non-personal data)"),
 }

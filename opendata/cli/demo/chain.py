@@ -130,7 +130,7 @@ def publish(demo: Demo, entry: Entry, table: RealTable) -> None:
     officer, reviewer = demo.client(entry.officer), demo.client("reviewer")
     title = demo.text(*entry.title)
     with demo.step(f"{title} 接入", f"{title}: intake") as line:
-        create_entry(demo, entry, table)
+        create_entry(demo, entry)
         started = officer.upload(f"/api/v1/datasets/{entry.name}/intakes", table.path, filename=table.path.name)
         officer.wait_job(started["job"])
         intake = officer.get(f"/api/v1/intakes/{started['intake']}")
@@ -160,7 +160,7 @@ def attempt_self_approval(demo: Demo, entry: Entry, edition: str) -> Refused | N
     return None
 
 
-def create_entry(demo: Demo, entry: Entry, table: RealTable) -> None:
+def create_entry(demo: Demo, entry: Entry) -> None:
     """The catalogue entry, or the one that is there already."""
     officer = demo.client(entry.officer)
     try:
@@ -180,7 +180,6 @@ def create_entry(demo: Demo, entry: Entry, table: RealTable) -> None:
                 "licence": entry.licence,
                 "update_frequency": "P1Y",
                 "visibility": "public",
-                "invented": list(table.invented),
             },
         )
 
@@ -235,12 +234,11 @@ def describe_edition(demo: Demo, edition: Mapping[str, Any]) -> tuple[str, str]:
     made = f"{edition['effect_title']} · {edition['legal_status_title']} · {count(edition['rows'])} " + demo.text(
         "行", "rows"
     )
-    before, after = report.get("unique_before"), report.get("unique_after")
-    if before is None:
+    before, after = report.get("before"), report.get("after")
+    if not before or not after:
         return made, ""
-    return made, demo.text(
-        f"可被单独识别 {count(before)} → {count(after or 0)}", f"singled out {count(before)} → {count(after or 0)}"
-    )
+    alone = f"{count(before['unique_persons'])} / {count(before['persons'])} → {count(after['unique_persons'])}"
+    return made, demo.text(f"可被单独识别的人 {alone}", f"persons singled out {alone}")
 
 
 def use_open_data(demo: Demo) -> None:

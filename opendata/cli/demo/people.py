@@ -12,13 +12,13 @@ from opendata.identity.models import Organization, User
 from opendata.identity.service import create_organization, create_user, issue_sign_in_link
 
 ORGANIZATIONS: dict[str, tuple[str, str, str]] = {
-    "civil": ("市民政局", "Civil Affairs Bureau", "government"),
-    "transport": ("市交通运输局", "Transport Bureau", "government"),
-    "social": ("市人力资源和社会保障局", "Human Resources and Social Security Bureau", "government"),
-    "health": ("市卫生健康委员会", "Health Commission", "government"),
-    "data": ("市大数据管理局", "Data Administration", "government"),
-    "statistics": ("市统计局", "Statistics Bureau", "government"),
-    "audit": ("市审计局", "Audit Bureau", "government"),
+    "civil": ("市民政局", "Civil Affairs Bureau", "department"),
+    "transport": ("市交通运输局", "Transport Bureau", "department"),
+    "social": ("市人力资源和社会保障局", "Human Resources and Social Security Bureau", "department"),
+    "health": ("市卫生健康委员会", "Health Commission", "department"),
+    "data": ("市大数据管理局", "Data Administration", "department"),
+    "statistics": ("市统计局", "Statistics Bureau", "department"),
+    "audit": ("市审计局", "Audit Bureau", "department"),
     "firm": ("启明出行科技有限公司（示例）", "Qiming Mobility Ltd. (example)", "enterprise"),
     "university": ("江城大学公共卫生学院（示例）", "Jiangcheng University (example)", "research"),
 }
