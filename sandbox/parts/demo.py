@@ -1,4 +1,4 @@
-"""The sandbox's steps of the demonstration: practice data, a finding explained, a sealed job, votes, a verified release.
+"""The sandbox's steps of the demonstration: practice data, a finding explained, a sealed job, votes, a release.
 
 Two jobs meet the raw table side by side: one that counts persons in large groups, and one that writes raw rows. The
 second is a cheat; its checkers try to let it through and are refused.

@@ -191,7 +191,21 @@ def test_findings_never_hold_a_cell():
 
 def test_rules_have_both_languages():
     values = dict.fromkeys(
-        ["threshold", "rounding", "digits", "max_files", "max_bytes", "max_rows", "max_columns", "max_cells", "max_compressed", "max_text", "max_labels", "degrees_of_freedom", "count"],
+        [
+            "threshold",
+            "rounding",
+            "digits",
+            "max_files",
+            "max_bytes",
+            "max_rows",
+            "max_columns",
+            "max_cells",
+            "max_compressed",
+            "max_text",
+            "max_labels",
+            "degrees_of_freedom",
+            "count",
+        ],
         1,
     )
     for rule in RULES.values():
