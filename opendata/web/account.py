@@ -1,4 +1,4 @@
-"""Signing in and out: password, one-time link, session cookie; bearer tokens for programs; the reader's account page."""
+"""Signing in and out: password, one-time link, session cookie; bearer tokens for programs; the account page."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def sign_in(
         actor = identity.sign_in(database, username.strip()[:64], password, now=utc_now())
     except AuthenticationError:
         message = gettext(request, "账号或密码不对，或账号已被暂时锁定。")
-        values = {"target": local_path(target), "errors": {"username": message}, "username": username[:64]}
-        return render(request, "sign_in.html", status_code=401, **values)
+        errors, target = {"username": message}, local_path(target)
+        return render(request, "sign_in.html", status_code=401, target=target, errors=errors, username=username[:64])
     return _start_session(request, database, actor, local_path(target))
 
 

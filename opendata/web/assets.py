@@ -1,6 +1,6 @@
 """Copy what browsers need from npm packages into ``static/vendor``; run at setup and before a wheel is built.
 
-Third-party code is never committed. GOV.UK Frontend comes without its fonts and crown, which belong to gov.uk: font faces
+Third-party code is never committed. GOV.UK Frontend comes without its fonts and crown, which are gov.uk's own: fonts
 and image addresses are cut from its style sheet and its type face is replaced by a variable of our theme.
 
 Usage: ``python -m opendata.web.assets deploy/assets/node_modules``

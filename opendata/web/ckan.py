@@ -1,7 +1,7 @@
 """CKAN's read API over our catalogue, for the clients that already exist (ckanapi, frictionless, harvesters, uData).
 
-GET and POST under ``/api/3/action`` and ``/api/action``; unknown parameters are ignored; ids are UUIDs; sizes and hashes
-are exact and told for unconditional files only. What an anonymous visitor may not know of is not here.
+GET and POST under ``/api/3/action`` and ``/api/action``; unknown parameters are ignored; ids are UUIDs; sizes and
+hashes are exact and told for unconditional files only. What an anonymous visitor may not know of is not here.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Caller:
 @router.post("/api/3/action/{action}", include_in_schema=False)
 @router.post("/api/action/{action}", include_in_schema=False)
 async def act(request: Request, action: str) -> Response:
-    """package_list, package_show, package_search, organization_list, organization_show, tag_list, datastore_search, …"""
+    """package_list, package_show, package_search, organization_list, organization_show, tag_list, datastore_search …"""
     try:
         parameters = await _parameters(request)
     except ValueError:
@@ -137,7 +137,7 @@ def package_show(caller: Caller, parameters: Parameters) -> dict[str, Any]:
 
 
 def package_search(caller: Caller, parameters: Parameters) -> dict[str, Any]:
-    """Datasets by words (``q``) and ``organization:name``, ``id:``, ``name:`` or ``tags:`` terms of ``q`` and ``fq``."""
+    """Datasets by words (``q``) and ``organization:name``, ``id:``, ``name:`` or ``tags:`` terms of ``q``, ``fq``."""
     start = _integer(parameters, "start", 0, MAX_OFFSET)
     rows = _integer(parameters, "rows", 10, MAX_PACKAGES)
     words, terms = _query(parameters)

@@ -208,7 +208,7 @@ async def _in_thread(function: Any, *arguments: Any) -> Response:
 
 
 def _save_entry(request: Request, actor: Actor, values: dict[str, str], name: str | None) -> Response:
-    given = {field: values.get(field, "").strip() for field in FIELDS}
+    given: dict[str, Any] = {field: values.get(field, "").strip() for field in FIELDS}
     keywords = [word.strip() for word in values.get("keywords", "").replace("，", ",").replace("、", ",").split(",")]
     try:
         with request.app.state.database.begin() as session:

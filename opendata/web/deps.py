@@ -83,7 +83,7 @@ OptionalActor = Annotated[Actor | None, Depends(optional_actor)]
 
 
 def require(*roles: Role) -> Callable[[Actor], Actor]:
-    """A dependency that lets only people with one of ``roles`` pass: ``Annotated[Actor, Depends(require(Role.REVIEWER))]``."""
+    """A dependency that lets only people with one of ``roles`` pass: ``Depends(require(Role.REVIEWER))``."""
 
     def actor_with_role(actor: CurrentActor) -> Actor:
         if not actor.roles.intersection(roles):

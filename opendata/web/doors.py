@@ -1,7 +1,7 @@
 """Passing a door: decide, record, then serve. Every way to published rows goes through here.
 
-The order matters (PRIVACY.md 26): who may take the edition is decided before a file's size, date, tag or range is looked
-at. Conditional answers are private, not stored, and carry tags that say nothing about the content.
+The order matters (PRIVACY.md 26): who may take the edition is decided before a file's size, date, tag or range is
+looked at. Conditional answers are private, not stored, and carry tags that say nothing about the content.
 """
 
 from __future__ import annotations

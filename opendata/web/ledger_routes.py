@@ -151,19 +151,25 @@ def _verify_head(session: SessionDep, settings: SettingsDep, latest: LedgerCheck
     newest = select(LedgerCheckpoint).order_by(LedgerCheckpoint.size.desc()).limit(CHECKED_NOTES)
     notes = list(reversed(session.scalars(newest).all()))
     try:
-        verifier = Verifier.parse(public_key(settings, "checkpoint").decode())
-        for note in notes:
-            head = verifier.verify(note.note)
-            if (head.size, head.root) != (note.size, note.root):
-                raise LedgerError("检查点与其签名内容不一致（a stored checkpoint differs from its note）")
-        for older, newer in pairwise(notes):
-            path = ledger.consistency(session, older.size, newer.size)
-            tree.verify_consistency(older.size, newer.size, older.root, newer.root, path)
-        if ledger.root(session, latest.size) != latest.root:
-            raise LedgerError("账本内容与检查点的根不一致（the entries do not give the signed root）")
+        _check_notes(session, settings, notes, latest)
     except LedgerError as error:
         return {"checked": len(notes), "broken": str(error)}
     return {"checked": len(notes), "broken": ""}
+
+
+def _check_notes(
+    session: SessionDep, settings: SettingsDep, notes: list[LedgerCheckpoint], latest: LedgerCheckpoint
+) -> None:
+    verifier = Verifier.parse(public_key(settings, "checkpoint").decode())
+    for note in notes:
+        head = verifier.verify(note.note)
+        if (head.size, head.root) != (note.size, note.root):
+            raise LedgerError("检查点与其签名内容不一致（a stored checkpoint differs from its note）")
+    for older, newer in pairwise(notes):
+        path = ledger.consistency(session, older.size, newer.size)
+        tree.verify_consistency(older.size, newer.size, older.root, newer.root, path)
+    if ledger.root(session, latest.size) != latest.root:
+        raise LedgerError("账本内容与检查点的根不一致（the entries do not give the signed root）")
 
 
 def _payload(opening: LedgerOpening | None) -> str:

@@ -1,7 +1,8 @@
 """OpenID Connect provider for the sandbox's JupyterHub, and session tokens for its gates.
 
-Protocol by Authlib's framework-free core: authorization code with PKCE (S256) required, one registered client. ID tokens
-are RS256 by joserfc. Codes and access tokens are rows of the database, stored hashed; a code lives 60 s and once.
+Protocol by Authlib's framework-free core: authorization code with PKCE (S256) required, one registered client. ID
+tokens are RS256 by joserfc. Codes and access tokens are rows of the database, stored hashed; a code lives 60
+s and once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The masking policy as a form in words: every choice is a sentence, and the form writes YAML.
 
-The form and the YAML beside it show the same policy. A choice the form has no sentence for keeps its technique and shows
-its parameters as text, so nothing the YAML says is lost by using the form.
+The form and the YAML beside it show the same policy. A choice the form has no sentence for keeps its technique and
+shows its parameters as text, so nothing the YAML says is lost by using the form.
 """
 
 from __future__ import annotations

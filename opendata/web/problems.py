@@ -146,7 +146,7 @@ class Problem(Exception):
             {"zh": "表单已失效", "en": "This form has expired"},
             detail={
                 "zh": "请求不是由本站页面发出，或页面早于当前登录。没有做任何修改。",
-                "en": "The request did not come from this site's page, or the page is older than your session. Nothing was changed.",
+                "en": "Not sent by this site's page, or the page is older than your session. Nothing was changed.",
             },
             help_={"zh": "返回上一页，刷新后重试。", "en": "Go back, reload the page and try again."},
         )

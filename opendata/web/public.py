@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from masking.taxonomy import DataLevel
-from opendata.access.door import next_step
+from opendata.access.door import next_step, open_edition
 from opendata.catalog import service as catalog
 from opendata.catalog.models import Dataset
 from opendata.db import utc_now
@@ -227,7 +227,7 @@ def receipt(request: Request, name: str, actor: OptionalActor) -> Response:
     """The signed receipt of the current edition: files, digests, report, ledger entry."""
     with request.app.state.database.session() as session:
         dataset = catalog.get(session, name, actor)
-        opened = doors.open_edition(
+        opened = open_edition(
             session,
             dataset,
             actor=actor,

@@ -70,8 +70,8 @@ async def receive_intake(
 ) -> tuple[str, str]:
     """Seal an upload on the fly and record the intake; returns intake and job ids.
 
-    ``visitor`` given: the body is a multipart form with its CSRF token; else it is the file itself. The bytes are sealed
-    to the vault's public key block by block and never lie on a disk in clear.
+    ``visitor`` given: the body is a multipart form with its CSRF token; else it is the file itself. The bytes are
+    sealed to the vault's public key block by block and never lie on a disk in clear.
     """
     database: Database = request.app.state.database
     await run_in_threadpool(_check_upload, database, name, actor, filename)
@@ -88,8 +88,7 @@ async def receive_intake(
             await uploads.receive_body(request, writer)
         else:
             filename = await uploads.receive_form(request, visitor, begin)
-        if writer.bytes_written == 0:
-            raise Problem.invalid({"zh": "文件是空的。", "en": "The file is empty."})
+        writer.check_not_empty()
     except BaseException as error:
         writer.abandon(error)
         raise
@@ -278,6 +277,10 @@ class _Sealing:
     def write(self, data: bytes) -> None:
         self._writer.write(data)
         self.bytes_written += len(data)
+
+    def check_not_empty(self) -> None:
+        if self.bytes_written == 0:
+            raise Problem.invalid({"zh": "文件是空的。", "en": "The file is empty."})
 
     def finish(self) -> None:
         self._open = False

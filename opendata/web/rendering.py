@@ -100,7 +100,7 @@ def gettext(request: Request, message: str, **values: Any) -> str:
     return translated % values if values else translated
 
 
-def say(request: Request, text: Mapping[str, str] | str | None) -> str:
+def say(request: Request, text: Mapping[str, Any] | str | None) -> str:
     """A ``{zh, en}`` text in the reader's language; the other language when one is empty."""
     return _pick(text, language(request))
 
@@ -147,7 +147,7 @@ def csrf_token(request: Request) -> str:
 
 
 def url_with(request: Request, **changes: Any) -> str:
-    """This page's address with query parameters changed; ``None`` removes one."""
+    """The present page's address with query parameters changed; ``None`` removes one."""
     query = dict(request.query_params)
     for name, value in changes.items():
         if value is None:
@@ -217,15 +217,15 @@ def _csrf_input(context: Context) -> Markup:
 
 
 @pass_context
-def _text(context: Context, value: Mapping[str, str] | str | None) -> str:
+def _text(context: Context, value: Mapping[str, Any] | str | None) -> str:
     return _pick(value, context["lang"])
 
 
-def _pick(value: Mapping[str, str] | str | None, lang: str) -> str:
+def _pick(value: Mapping[str, Any] | str | None, lang: str) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     other = "en" if lang == "zh" else "zh"
-    return value.get(lang) or value.get(other) or ""
+    return str(value.get(lang) or value.get(other) or "")
 
 
 @pass_context

@@ -1,8 +1,9 @@
 """What protects a browser's session: cookies, CSRF, response headers, body limits.
 
-A cookie is ambient authority, so every unsafe request that carries one must prove that our own page sent it: same origin
-(``Origin``, ``Sec-Fetch-Site``) and a synchroniser token. Requests with a bearer token or an app key carry no ambient
-authority and need neither. Session ids are opaque and stored hashed (``identity``); nothing here is signed client-side.
+A cookie is ambient authority, so every unsafe request that carries one must prove that our own page sent it: same
+origin (``Origin``, ``Sec-Fetch-Site``) and a synchroniser token. Requests with a bearer token or an app key
+carry no ambient authority and need neither. Session ids are opaque and stored hashed (``identity``); nothing here
+is signed client-side.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Visitor:
 
 
 def anonymous_token(cookie: str) -> str:
-    """The CSRF token of a visitor who is not signed in: derived from a cookie that scripts and other sites cannot read."""
+    """The CSRF token of a visitor who is not signed in: from a cookie that other sites cannot read."""
     return hashlib.sha256(b"csrf:" + cookie.encode()).hexdigest()
 
 

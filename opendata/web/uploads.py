@@ -1,10 +1,10 @@
-"""Request bodies as streams: a raw body, or one file of a multipart form, straight into a writer, never to a disk in clear."""
+"""Request bodies as streams: a raw body, or one file of a multipart form, into a writer, never stored in clear."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Protocol
+from typing import Any, Protocol
 
 import python_multipart
 from fastapi import Request
@@ -92,7 +92,7 @@ class _Form:
         self._data = bytearray()
         self._pending = bytearray()
 
-    def callbacks(self) -> dict[str, Callable[..., None]]:
+    def callbacks(self) -> Any:
         """For ``MultipartParser``."""
         return {
             "on_part_begin": self._part_begin,

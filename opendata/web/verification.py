@@ -39,7 +39,7 @@ async def verify_upload(request: Request, visitor: VisitorDep) -> Response:
 @router.post("/api/v1/verify", tags=["ledger"])
 @streams_body
 async def api_verify(request: Request, filename: Annotated[str, Query(max_length=200)] = "") -> dict[str, Any]:
-    """The file as the body → ``exact``, ``same table, other bytes`` or ``not ours``; only of what is open to everyone."""
+    """The file as the body → ``exact``, ``same table, other bytes`` or ``not ours``; of what everyone may take."""
     with tempfile.SpooledTemporaryFile(max_size=SPOOLED_BYTES) as file:
         await uploads.receive_body(request, file)
         verdict = await run_in_threadpool(_verify, request, file, filename)
