@@ -25,13 +25,14 @@ def main(arguments: list[str]) -> int:
 
 def states() -> str:
     """`docs/states.md`: every state machine, from the tables that the code obeys."""
+    from opendata.access import states as access
     from opendata.publishing import states as editions
     from sandbox.airlock import states as airlock
     from sandbox.workspaces import states as workspaces
 
     parts = ["# States · 状态\n", "Made from the transition tables in the code by `./run fix`.\n"]
-    machines: dict[str, Mapping[Any, Any]] = {"Edition · 发布版本": editions.TRANSITIONS}
-    for module in (workspaces, airlock):
+    machines: dict[str, Mapping[Any, Any]] = {"opendata.publishing.states · edition": moves(editions.TRANSITIONS)}
+    for module in (access, workspaces, airlock):
         for name in sorted(vars(module)):
             if name.endswith("TRANSITIONS"):
                 title = f"{module.__name__} · {name.removesuffix('TRANSITIONS').strip('_').lower() or 'states'}"
@@ -43,6 +44,15 @@ def states() -> str:
         ]
         parts += ["```\n"]
     return "\n".join(parts)
+
+
+def moves(acts: Mapping[Any, Any]) -> dict[str, set[str]]:
+    """A table of acts (start states → end) as states and what follows."""
+    after: dict[str, set[str]] = {}
+    for move in acts.values():
+        for start in sorted(move.start):
+            after.setdefault(str(start), set()).add(str(move.end))
+    return after
 
 
 def policy_schema() -> str:

@@ -42,7 +42,7 @@ _log = get_logger("opendata.jobs")
 class Runner:
     """Starts queued jobs, at most ``parallel`` at a time, until stopped. One in a process."""
 
-    def __init__(self, resources: Resources, functions: Mapping[str, str], *, parallel: int = 2) -> None:
+    def __init__(self, resources: Resources, functions: Mapping[str, str], *, parallel: int = 4) -> None:
         self._resources = resources
         self._functions = dict(functions)
         self._parallel = parallel

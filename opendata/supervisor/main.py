@@ -103,7 +103,8 @@ class Supervisor:
         """Stop the children in reverse order of their start."""
         self.stopping = True
         for spec in reversed(self.specs):
-            self.children.get(spec.name) and self.children[spec.name].stop()
+            if spec.name in self.children:
+                self.children[spec.name].stop()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True

@@ -68,7 +68,9 @@ def build(client, intake: str, policy: str, opening_class: str) -> Mapping[str, 
 
 def review(officer, reviewer, edition: str) -> Mapping[str, Any]:
     officer.post(f"/api/v1/editions/{edition}/submit")
-    approved = reviewer.post(f"/api/v1/editions/{edition}/approve", json={"opinion": "同意发布"})
+    approved = reviewer.post(
+        f"/api/v1/editions/{edition}/approve", json={"opinion": "数据范围与脱敏方法已核对，同意发布。"}
+    )
     reviewer.wait_job(approved["job"])
     return officer.get(f"/api/v1/editions/{edition}")
 
@@ -89,9 +91,15 @@ def grant(service, name: str, *, applicant: str = "enterprise", officer: str = "
     firm, department = service.client(applicant), service.client(officer)
     asked = firm.post(
         f"/api/v1/datasets/{name}/requests",
-        json={"scenario": "测试", "purpose": f"test-{name}", "term_days": 30, "safeguards": "专人管理", "pledge": True},
+        json={
+            "scenario": "自动测试场景",
+            "purpose": f"test-{name}",
+            "term_days": 30,
+            "safeguards": "专人管理与审计",
+            "pledge": True,
+        },
     )
-    decided = department.post(f"/api/v1/requests/{asked['id']}/approve", json={"reason": "同意"})
+    decided = department.post(f"/api/v1/requests/{asked['id']}/approve", json={"reason": "用途明确，同意。"})
     if decided.get("job"):
         department.wait_job(decided["job"])
     return firm.post(f"/api/v1/grants/{decided['grant']}/keys")["key"]

@@ -36,7 +36,7 @@ def test_unknown_column_stops_publication(service: Service) -> None:
     officer = service.client("officer-social")
     wider = people().with_columns(home_address=people()["name"])
     intake = upload(officer, name, csv(wider))
-    policy = officer.get(f"/api/v1/datasets/{name}/policy")["version"]
+    policy = officer.request("GET", f"/api/v1/datasets/{name}/policy").headers["X-Policy-Version"]
     with pytest.raises((Refused, JobFailed), match="home_address"):
         build(officer, intake["id"], policy, "conditional")
     assert officer.get(f"/api/v1/datasets/{name}")["edition"]["id"] == published["id"], "the earlier edition stays"
@@ -52,9 +52,7 @@ def test_killed_worker_loses_and_doubles_nothing(service: Service, pause_s: floa
     name = f"killed-{int(pause_s * 1000)}"
     officer, reviewer = service.client("officer-social"), service.client("reviewer")
     create_dataset(officer, name)
-    started = officer.post(
-        f"/api/v1/datasets/{name}/intakes", params={"filename": "table.csv"}, content=csv(people())
-    )
+    started = officer.post(f"/api/v1/datasets/{name}/intakes", params={"filename": "table.csv"}, content=csv(people()))
     time.sleep(pause_s)
     kill_worker(service)
     officer.wait_job(started["job"])
@@ -65,7 +63,9 @@ def test_killed_worker_loses_and_doubles_nothing(service: Service, pause_s: floa
     kill_worker(service)
     officer.wait_job(building["job"])
     officer.post(f"/api/v1/editions/{building['edition']}/submit")
-    approved = reviewer.post(f"/api/v1/editions/{building['edition']}/approve", json={"opinion": "同意"})
+    approved = reviewer.post(
+        f"/api/v1/editions/{building['edition']}/approve", json={"opinion": "数据范围与脱敏方法已核对，同意发布。"}
+    )
     time.sleep(pause_s)
     kill_worker(service)
     reviewer.wait_job(approved["job"])

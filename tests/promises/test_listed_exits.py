@@ -115,3 +115,91 @@ def test_web_user_reads_neither_vault_nor_keys(service: Service) -> None:
         capture_output=True, check=False,
     )  # fmt: skip
     assert jobs.returncode != 0
+
+
+def test_researcher_cannot_get_a_raw_row(service: Service) -> None:
+    """A real session: signed in through the portal, JupyterLab over HTTP, a kernel over its websocket.
+
+    Practice data is there; the raw table, the vault, the network and other people's places are not. What a sealed job
+    saw does not come back before people have voted.
+    """
+    from tests.sandbox.hub.browser import Browser
+
+    frame, canaries = planted()
+    publish(service, "notebook", csv(frame), policy("notebook"), opening_class="conditional")
+    workspace = approved_workspace(service, "raw-row", ["notebook"])
+    service.wait_hub()
+    browser = Browser(f"http://sandbox.localhost:{service.hub_port}", service.url, "researcher")
+    browser.http.cookies.clear()
+    sign_in_at_portal(browser.http, service)
+    assert browser.sign_in().status_code == 200
+    page = browser.spawn(f"?workspace={workspace}")
+    assert page.status_code == 200, page.text[:500]
+    assert browser.lab().status_code == 200
+    kernel = browser.kernel()
+    try:
+        read = kernel.run(
+            "import pandas as pd; t = pd.read_parquet('/data/notebook/notebook.parquet'); print(len(t), *t.columns)"
+        )
+        assert "resident_id" in read.text, read.error
+        values = kernel.run("print(t.astype(str).to_csv())").text
+        assert [canary for canary in canaries if canary in values] == []
+        hunt = (
+            "import os\nhits = []\nfor top, _, names in os.walk('/'):\n"
+            "    if top.startswith(('/proc', '/sys', '/opt/venv', '/usr')):\n        continue\n"
+            "    for name in names:\n        try:\n            data = open(os.path.join(top, name), 'rb').read(1 << 22)\n"
+            f"        except OSError:\n            continue\n        if {CANARY_NAME!r}.encode() in data or {CANARY_TEXT!r}.encode() in data:\n"
+            "            hits.append(os.path.join(top, name))\nprint('hits', [h for h in hits if 'history' not in h and '.ipynb' not in h and 'kernel' not in h])"
+        )
+        assert kernel.run(hunt, timeout_s=120).text.strip().endswith("hits []")
+        refused = kernel.run("!curl -s http://192.0.2.1/")
+        assert "网络" in refused.text or "network" in refused.text, refused
+        assert kernel.run("import socket; socket.create_connection(('192.0.2.1', 80), 2)").error
+        asked = kernel.run(
+            "from sandbox.client import Workspace\nw = Workspace.current()\n"
+            "open('rows.py', 'w').write(\"import pandas as pd\\nt = pd.read_parquet('/data/notebook/notebook.parquet')\\n"
+            "g = t.groupby('sex', as_index=False).agg(persons=('resident_id', 'nunique'))\\n"
+            "g['persons'] = (g['persons'] / 5).round().astype(int) * 5\\ng.to_csv('/out/g.csv', index=False)\\n\")\n"
+            "print(w.submit('rows.py'))",
+            timeout_s=120,
+        )
+        assert not asked.error, asked.error
+        assert kernel.run("print(w.outputs())").error == ""
+        assert service.client("researcher").get(f"/api/v1/workspaces/{workspace}/outputs")["outputs"] == []
+    finally:
+        kernel.close()
+
+
+def approved_workspace(service: Service, name: str, datasets: list[str]) -> str:
+    """A workspace of the researcher, approved, with its data prepared."""
+    import time
+
+    researcher = service.client("researcher")
+    researcher.post(
+        "/api/v1/workspaces",
+        json={
+            "name": name,
+            "title": "测试",
+            "purpose": "验证会话里没有任何原始数据",
+            "datasets": datasets,
+            "term_days": 7,
+        },
+    )
+    service.client("reviewer").post(f"/api/v1/workspaces/{name}/approve", json={"reason": "目的明确"})
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        shown = researcher.get(f"/api/v1/workspaces/{name}/datasets")["datasets"]
+        if all(each["prepared_at"] for each in shown):
+            return name
+        time.sleep(0.5)
+    raise AssertionError("the workspace's data was not prepared")
+
+
+def sign_in_at_portal(http, service: Service) -> None:
+    """Use a one-time link as a browser would: open it, confirm."""
+    import re
+
+    shown = http.get(f"{service.url}/sign-in/link/{service.link('researcher')}")
+    fields = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', shown.text))
+    answer = http.post(f"{service.url}/sign-in/link", data=fields, headers={"Origin": service.url})
+    assert answer.status_code == 200, answer.text[:300]
