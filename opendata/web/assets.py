@@ -16,10 +16,8 @@ VENDOR = Path(__file__).parent / "static" / "vendor"
 COPIES = {
     "govuk-frontend/dist/govuk/govuk-frontend.min.js": "govuk-frontend.min.js",
     "htmx.org/dist/htmx.min.js": "htmx.min.js",
-    "echarts/dist/echarts.simple.min.js": "echarts.simple.min.js",
 }
 STYLE_SHEET = "govuk-frontend/dist/govuk/govuk-frontend.min.css"
-LICENCES = {"govuk-frontend": "MIT", "htmx.org": "0BSD", "echarts": "Apache-2.0"}
 
 
 def without_crown(css: str) -> str:

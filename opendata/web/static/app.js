@@ -40,26 +40,5 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
   });
 }
 
-// Charts: an element with data-chart holds the ECharts option as JSON; the table beside it says the same in words.
-const charts = document.querySelectorAll("[data-chart]");
-if (charts.length) {
-  const script = document.createElement("script");
-  script.src = charts[0].dataset.library;
-  script.addEventListener("load", () => {
-    for (const element of charts) {
-      const chart = window.echarts.init(element, null, { renderer: "svg" });
-      chart.setOption(JSON.parse(element.dataset.chart));
-      window.addEventListener("resize", () => chart.resize());
-    }
-  });
-  document.head.append(script);
-}
-
-// Covered cells: shown while the person holds the button or presses it; the reveal itself is asked from the server.
-document.addEventListener("change", (event) => {
-  const form = event.target.closest("form[data-autosubmit]");
-  if (form) form.requestSubmit();
-});
-
 // A one-time sign-in link: the page is spent by POST; with JavaScript that happens at once.
 document.querySelector("form[data-send-now]")?.requestSubmit();
