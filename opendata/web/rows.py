@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet
 
 from opendata.errors import InvalidInputError
@@ -94,6 +93,8 @@ def _plain(file: pyarrow.parquet.ParquetFile, limit: int, offset: int) -> pa.Tab
 def _filtered(
     path: Path, schema: pa.Schema, filters: Mapping[str, str], limit: int, offset: int
 ) -> tuple[pa.Table, int]:
+    import pyarrow.dataset  # brings pandas along: only where a filter is used
+
     dataset = pyarrow.dataset.dataset(path, format="parquet")
     condition = None
     for name, text in filters.items():
@@ -114,7 +115,9 @@ def _filtered(
     return pa.Table.from_batches(wanted, schema=dataset.schema), total
 
 
-def _equals(schema: pa.Schema, name: str, text: str) -> pyarrow.dataset.Expression:
+def _equals(schema: pa.Schema, name: str, text: str) -> Any:
+    import pyarrow.dataset
+
     position = schema.get_field_index(name)
     if position < 0:
         raise InvalidInputError(f"没有字段 {name[:60]!r}；字段有 {schema.names}（no such column）")
