@@ -93,9 +93,9 @@ def _plain(file: pyarrow.parquet.ParquetFile, limit: int, offset: int) -> pa.Tab
 def _filtered(
     path: Path, schema: pa.Schema, filters: Mapping[str, str], limit: int, offset: int
 ) -> tuple[pa.Table, int]:
-    import pyarrow.dataset  # brings pandas along: only where a filter is used
+    from pyarrow import dataset as datasets  # brings pandas along: only where a filter is used
 
-    dataset = pyarrow.dataset.dataset(path, format="parquet")
+    dataset = datasets.dataset(path, format="parquet")
     condition = None
     for name, text in filters.items():
         one = _equals(schema, name, text)
@@ -116,12 +116,12 @@ def _filtered(
 
 
 def _equals(schema: pa.Schema, name: str, text: str) -> Any:
-    import pyarrow.dataset
+    from pyarrow import dataset as datasets
 
     position = schema.get_field_index(name)
     if position < 0:
         raise InvalidInputError(f"没有字段 {name[:60]!r}；字段有 {schema.names}（no such column）")
-    field = pyarrow.dataset.field(name)
+    field = datasets.field(name)
     if text == "":
         return field.is_null()
     type_ = schema.field(position).type
