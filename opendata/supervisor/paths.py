@@ -34,10 +34,15 @@ def enter_command(needed: Iterable[Path], staging: Path) -> list[str]:
             by_ancestor.setdefault(ancestor, []).append(path)
     if not by_ancestor:
         return []
-    script = ["set -eu", f"mount -t tmpfs -o mode=0711,size=1m opendata-paths {shlex.quote(str(staging))}"]
+    script = [
+        "set -eu",
+        "before=$(umask)",
+        "umask 022",
+        f"mount -t tmpfs -o mode=0711,size=1m opendata-paths {shlex.quote(str(staging))}",
+    ]
     for number, (ancestor, paths) in enumerate(sorted(by_ancestor.items())):
         script += _open_one(ancestor, _outermost(paths), staging / str(number))
-    script.append('exec "$@"')
+    script += ['umask "$before"', 'exec "$@"']
     return ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", "\n".join(script), "enter"]
 
 

@@ -45,7 +45,9 @@ def test_other_user_reads_only_what_is_needed(closed: Path, tmp_path: Path) -> N
         enter = enter_command([closed / "checkout", closed / "home"], staging)
         program = ["sh", "-c", f"cat {closed}/checkout/deep/file; cat {closed}/private; ls {closed}"]
         plain = subprocess.run([*NOBODY, *program], capture_output=True, text=True, check=False)
-        inside = subprocess.run([*enter, *NOBODY, *program], capture_output=True, text=True, check=False)
+        inside = subprocess.run(
+            [*enter, *NOBODY, *program], capture_output=True, text=True, check=False, umask=0o077
+        )  # the caller's umask must not close the way
     finally:
         staging.rmdir()
     assert "needed" not in plain.stdout, "positive control: without the namespace the user cannot enter"
