@@ -18,24 +18,6 @@ from masking.policy.model import KEYED_TOKEN, MaskingPolicy
 from opendata.catalog.texts import text
 from opendata.publishing.errors import PublicationRefused
 
-DIRECT_TYPES: Final = frozenset(
-    {
-        "ID_CARD",
-        "PHONE",
-        "BANK_CARD",
-        "PASSPORT",
-        "TRAVEL_PERMIT",
-        "FOREIGN_PR",
-        "MILITARY_ID",
-        "SOCIAL_SECURITY",
-        "MEDICAL_INSURANCE",
-        "STUDENT_ID",
-        "EMAIL",
-        "LICENSE_PLATE",
-        "QQ",
-        "WECHAT",
-    }
-)
 TOKEN: Final = r"^[0-9a-f]{16}$"  # noqa: S105 (a form, not a secret)
 LEAST_DIGITS: Final = 10**9
 """Integers below are shorter than any identifier that has a checksum."""
@@ -60,7 +42,10 @@ def check_file(path: Path, policy: MaskingPolicy) -> None:
 
 def scan(path: Path, *, tokens: Collection[str] = ()) -> Mapping[str, Mapping[str, int]]:
     """Counts of distinct values that hold a direct identifier, by column and type. Nothing found: empty."""
+    import polars as pl
+
     from masking.detection import Detector
+    from masking.detection.sieve import DIRECT_TYPES, may_hold_direct_identifier
 
     detector = Detector()
     found: dict[str, Mapping[str, int]] = {}
@@ -71,8 +56,9 @@ def scan(path: Path, *, tokens: Collection[str] = ()) -> Mapping[str, Mapping[st
             if wrong:
                 found[name] = {"NOT_A_TOKEN": wrong}
             continue
+        texts = pl.Series(values, dtype=pl.String)
         counts: Counter[str] = Counter()
-        for findings in detector.find_many(values.to_pylist()):
+        for findings in detector.find_many(texts.filter(may_hold_direct_identifier(texts)).to_list()):
             counts.update({finding.type for finding in findings if finding.type in DIRECT_TYPES})
         if counts:
             found[name] = dict(counts)
@@ -83,6 +69,7 @@ def _distinct(path: Path, name: str) -> pa.Array:
     """Distinct values of a column as text; numbers too small to be an identifier are left out."""
     column = pq.read_table(path, columns=[name]).column(0).combine_chunks()
     if pa.types.is_integer(column.type):
+        column = pc.unique(column)
         column = pc.cast(column.filter(pc.greater_equal(pc.abs(column), LEAST_DIGITS)), pa.string())
     elif not pa.types.is_string(column.type):
         return pa.array([], pa.string())
