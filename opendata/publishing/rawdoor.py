@@ -1,7 +1,7 @@
 """The officer's preview: at most 20 rows of the own department's table, before and after, under a throwaway key.
 
-Always the table's first rows, so that asking again shows nothing new. Direct identifiers are covered unless their
-reveal is asked for by name; every look names its purpose and stands in the ledger before the answer leaves. Runs in the
+Always the table's first rows, so that asking again shows nothing new. Direct identifiers are covered, after masking too
+where the tried policy leaves them bare, unless their reveal is asked for by name; every look names its purpose and stands in the ledger before the answer leaves. Runs in the
 worker; the answer is sealed to a one-request key and never stored. Source: PRIVACY.md 11, 23.
 """
 
@@ -69,14 +69,14 @@ def preview(door: RawDoorContext, actor: Actor, request: Mapping[str, Any]) -> R
     body: dict[str, Any] = {
         "columns": _columns(policy, masked.schema.names),
         "before": _rows(first, covered),
-        "after": _rows(masked, ()),
+        "after": _rows(masked, _still_bare(policy, covered)),
         "after_columns": list(masked.schema.names),
         "covered": sorted(covered),
         "table": None,
         "risk": None,
         "limits": None,
     }
-    _measure(door, intake, policy, body)
+    _measure(door, intake, policy, body, covered)
     return RawAnswer(body=body, audit=_audit(actor, question, intake, first.num_rows))
 
 
@@ -105,6 +105,11 @@ def _covered(intake: Intake, policy: MaskingPolicy, question: Question) -> froze
     """Direct identifiers by detection or by policy: a policy cannot uncover what detection found."""
     found = {each["column"] for each in intake.findings if each["role"] == AttributeRole.DIRECT_IDENTIFIER}
     return frozenset(found | set(policy.with_role(AttributeRole.DIRECT_IDENTIFIER))) - set(question.reveal)
+
+
+def _still_bare(policy: MaskingPolicy, covered: frozenset[str]) -> frozenset[str]:
+    """Covered columns that the tried policy does not replace by pseudonyms: keeping one would uncover it unrecorded."""
+    return frozenset(name for name in covered if not policy.attributes[name].pseudonym)
 
 
 def _first_rows(reader: pa.RecordBatchReader, rows: int) -> pa.RecordBatch:
@@ -140,7 +145,9 @@ def _rows(batch: pa.RecordBatch, covered: frozenset[str] | tuple[str, ...]) -> l
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _measure(door: RawDoorContext, intake: Intake, policy: MaskingPolicy, body: dict[str, Any]) -> None:
+def _measure(
+    door: RawDoorContext, intake: Intake, policy: MaskingPolicy, body: dict[str, Any], covered: frozenset[str]
+) -> None:
     """Persons who stand alone before and after, over the whole table; for an aggregate also its first cells."""
     if not policy.about_persons:
         return
@@ -165,7 +172,8 @@ def _measure(door: RawDoorContext, intake: Intake, policy: MaskingPolicy, body: 
             return
     body["risk"] = _risk(report)
     if shown:
-        body["table"] = {"columns": list(shown[0].schema.names), "rows": _rows(shown[0], ())}
+        bare = _still_bare(policy, covered)
+        body["table"] = {"columns": list(shown[0].schema.names), "rows": _rows(shown[0], bare)}
 
 
 def _risk(report: MaskingReport) -> dict[str, Any]:

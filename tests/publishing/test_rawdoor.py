@@ -36,6 +36,32 @@ def test_a_policy_cannot_uncover_what_detection_found(asked):
     assert "phone" in asked(policy_yaml=yaml).body["covered"]
 
 
+def kept(name):
+    """The survey's policy with a direct identifier kept under another role."""
+    dropped = f"{name}: {{role: direct_identifier, technique: suppression.drop"
+    return survey_policy().replace(dropped, f"{name}: {{role: insensitive, technique: keep")
+
+
+@pytest.mark.parametrize("name", ["person", "phone"])
+def test_a_policy_that_keeps_an_identifier_shows_it_covered_until_it_is_revealed(asked, name):
+    body = asked(policy_yaml=kept(name)).body
+    place = body["after_columns"].index(name)
+    assert {row[place] for row in body["after"]} == {COVER}
+    answer = asked(policy_yaml=kept(name), reveal=[name])
+    assert COVER not in {row[place] for row in answer.body["after"]}
+    assert answer.audit.payload["reveal"] == [name]
+
+
+def test_cells_of_an_identifier_stay_covered(asked):
+    grouped = AGGREGATE.replace(
+        "person: {role: direct_identifier, technique: suppression.drop", "person: {role: insensitive, technique: keep"
+    )
+    grouped = grouped.replace("by: [age, sex]", "by: [person]").replace("threshold: 10", "threshold: 2")
+    shown = asked(policy_yaml=grouped.replace("unit: person\n", "")).body
+    cells = [] if shown["table"] is None else [row[0] for row in shown["table"]["rows"]]
+    assert set(cells) <= {COVER}
+
+
 def test_a_reveal_is_named_in_the_entry_with_its_purpose(asked):
     answer = asked(reveal=["person"])
     assert answer.body["before"][0][0] == id_number(0)
