@@ -33,7 +33,7 @@ class Service:
     port: int
     hub_port: int
     process: subprocess.Popen[bytes] | None = None
-    tokens: dict[str, str] = field(default_factory=dict)
+    clients: dict = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -86,6 +86,8 @@ class Service:
 
     def stop(self) -> None:
         """Stop all processes."""
+        while self.clients:
+            self.clients.popitem()[1].close()
         if self.process is not None:
             self.process.terminate()
             self.process.wait(60)
@@ -140,12 +142,11 @@ class Service:
         """An API client that speaks for a person, or for nobody."""
         from opendata.cli.client import Client
 
-        if username is None:
-            return Client(self.url, **options)
-        if username not in self.tokens:
-            answer = Client(self.url).post("/api/v1/sign-in", json={"link": self.link(username)})
-            self.tokens[username] = answer["token"]
-        return Client(self.url, self.tokens[username], **options)
+        if username is not None and username in self.clients:
+            return self.clients[username]
+        made = Client(self.url, **options) if username is None else Client.signed_in(self.url, self.link(username))
+        self.clients[username or f"anonymous-{len(self.clients)}"] = made
+        return made
 
 
 def free_port() -> int:

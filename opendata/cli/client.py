@@ -40,11 +40,22 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self._http.base_url})"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     @classmethod
     def signed_in(cls, url: str, link_secret: str, *, language: str = "zh") -> Self:
         """Redeem a one-time sign-in link for a token."""
-        answer = cls(url, language=language).post("/api/v1/sign-in", json={"link": link_secret})
-        return cls(url, answer["token"], language=language)
+        with cls(url, language=language) as nobody:
+            token = nobody.post("/api/v1/sign-in", json={"link": link_secret})["token"]
+        return cls(url, token, language=language)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """JSON of a GET."""

@@ -46,7 +46,7 @@ def kill_worker(service: Service) -> None:
     subprocess.run(["pkill", "-9", "-f", f"opendata.worker --home {service.home}"], check=False)
 
 
-@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.15, 0.3, 0.6, 1.0])
+@pytest.mark.parametrize("pause_s", [0.05, 0.6])
 def test_killed_worker_loses_and_doubles_nothing(service: Service, pause_s: float) -> None:
     """`kill -9` of the worker while an intake, a build and a publication run, each at another moment."""
     name = f"killed-{int(pause_s * 1000)}"
