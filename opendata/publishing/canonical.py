@@ -8,6 +8,7 @@ Columns, not rows: every step works on whole Arrow columns.
 import hashlib
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,7 +26,7 @@ def lines(batch: pa.RecordBatch) -> bytes:
         joined = pc.if_else(pc.equal(columns[0], ""), '""', columns[0])
     else:
         joined = pc.binary_join_element_wise(*columns, ",")
-    return ("\n".join(joined.to_pylist()) + "\n").encode()
+    return _bytes(pc.binary_join_element_wise(joined, "\n", ""))
 
 
 def header(names: list[str]) -> bytes:
@@ -48,12 +49,30 @@ def table_digest(reader: pa.RecordBatchReader) -> str:
     return digest.hexdigest()
 
 
+def _bytes(column: pa.Array) -> bytes:
+    """The values of a text column without nulls, one behind the other: they already lie so in memory."""
+    _, offsets, data = column.buffers()
+    places = np.frombuffer(offsets, dtype=np.int32, count=len(column) + 1, offset=4 * column.offset)
+    return memoryview(data)[places[0] : places[-1]].tobytes()
+
+
 def _cells(column: pa.Array) -> pa.Array:
     cells = pc.fill_null(text_of(column), "")
+    if not _is_text(column.type):
+        return cells  # numbers, dates and truth values hold nothing that must be quoted
+    needs_quotes = pc.match_substring_regex(cells, NEEDS_QUOTES)
+    if not pc.any(needs_quotes).as_py():
+        return cells
     quoted = pc.binary_join_element_wise(
         '"', pc.replace_substring(cells, '"', '""'), '"', ""
     )  # the last one is the separator
-    return pc.if_else(pc.match_substring_regex(cells, NEEDS_QUOTES), quoted, cells)
+    return pc.if_else(needs_quotes, quoted, cells)
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    plain = type_.value_type if pa.types.is_dictionary(type_) else type_
+    numeric = pa.types.is_integer(plain) or pa.types.is_floating(plain) or pa.types.is_decimal(plain)
+    return not (numeric or pa.types.is_temporal(plain) or pa.types.is_boolean(plain))
 
 
 def text_of(column: pa.Array) -> pa.Array:

@@ -8,6 +8,7 @@ staging folder; memory stays flat (DuckDB sorts on disk, batches stream through 
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -55,7 +56,10 @@ class Written:
 
 
 class _Writer(Protocol):
-    def write(self, batch: pa.RecordBatch) -> None: ...
+    def write(self, batch: pa.RecordBatch, lines: bytes) -> None:
+        """``lines`` is the batch in canonical text."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -84,10 +88,13 @@ def write_all(
     with ExitStack() as stack:
         writers = [_closing(stack, WRITERS[format_](path, schema)) for format_, path in paths.items()]
         digest.update(canonical.header(schema.names))
+        pool = stack.enter_context(ThreadPoolExecutor(len(writers)))
         for batch in _sorted(folder, schema, last):
-            digest.update(canonical.lines(batch))
-            for writer in writers:
-                writer.write(batch)
+            lines = canonical.lines(batch)
+            writing = [pool.submit(writer.write, batch, lines) for writer in writers]
+            digest.update(lines)
+            for each in writing:
+                each.result()
             done += batch.num_rows
             if progress is not None:
                 progress(done)
@@ -167,8 +174,9 @@ class _CsvWriter:
         self._file = path.open("wb")
         self._file.write(canonical.header(schema.names))
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        self._file.write(canonical.lines(batch))
+    def write(self, batch: pa.RecordBatch, lines: bytes) -> None:
+        del batch
+        self._file.write(lines)
 
     def close(self) -> None:
         self._file.close()
@@ -178,7 +186,8 @@ class _ParquetWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, batch: pa.RecordBatch, lines: bytes) -> None:
+        del lines
         self._writer.write_batch(batch, row_group_size=ROWS_PER_GROUP)
 
     def close(self) -> None:
@@ -190,7 +199,8 @@ class _JsonLinesWriter:
         del schema
         self._file = path.open("wb")
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, batch: pa.RecordBatch, lines: bytes) -> None:
+        del lines
         import polars as pl
 
         frame = pl.from_arrow(batch)
@@ -217,7 +227,8 @@ class _XlsxWriter:
         self._sheet.write_row(0, 0, schema.names)
         self._row = 1
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, batch: pa.RecordBatch, lines: bytes) -> None:
+        del lines
         columns = [_excel_cells(column) for column in batch.columns]
         for row in zip(*columns, strict=True):
             self._sheet.write_row(self._row, 0, row)
