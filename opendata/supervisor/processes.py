@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 LONGEST_PAUSE_S = 30.0
-STEADY_S = 60.0  # a child that ran this long starts again without a pause
+STEADY_S = 5.0  # a child that ran this long starts again without a pause
 LOG_BYTES = 4 << 20
 
 
