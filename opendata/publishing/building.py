@@ -114,10 +114,9 @@ def mask(context: JobContext, edition_id: str) -> None:
 
 
 def scan(context: JobContext, edition_id: str) -> None:
-    """Refuse records that still hold a valid direct identifier."""
+    """Refuse records, and labels of cells, that still hold a valid direct identifier."""
     work = _read(context, edition_id)
-    if work.policy.aggregate is None:
-        scanning.check_file(context.editions.staged(edition_id) / f"{work.dataset.name}.parquet", work.policy)
+    scanning.check_file(context.editions.staged(edition_id) / f"{work.dataset.name}.parquet", work.policy)
 
 
 def compose(context: JobContext, edition_id: str) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def check_may(actor: Actor, act: Act, dataset: Dataset) -> None:
 
 
 def check_another_person(actor: Actor, edition: Edition, authors: Iterable[str]) -> None:
-    """Raise PublishingDenied when the actor wrote the policy, built the edition or sent it: nobody reviews own work."""
+    """Raise PublishingDenied when the actor wrote the policy, brought the table in, built the edition or sent it."""
     if actor.id in {edition.created_by, edition.submitted_by, *authors}:
         raise PublishingDenied(
             text(

@@ -1,8 +1,9 @@
 """The officer's preview: at most 20 rows of the own department's table, before and after, under a throwaway key.
 
-Always the table's first rows, so that asking again shows nothing new. Direct identifiers are covered, after masking too
-where the tried policy leaves them bare, unless their reveal is asked for by name; every look names its purpose and stands in the ledger before the answer leaves. Runs in the
-worker; the answer is sealed to a one-request key and never stored. Source: PRIVACY.md 11, 23.
+Always the table's first rows, so that asking again shows nothing new. Direct identifiers are covered unless their
+reveal is asked for by name, after masking too where the tried policy leaves them bare; every look names its purpose and
+stands in the ledger before the answer leaves. Runs in the worker; the answer is sealed to a one-request key and never
+stored. Source: PRIVACY.md 11, 23.
 """
 
 from collections.abc import Mapping, Sequence

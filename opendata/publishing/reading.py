@@ -16,6 +16,7 @@ import pyarrow as pa
 from masking.table import BadRow, CsvDialect, cast_reader, file_format, infer_types, open_csv_strings, open_table, sniff
 from masking.table.guard import BLOCK_BYTES, Gunzip
 from opendata.catalog.texts import text
+from opendata.publishing.embedded import looks_like_a_value
 from opendata.publishing.errors import InvalidSubmission
 
 DELIMITED: Final = ("csv", "csv.gz", "tsv")
@@ -63,10 +64,24 @@ def open_upload(filename: str, open_bytes: Open) -> Iterator[Upload]:
     """
     format_ = file_format(filename)
     if format_ in DELIMITED:
-        yield _delimited(format_, open_bytes)
+        yield _with_names(_delimited(format_, open_bytes))
         return
     with _in_memory(open_bytes) as path:
-        yield Upload(open_table(path, format=format_), format_, None, None, BadRows())
+        yield _with_names(Upload(open_table(path, format=format_), format_, None, None, BadRows()))
+
+
+def _with_names(upload: Upload) -> Upload:
+    """The upload, if its columns have names: a file without a header would put a record into the catalogue."""
+    values = [place for place, name in enumerate(upload.reader.schema.names, start=1) if looks_like_a_value(name)]
+    if values:
+        raise InvalidSubmission(
+            text(
+                f"第 {values[0]} 列的列名像是数据而不是名称：文件可能没有表头。请加上列名后重新上传。",
+                f"The name of column {values[0]} looks like a value: the file may have no header. Add one and upload "
+                "it again.",
+            )
+        )
+    return upload
 
 
 def _delimited(format_: str, open_bytes: Open) -> Upload:

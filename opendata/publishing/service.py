@@ -341,8 +341,17 @@ def _check_can_review(session: Session, edition: Edition, actor: Actor, act: Act
             )
         )
     check_may(actor, act, session.get_one(Dataset, edition.dataset_id))
+    check_another_person(actor, edition, _authors(session, edition))
+
+
+def _authors(session: Session, edition: Edition) -> set[str]:
+    """Whose work the edition is: whoever wrote this policy text (also if somebody else saved it again) or the intake."""
     version = session.get_one(PolicyVersion, edition.policy_version_id)
-    check_another_person(actor, edition, [version.author_id])
+    same_text = select(PolicyVersion.author_id).where(
+        PolicyVersion.dataset_id == edition.dataset_id, PolicyVersion.digest == version.digest
+    )
+    intake = session.get_one(Intake, edition.intake_id)
+    return {*session.scalars(same_text), intake.created_by, *filter(None, [intake.bad_rows_acknowledged_by])}
 
 
 def _check_would_be_allowed(session: Session, edition: Edition, grades: Grades) -> None:

@@ -11,7 +11,7 @@ from masking.policy import load
 from masking.table import open_table
 from opendata.publishing import canonical, files, scan
 from opendata.publishing.errors import PublicationRefused
-from tests.publishing.chain import id_number
+from tests.publishing.chain import AGGREGATE, id_number
 
 TABLE = pa.table(
     {
@@ -73,6 +73,17 @@ def test_an_empty_table_has_a_header_only(tmp_path):
     (["电话 13800000001。"], "PHONE"),
     ([13800000001, 5], "PHONE"),
     (["someone@example.com"], "EMAIL"),
+    ([13800000001.0, None], "PHONE"),                              # a number that passed through a spreadsheet
+    (pa.array([13800000001, 2], pa.int64()).cast(pa.uint64()), "PHONE"),
+    (pa.array(["张三", id_number(1)], pa.large_string()), "ID_CARD"),
+    (pa.array([id_number(1)]).dictionary_encode(), "ID_CARD"),
+    ([id_number(1).encode()], "ID_CARD"),
+    ([[id_number(1)]], "ID_CARD"),
+    (["no" + id_number(1) + "ok"], "ID_CARD"),                      # letters beside it
+    ([id_number(1)[:9] + "/" + id_number(1)[9:]], "ID_CARD"),       # split
+    ([id_number(1)[:9] + "\u200b" + id_number(1)[9:]], "ID_CARD"),  # split by something nobody sees
+    ([id_number(1)[:9] + "\n" + id_number(1)[9:]], "ID_CARD"),
+    (["tel13800000001x"], "PHONE"),
 ])  # fmt: skip
 def test_valid_identifiers_are_found(tmp_path, column, type_):
     path = tmp_path / "t.parquet"
@@ -84,6 +95,23 @@ def test_surrogates_and_measures_pass(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"c": ["a1" * 8, "张村"], "n": [12, 99], "x": [0.5, 1380000000.0]}), path)
     assert scan.scan(path) == {}
+
+
+def test_digests_codes_and_moments_pass(tmp_path):
+    path = tmp_path / "t.parquet"
+    texts = ["a3b13800001234f0a9c2", "2013-01-02 13:45:11.123456", "110101001001", "0.13800001234x"]
+    pq.write_table(pa.table({"c": texts, "day": [dt.date(2013, 1, 2)] * 4, "x": [0.13800001234] * 4}), path)
+    assert scan.scan(path) == {}
+
+
+def test_labels_of_cells_are_scanned_and_measures_are_not(tmp_path):
+    policy = load(AGGREGATE.replace("by: [age, sex]", "by: [sex]"))
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"sex": ["男"], "persons": [13800000000]}), path)
+    scan.check_file(path, policy)
+    pq.write_table(pa.table({"sex": [id_number(1)], "persons": [20]}), path)
+    with pytest.raises(PublicationRefused, match="列 sex"):
+        scan.check_file(path, policy)
 
 
 def test_the_refusal_names_columns_and_counts_only(tmp_path):

@@ -1,16 +1,19 @@
 """Four eyes, checklists, levels, bad rows: what stops an edition before it is let out."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from masking.taxonomy import DataLevel, OpeningClass
 from opendata.catalog.models import Dataset, Edition
+from opendata.db import Base
 from opendata.identity import Actor, Role, User
 from opendata.ledger.models import LedgerEntry
 from opendata.publishing import rules
 from opendata.publishing import service as publishing
 from opendata.publishing.errors import InvalidSubmission, PublicationRefused, PublishingDenied, WrongState
 from opendata.publishing.models import Intake
-from tests.publishing.chain import AGGREGATE, ANSWERS, OPINION, PLACES, places_csv, survey_csv
+from tests.publishing.chain import AGGREGATE, ANSWERS, OPINION, PLACES, id_number, places_csv, survey_csv
 
 
 @pytest.fixture
@@ -40,6 +43,19 @@ def test_a_reviewer_whose_role_was_taken_away_is_refused(chain, submitted):
         session.get_one(User, chain.people["reviewer"].id).roles = ["auditor"]
     with pytest.raises(PublishingDenied):
         chain.approve(submitted)
+
+
+@pytest.mark.parametrize("own", ["policy", "intake"])
+def test_own_work_stays_own_when_a_colleague_sends_it(chain, own):
+    """officer2 may review too: wrote the policy that a colleague saved again, or brought the table in."""
+    dataset = chain.dataset("places")
+    if own == "policy":
+        chain.policy(dataset, PLACES, officer="officer2")
+    intake = chain.upload(dataset, "places.csv", places_csv(), officer="officer2" if own == "intake" else "officer")
+    edition = chain.build(intake, chain.policy(dataset, PLACES), OpeningClass.UNCONDITIONAL)
+    chain.submit(edition)
+    with pytest.raises(PublishingDenied):
+        chain.approve(edition, reviewer="officer2")
 
 
 def test_an_opinion_is_needed_and_a_second_approval_is_not_possible(chain, submitted):
@@ -91,6 +107,23 @@ def test_bad_rows_are_listed_and_need_acknowledgement(chain):
     with chain.database.begin() as session:
         publishing.acknowledge_bad_rows(session, session.get_one(Intake, intake_id), actor=chain.people["officer"])
     assert chain.edition(chain.build(intake_id, policy, OpeningClass.UNCONDITIONAL)).state == "draft"
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.parquet"])
+def test_a_table_without_a_header_is_refused_and_no_value_is_kept(chain, name):
+    dataset = chain.dataset("survey")
+    content = survey_csv(50).split(b"\n", 1)[1]
+    if name.endswith("parquet"):
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({id_number(0): [1], "age": [2]}), sink)
+        content = sink.getvalue().to_pybytes()
+    with pytest.raises(InvalidSubmission, match="表头") as refused:
+        chain.upload(dataset, name, content)
+    with chain.database.session() as session:
+        intake = session.query(Intake).one()
+        assert intake.state == "failed"
+        kept = [str(row) for table in Base.metadata.sorted_tables for row in session.execute(table.select())]
+    assert id_number(0) not in str(refused.value) + intake.error + "".join(kept)
 
 
 def test_level_4_comes_out_as_an_aggregate_only(chain):
