@@ -104,7 +104,9 @@ def _find_visitor(request: Request) -> Visitor:
     if token:
         try:
             with database.session() as session:
-                return Visitor(identity.actor_of_token(session, token, now=utc_now()), "", "token")
+                return Visitor(
+                    identity.actor_of_token(session, token, now=utc_now(), path=request.url.path), "", "token"
+                )
         except AuthenticationError:
             raise Problem.bad_token() from None
     if security.is_machine(request):

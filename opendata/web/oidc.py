@@ -38,7 +38,7 @@ from sqlalchemy.orm import Session
 
 from opendata.db import utc_now
 from opendata.errors import AuthenticationError, ConfigurationError, NotFoundError
-from opendata.identity import Actor, OAuthCode, User
+from opendata.identity import Actor, OAuthCode, Role, User
 from opendata.identity import service as identity
 from opendata.settings import Settings
 from opendata.web.deps import CurrentActor, SettingsDep, WriteDep
@@ -125,13 +125,18 @@ class SessionTokenBody(BaseModel):
 def session_token(
     request: Request, body: SessionTokenBody, session: WriteDep, settings: SettingsDep, response: Response
 ) -> dict[str, Any]:
-    """A short-lived token of a person, for the hub's gate only (client secret by HTTP Basic)."""
+    """A short-lived token of a researcher, for the hub's gate only (client secret by HTTP Basic).
+
+    It opens the workspaces' paths and nothing else.
+    """
     _check_client(request, settings)
     try:
         actor = identity.actor_of(identity.user_by_username(session, body.username))
     except (NotFoundError, AuthenticationError):
         raise Problem.not_found() from None
-    name = f"workspace:{body.workspace}" if body.workspace else "hub"
+    if Role.RESEARCHER not in actor.roles:
+        raise Problem.not_found()
+    name = f"{identity.WORKSPACE_TOKEN}{body.workspace}" if body.workspace else identity.HUB_TOKEN
     lifetime = timedelta(seconds=SESSION_TOKEN_S)
     secret = identity.issue_token(session, actor.id, name=name, now=utc_now(), lifetime=lifetime)
     response.headers["Cache-Control"] = "no-store"
@@ -284,7 +289,7 @@ class _Server(AuthorizationServer):
 
     def _make_token(self, *, user: Actor, scope: str, **_: Any) -> dict[str, Any]:
         lifetime = timedelta(seconds=ACCESS_TOKEN_S)
-        secret = identity.issue_token(self.session, user.id, name="oidc", now=utc_now(), lifetime=lifetime)
+        secret = identity.issue_token(self.session, user.id, name=identity.OIDC_TOKEN, now=utc_now(), lifetime=lifetime)
         return {"token_type": "Bearer", "access_token": secret, "expires_in": ACCESS_TOKEN_S, "scope": scope}
 
 

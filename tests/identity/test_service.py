@@ -117,6 +117,46 @@ def test_tokens_prove_expire_and_are_revoked(database, user):
         service.actor_of_token(session, secret, now=NOW)
 
 
+@pytest.mark.parametrize(("name", "path", "opens"), [
+    ("curl", None, True),
+    ("curl", "/api/v1/editions/1/approve", True),
+    ("oidc", "/oidc/userinfo", True),
+    ("oidc", "/api/v1/me", False),
+    ("oidc", None, False),                                    # the raw door gives no path
+    ("hub", "/api/v1/workspaces", True),
+    ("hub", "/api/v1/workspacesx", False),
+    ("hub", "/api/v1/airlock", False),
+    ("workspace:w", "/api/v1/workspaces/w/jobs", True),
+    ("workspace:w", "/api/v1/workspaces/wx/jobs", False),
+    ("workspace:w", "/api/v1/workspaces/other/jobs", False),
+    ("workspace:w", "/oidc/userinfo", False),
+    ("workspace:w", None, False),
+])  # fmt: skip
+def test_a_token_made_for_the_sandbox_opens_nothing_else(database, user, name, path, opens):
+    with database.begin() as session:
+        secret = service.issue_token(session, user.id, name=name, now=NOW)
+    with database.session() as session:
+        if opens:
+            assert service.actor_of_token(session, secret, now=NOW, path=path).id == user.id
+        else:
+            with pytest.raises(AuthenticationError):
+                service.actor_of_token(session, secret, now=NOW, path=path)
+
+
+def test_expired_secrets_are_pruned_after_a_day(database, user):
+    with database.begin() as session:
+        old = service.issue_token(session, user.id, name="old", now=NOW - timedelta(days=3))
+        fresh = service.issue_token(session, user.id, name="fresh", now=NOW)
+        service.open_session(session, service.actor_of(user), now=NOW - timedelta(days=3))
+        service.issue_sign_in_link(session, user, now=NOW - timedelta(days=3))
+    with database.begin() as session:
+        assert service.prune_tokens(session, now=NOW) == 3
+    with database.session() as session:
+        assert service.actor_of_token(session, fresh, now=NOW).id == user.id
+        with pytest.raises(AuthenticationError):
+            service.actor_of_token(session, old, now=NOW - timedelta(days=3))
+
+
 CODE = {"client_id": "hub", "redirect_uri": "http://hub/callback"}
 
 

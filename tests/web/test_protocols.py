@@ -133,7 +133,25 @@ def test_session_tokens_are_for_the_hub_only(portal):
     assert client.post("/api/v1/internal/session-token", json=body).status_code == 401
     assert client.post("/api/v1/internal/session-token", json=body, auth=("sandbox-hub", "x")).status_code == 401
     token = client.post("/api/v1/internal/session-token", json=body, auth=("sandbox-hub", secret)).json()["token"]
-    assert client.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}).json()["username"] == "researcher"
+    headers = {"Authorization": f"Bearer {token}"}
+    assert client.get("/api/v1/me", headers=headers).status_code == 401
+    assert client.get("/api/v1/requests", headers=headers).status_code == 401
+    for name, status in (("officer", 404), ("reviewer", 404), ("nobody", 404), ("researcher", 200)):
+        asked = client.post("/api/v1/internal/session-token", json={"username": name}, auth=("sandbox-hub", secret))
+        assert asked.status_code == status
+    hub = {"Authorization": f"Bearer {asked.json()['token']}"}
+    assert client.get("/oidc/userinfo", headers=hub).json()["preferred_username"] == "researcher"
+    assert client.get("/api/v1/datasets", headers=hub).status_code == 401
+
+
+def test_the_sign_in_token_of_the_hub_opens_only_the_persons_claims(portal):
+    client = portal.client("officer")
+    code = parse_qs(urlsplit(authorize(client, portal).headers["location"]).query)["code"][0]
+    headers = {"Authorization": f"Bearer {exchange(portal, code).json()['access_token']}"}
+    machine = portal.client()
+    assert machine.get("/oidc/userinfo", headers=headers).json()["preferred_username"] == "officer"
+    for path in ("/api/v1/me", "/console/datasets", "/api/v1/datasets/flights/rows"):
+        assert machine.get(path, headers=headers).status_code == 401
 
 
 def test_health_and_documents(portal):
