@@ -23,7 +23,7 @@ from opendata.catalog.texts import text
 from opendata.catalog.visibility import visible
 from opendata.catalog.workdays import WorkCalendar
 from opendata.db import utc_now
-from opendata.identity import Actor
+from opendata.identity import Actor, User
 from opendata.jobs import enqueue
 from opendata.ledger.events import AuditEvent, EventType
 from opendata.ledger.service import append
@@ -198,12 +198,13 @@ def app_keys_of(session: Session, grant: Grant) -> list[AppKey]:
 
 
 def grant_of_key(session: Session, key: str, *, now: datetime) -> Grant | None:
-    """The living grant of a living key, or None: unknown, revoked and expired look the same."""
+    """The living grant of a living key, or None: unknown, revoked, expired and a closed account look the same."""
     found = session.get(AppKey, _hash(key))
     if found is None or found.revoked_at is not None:
         return None
     grant = session.get_one(Grant, found.grant_id)
-    return grant if rules.is_living(grant, now) else None
+    holder = session.get(User, grant.user_id)
+    return grant if rules.is_living(grant, now) and holder is not None and holder.active else None
 
 
 def revoke_grant(session: Session, grant: Grant, *, actor: Actor, reason: str, now: datetime | None = None) -> Grant:

@@ -12,6 +12,8 @@ from opendata.access.models import Grant
 from opendata.access.service import decide, grant_of_key, issue_app_key, request_access, revoke_grant
 from opendata.catalog.models import Dataset
 from opendata.db import utc_now
+from opendata.identity import User
+from opendata.identity.service import deactivate_user
 from tests.publishing.chain import FLIGHTS, flights_csv
 
 
@@ -181,3 +183,15 @@ def test_next_step_follows_the_application(chain, flights):
     assert step("firm") == "preparing"
     chain.run_queued()
     assert step("firm") == "grant"
+
+
+def test_a_closed_account_closes_its_keys(chain, flights):
+    dataset_id, _ = flights
+    grant = granted(chain, dataset_id, "firm")
+    with chain.database.begin() as session:
+        key = issue_app_key(session, grant, actor=chain.people["firm"])
+    assert opened(chain, dataset_id, key=key).grant.id == grant.id
+    with chain.database.begin() as session:
+        deactivate_user(session, session.get_one(User, chain.people["firm"].id), actor_id=None, now=utc_now())
+    with pytest.raises(AccessDenied):
+        opened(chain, dataset_id, key=key)
