@@ -120,6 +120,7 @@ def intake_page(request: Request, intake_id: str, session: SessionDep, actor: Of
         profile={column["name"]: column for column in intake.profile},
         levels=[(level.value, level.title(language(request))) for level in DataLevel],
         policy=publishing.latest_policy(session, dataset),
+        invented=work.invented_columns(publishing.latest_policy(session, dataset)),
     )
 
 
@@ -381,10 +382,23 @@ def _start_build(request: Request, name: str, actor: Actor, values: dict[str, st
     except (ValueError, OpenDataError, MaskingError) as error:
         problem = problems.describe(error)
         message = say(request, problem.detail or problem.title)
+        field = _field_at_fault(problem, checklist, values)
         with request.app.state.database.session() as session:
             dataset = work.own_dataset(session, name, actor)
-            return _build(request, session, dataset, values, {"opening_class": message}, status_code=422)
+            return _build(request, session, dataset, values, {field: message}, status_code=422)
     return RedirectResponse(f"/console/jobs/{target}", 303)
+
+
+def _field_at_fault(problem: problems.Problem, checklist: dict[str, dict[str, str]], values: dict[str, str]) -> str:
+    """The field of the form that the refusal is about, so that the summary leads there."""
+    words = str((problem.detail or problem.title).get("zh", ""))
+    for item in ITEMS:
+        if item.question["zh"].rstrip("？?") in words:
+            return f"check-{item.id}"
+    if "依据" in words and not values.get("legal_basis", "").strip():
+        return "legal_basis"
+    unanswered = next((name for name, given in checklist.items() if not given["answer"]), None)
+    return f"check-{unanswered}" if unanswered else "opening_class"
 
 
 def _target(session: Session, job: Job) -> str | None:

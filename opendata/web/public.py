@@ -85,6 +85,7 @@ def dataset_page(
         dataset=dataset,
         publisher=views.organizations(session, [dataset]).get(dataset.organization_id),
         items=catalog.items_of(session, dataset),
+        titles=views.item_titles(session, dataset),
         edition=edition,
         opened=opened,
         public=edition is not None and views.is_unconditional(edition),
@@ -105,10 +106,22 @@ def rows_page(
 ) -> Response:
     """Published rows, 50 a page; of conditional data each page is a recorded passage."""
     passage = doors.enter(request, name, actor=actor, door="preview", rows=50)
+    with request.app.state.database.session() as session:
+        titles = views.item_titles(session, passage.dataset)
     rows = read_rows(doors.path_of(request, passage, "parquet"), limit=50, offset=(page - 1) * 50)
     headers = {"Cache-Control": "private, no-store"} if passage.opened.conditional else {}
     pages = max(1, -(-rows.total // 50))
-    return render(request, "rows.html", headers=headers, dataset=passage.dataset, rows=rows, page=page, pages=pages)
+    return render(
+        request,
+        "rows.html",
+        headers=headers,
+        dataset=passage.dataset,
+        edition=passage.opened.edition,
+        titles=titles,
+        rows=rows,
+        page=page,
+        pages=pages,
+    )
 
 
 @router.get("/about", include_in_schema=False)

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
+from masking.errors import MaskingError
 from opendata.catalog import service as catalog
 from opendata.catalog.models import Dataset, Edition
 from opendata.db import Database, new_id
@@ -20,7 +21,7 @@ from opendata.publishing.models import Intake, PolicyVersion
 from opendata.publishing.permissions import check_is_officer
 from opendata.storage import rawdoor
 from opendata.storage.vault import SealedWriter
-from opendata.web import uploads, views, words
+from opendata.web import policy_form, uploads, views, words
 from opendata.web.deps import get_visitor
 from opendata.web.problems import Problem
 from opendata.web.security import CSRF_HEADER, SESSION_COOKIE, Visitor
@@ -232,6 +233,17 @@ def edition_json(edition: Edition, dataset: Dataset, lang: str) -> dict[str, Any
 def policy_of(session: Session, edition: Edition) -> PolicyVersion | None:
     """The masking-policy version an edition was built with."""
     return session.get(PolicyVersion, edition.policy_version_id)
+
+
+def invented_columns(version: PolicyVersion | None) -> frozenset[str]:
+    """The columns a masking policy marks as invented test data; none where there is no readable policy."""
+    if version is None:
+        return frozenset()
+    try:
+        policy = policy_form.read(version.yaml)
+    except MaskingError:
+        return frozenset()
+    return frozenset(name for name, rule in policy.attributes.items() if rule.invented)
 
 
 def _reviews(session: Session, edition: Edition, actor: Actor) -> bool:

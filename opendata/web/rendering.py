@@ -229,17 +229,21 @@ def _pick(value: Mapping[str, Any] | str | None, lang: str) -> str:
 
 
 @pass_context
-def _time(context: Context, value: datetime | None) -> str:
-    if value is None:
+def _time(context: Context, value: datetime | str | None) -> str:
+    if not value:
         return "—"
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
     moment = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(CHINA)
     return moment.strftime("%Y-%m-%d %H:%M") if context["lang"] == "zh" else moment.strftime("%d %b %Y %H:%M")
 
 
 @pass_context
-def _day(context: Context, value: datetime | date | None) -> str:
-    if value is None:
+def _day(context: Context, value: datetime | date | str | None) -> str:
+    if not value:
         return "—"
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
         value = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(CHINA).date()
     return value.strftime("%Y-%m-%d") if context["lang"] == "zh" else value.strftime("%d %b %Y")

@@ -132,3 +132,11 @@ def dataset_json(
 def organization_text(organization: Organization) -> dict[str, str]:
     """The organisation's name in both languages."""
     return {"zh": organization.name_zh, "en": organization.name_en or organization.name_zh}
+
+
+def item_titles(session: Session, dataset: Dataset) -> dict[str, dict[str, Any]]:
+    """What stands above each column of a table: its title with the unit, and whether it is invented test data."""
+    return {
+        item.name: {"zh": item.title_zh, "en": item.title_en, "invented": item.invented}
+        for item in catalog.items_of(session, dataset)
+    }

