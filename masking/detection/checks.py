@@ -206,9 +206,13 @@ def real_date(value: str) -> bool:
 def clean(column: pl.Series) -> pl.Series:
     """Text trimmed, full-width forms made ASCII, letters upper case, spaces and hyphens inside gone."""
     text = column.cast(pl.String)
+    if column.dtype.is_integer():  # digits; a sign is taken for a hyphen
+        return text.str.strip_chars_start("-")
     if text.str.contains(r"[\uFF01-\uFF5E\u3000]").any():
         text = text.str.replace_many(_FULL_WIDTH_FROM, _FULL_WIDTH_TO)
-    return text.str.replace_all(r"[\s\-]", "").str.to_uppercase()
+    if text.str.contains(r"[\s\-]").any():
+        text = text.str.replace_all(r"[\s\-]", "")
+    return text.str.to_uppercase() if text.str.contains(r"\p{Changes_When_Uppercased}").any() else text
 
 
 def resident_ids(column: pl.Series) -> pl.Series:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -39,6 +40,22 @@ MIXED: Final = 0.01
 MOST_DISTINCT: Final = 1_000_000
 MINOR: Final = 14
 
+_LENGTHS: Final[dict[str, tuple[int, int]]] = {
+    "ID_CARD": (18, 18),
+    "USCC": (18, 18),
+    "BANK_CARD": (15, 19),
+    "VIN": (17, 17),
+    "PHONE": (11, 14),
+    "EMAIL": (6, 1 << 20),
+    "LICENSE_PLATE": (8, 16),
+    "LANDLINE": (10, 12),
+    "MAC": (12, 17),
+    "IP": (7, 15),
+    "REGION": (2, 12),
+}
+"""Bytes that a cleaned value must have to pass, at least and at most: a check looks at no other."""
+_TEXT_ONLY: Final = frozenset({"EMAIL", "LICENSE_PLATE", "MAC", "IP"})
+"""A whole number cannot pass these."""
 _CHECKS: Final[tuple[tuple[str, str, str, Callable[[pl.Series], pl.Series]], ...]] = (
     ("ID_CARD", "GB 11643 校验", "the GB 11643 check", checks.resident_ids),
     ("USCC", "GB 32100 校验", "the GB 32100 check", checks.usccs),
@@ -76,6 +93,12 @@ _REGION_CODE: Final = rf"^(?:{'|'.join(sorted(checks.PROVINCES))})(?:[0-9]{{2}}|
 _DATE: Final = r"^(?:1[89]|20)[0-9]{2}[-/.年]?(?:0?[1-9]|1[0-2])[-/.月]?(?:[0-2]?[0-9]|3[01])日?(?:[ T][0-9:.]+Z?)?$"
 _WORTH_READING: Final = r"[0-9０-９][0-9０-９xX \-－]{4,}|[@＠]|姓名|家属|患者|病人|联系人|户主|申请人|本人|QQ|qq|微信|[〇零一二三四五六七八九幺]{11}|出生|生于|[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-Z]"
 _DETECTOR: Final = Detector()
+_CHECKED: Final[dict[str, Callable[[pl.Series], pl.Series]]] = {
+    **{type_: check for type_, _, _, check in _CHECKS},
+    "REGION": lambda column: column.str.contains(_REGION_CODE),
+}
+_LONGEST: Final = 64
+"""Longer values are counted as of this length."""
 
 
 def detect_columns(table: Any) -> list[ColumnFinding]:
@@ -124,6 +147,8 @@ class _Tally:
     high: float | None = None
     counts: pl.DataFrame | None = None
     capped: bool = False
+    _fresh: list[pl.DataFrame] = field(default_factory=list)
+    _fresh_rows: int = 0
 
     def add(self, column: pa.Array) -> None:
         if pa.types.is_dictionary(column.type):
@@ -138,20 +163,23 @@ class _Tally:
         self.checked += len(series)
         if not len(series):
             return
-        self._count(series)
+        values = _distinct(series)
+        self._count(values)
         if series.dtype.is_numeric():
-            self._range(series)
+            self._range(values["value"])
         if series.dtype.is_integer() or series.dtype == pl.String:
-            self._check(series)
+            self._check(values)
         if series.dtype == pl.String:
-            self._read(series)
+            self._read(values)
 
     @property
     def distinct(self) -> int:
+        self._merge()
         return self.counts.height if self.counts is not None else 0
 
     @property
     def top_share(self) -> float:
+        self._merge()
         if self.counts is None or not self.checked:
             return 0.0
         most = self.counts["n"].max()
@@ -161,17 +189,27 @@ class _Tally:
     def share(self, type_: str) -> float:
         return self.passed.get(type_, 0) / self.checked if self.checked else 0.0
 
-    def _count(self, series: pl.Series) -> None:
+    def _count(self, values: pl.DataFrame) -> None:
+        """Count ``value`` and ``n``, its times, by hash over all batches."""
+        series = values["value"]
         if series.dtype.is_nested():
             series = pl.Series(series.name, [str(value) for value in series.to_list()])
-        fresh = series.hash(0, 1, 2, 3).alias("h").to_frame().group_by("h").agg(pl.len().cast(pl.Int64).alias("n"))
+        fresh = pl.DataFrame([series.hash(0, 1, 2, 3).alias("h"), values["n"]])
         if self.counts is None:
-            self.counts = fresh
+            self.counts = fresh.group_by("h").agg(pl.col("n").sum())
             return
         if self.capped:  # values not met before no longer change what is asked: many, and none of them frequent
             fresh = fresh.join(self.counts.select("h"), on="h", how="semi")
-        self.counts = pl.concat([self.counts, fresh]).group_by("h").agg(pl.col("n").sum())
-        self.capped = self.counts.height > MOST_DISTINCT
+        self._fresh.append(fresh)
+        self._fresh_rows += fresh.height
+        if self._fresh_rows > self.counts.height:
+            self._merge()
+
+    def _merge(self) -> None:
+        if self.counts is not None and self._fresh:
+            self.counts = pl.concat([self.counts, *self._fresh]).group_by("h").agg(pl.col("n").sum())
+            self.capped = self.counts.height > MOST_DISTINCT
+            self._fresh, self._fresh_rows = [], 0
 
     def _range(self, series: pl.Series) -> None:
         finite = series.cast(pl.Float64)
@@ -181,28 +219,38 @@ class _Tally:
             self.low = low if self.low is None else min(self.low, low)
             self.high = high if self.high is None else max(self.high, high)
 
-    def _check(self, series: pl.Series) -> None:
-        cleaned = checks.clean(series)
-        for type_, _, _, check in _CHECKS:
-            self._pass(type_, check(cleaned))
-        self._pass("REGION", cleaned.str.contains(_REGION_CODE))
-        if series.dtype == pl.String:
+    def _check(self, values: pl.DataFrame) -> None:
+        """Run every check over the distinct values of a batch; each counts as often as it stands there."""
+        series = values["value"]
+        text = series.dtype == pl.String
+        cleaned = pl.DataFrame([checks.clean(series).alias("value"), values["n"]])
+        lengths = cleaned["value"].str.len_bytes()
+        present = np.flatnonzero(np.bincount(lengths.to_numpy().clip(max=_LONGEST)))
+        for type_, check in _CHECKED.items():
+            least, most = _LENGTHS[type_]
+            fits = (present >= least) & (present <= most)
+            if not fits.any() or (type_ in _TEXT_ONLY and not text):
+                continue
+            part = cleaned if fits.all() else cleaned.filter(lengths.is_between(least, most))
+            self._pass(type_, check(part["value"]), part["n"])
+        if text:
             trimmed = series.str.strip_chars()
-            self._pass("PERSON", trimmed.str.contains(_PERSON))
-            self._pass("REGION_NAME", trimmed.str.contains(_REGION_NAME))
-            self._pass("DATE", trimmed.str.contains(_DATE))
+            self._pass("PERSON", trimmed.str.contains(_PERSON), values["n"])
+            self._pass("REGION_NAME", trimmed.str.contains(_REGION_NAME), values["n"])
+            self._pass("DATE", trimmed.str.contains(_DATE), values["n"])
 
-    def _pass(self, type_: str, result: pl.Series) -> None:
-        self.passed[type_] = self.passed.get(type_, 0) + int(result.sum())
+    def _pass(self, type_: str, result: pl.Series, times: pl.Series) -> None:
+        self.passed[type_] = self.passed.get(type_, 0) + int(times.filter(result).sum())
 
-    def _read(self, series: pl.Series) -> None:
+    def _read(self, values: pl.DataFrame) -> None:
         """Count texts in which the detector finds something; only texts that could hold something are read."""
-        self.characters += int(series.str.len_chars().sum())
-        cleaned_short = series.str.len_chars() <= 5
-        worth = series.filter(series.str.contains(_WORTH_READING) & ~cleaned_short)
-        if not len(worth) or self._one_value_per_cell():
+        lengths = values["value"].str.len_chars()
+        self.characters += int((lengths * values["n"]).sum())
+        if self._one_value_per_cell():
             return
-        for text, times in worth.value_counts(name="n").iter_rows():
+        longer = values.filter(lengths > 5)
+        worth = longer.filter(longer["value"].str.contains(_WORTH_READING))
+        for text, times in worth.iter_rows():
             types = {finding.type for finding in _DETECTOR.find(text)}
             self.with_findings += times if types else 0
             for type_ in types:
@@ -212,6 +260,14 @@ class _Tally:
         """True if the cells are single values of a known kind: nothing more can be read in them."""
         kinds = [type_ for type_, _, _, _ in _CHECKS] + ["REGION", "REGION_NAME", "DATE", "PERSON"]
         return max((self.share(kind) for kind in kinds), default=0.0) >= SURE
+
+
+def _distinct(series: pl.Series) -> pl.DataFrame:
+    """The distinct values and how often each stands there, as ``value`` and ``n``."""
+    frame = series.to_frame()
+    if series.dtype.is_nested():
+        return frame.with_columns(pl.lit(1, pl.Int64).alias("n"))
+    return frame.group_by("value").agg(pl.len().cast(pl.Int64).alias("n"))
 
 
 def _finding(tally: _Tally) -> ColumnFinding:
