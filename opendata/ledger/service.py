@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -27,6 +28,7 @@ from opendata.ledger.models import LedgerCheckpoint, LedgerEntry, LedgerHead, Le
 HEAD = 1
 SALT_BYTES = 32
 _CHUNK = 1000
+SIGNED_WITHIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,25 @@ def sign_checkpoint(session: Session, key: SigningKey) -> LedgerCheckpoint | Non
     session.add(checkpoint)
     session.flush()
     return checkpoint
+
+
+def check_head(session: Session, *, now: datetime) -> None:
+    """Raise LedgerError unless the tree still grows out of its newest checkpoint and growth is being signed.
+
+    What the signer would refuse, asked by whoever wants to know: readiness, ``doctor``.
+    """
+    previous, present = latest_checkpoint(session), size(session)
+    signed = previous.size if previous is not None else 0
+    if signed > present:
+        raise LedgerError("存证账本比已签名的检查点短，历史被改写（the ledger is shorter than its last checkpoint）")
+    if previous is not None:
+        if root(session, signed) != previous.root:
+            raise LedgerError("存证账本与已签名的检查点不一致，历史被改写（the ledger's history was rewritten）")
+        proof = tree.consistency_proof(signed, present, _stored_nodes(session))
+        tree.verify_consistency(signed, present, previous.root, root(session, present), proof)
+    waiting = session.get(LedgerEntry, signed)
+    if waiting is not None and now - waiting.at > SIGNED_WITHIN:
+        raise LedgerError("存证账本已增长但未签名，请查看后台进程日志（the ledger grew and is not being signed）")
 
 
 def latest_checkpoint(session: Session) -> LedgerCheckpoint | None:

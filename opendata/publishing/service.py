@@ -345,7 +345,7 @@ def _check_can_review(session: Session, edition: Edition, actor: Actor, act: Act
 
 
 def _authors(session: Session, edition: Edition) -> set[str]:
-    """Whose work the edition is: whoever wrote this policy text (also if somebody else saved it again) or the intake."""
+    """Whose work the edition is: who wrote this policy text, also if somebody saved it again, or brought the table."""
     version = session.get_one(PolicyVersion, edition.policy_version_id)
     same_text = select(PolicyVersion.author_id).where(
         PolicyVersion.dataset_id == edition.dataset_id, PolicyVersion.digest == version.digest

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from opendata.db import Database, utc_now
+from opendata.errors import LedgerError
+from opendata.ledger.service import check_head
 from opendata.parts import Finding
 from opendata.settings import Settings
 
@@ -12,11 +18,12 @@ VENDOR = ("govuk-frontend.min.css", "govuk-frontend.min.js", "htmx.min.js")
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Separation of processes, transport, browser assets, keys."""
+    """Separation of processes, transport, browser assets, keys, ledger."""
     yield _separation(settings)
     yield _transport(settings)
     yield _assets()
     yield _keys(settings)
+    yield _ledger(settings)
 
 
 def _separation(settings: Settings) -> Finding:
@@ -77,3 +84,24 @@ def _keys(settings: Settings) -> Finding:
             detail = {"zh": f"{file} 可被其他用户读取。", "en": f"Others can read {file}."}
             return Finding(name, "weaker", detail)
     return Finding(name, "enforced", {"zh": "只有门户进程可读。", "en": "Only the portal can read them."})
+
+
+def _ledger(settings: Settings) -> Finding:
+    """Whether the history still grows out of the newest signed checkpoint. Reads; creates no database."""
+    name = {"zh": "存证账本", "en": "ledger"}
+    unknown = {"zh": "数据库尚未建立或读不了。", "en": "There is no database yet, or it cannot be read."}
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return Finding(name, "weaker", unknown)
+    database = Database(settings)
+    try:
+        with database.session() as session:
+            check_head(session, now=utc_now())
+    except LedgerError as error:
+        return Finding(name, "off", {"zh": str(error), "en": str(error)})
+    except SQLAlchemyError:
+        return Finding(name, "weaker", unknown)
+    finally:
+        database.dispose()
+    detail = {"zh": "与最近的签名检查点一致。", "en": "It grows out of its newest signed checkpoint."}
+    return Finding(name, "enforced", detail)

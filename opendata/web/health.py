@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from opendata.access.models import AccessLog
 from opendata.catalog.models import Dataset, DatasetState, Visibility
+from opendata.db import utc_now
+from opendata.errors import LedgerError
 from opendata.jobs import Job
 from opendata.ledger import service as ledger
 from opendata.web.deps import SessionDep
@@ -27,13 +29,16 @@ def healthz() -> Response:
 
 @router.get("/readyz", include_in_schema=False)
 def readyz(request: Request) -> Response:
-    """The database answers too and holds the tables this version needs."""
+    """The database answers too, holds the tables this version needs, and a ledger whose history was not rewritten."""
     try:
         with request.app.state.database.session() as session:
             session.execute(select(Dataset.id).limit(1))
             session.execute(select(Job.id).limit(1))
+            ledger.check_head(session, now=utc_now())
     except SQLAlchemyError as error:
         return JSONResponse({"ready": False, "database": type(error).__name__}, 503)
+    except LedgerError as error:
+        return JSONResponse({"ready": False, "ledger": str(error)}, 503)
     return JSONResponse({"ready": True})
 
 

@@ -24,9 +24,8 @@ from opendata.parts import Part, installed_parts, merged
 from opendata.settings import Settings
 from opendata.storage.rawdoor import RawDoorContext
 from opendata.worker.door import raw_door
+from opendata.worker.housekeeping import Housekeeper
 from opendata.worker.signer import CheckpointSigner
-
-_STALE_UPLOAD_S = 24 * 3600
 
 _log = get_logger("opendata.worker")
 
@@ -39,34 +38,23 @@ def run(settings: Settings, parts: Iterable[Part] | None = None) -> None:
     parts = installed_parts() if parts is None else tuple(parts)
     migrate(settings, parts)
     resources = Resources.of(settings)
-    remove_stale_uploads(settings)
     runner = Runner(resources, merged(parts, "jobs"))
     signer = CheckpointSigner(resources)
+    housekeeper = Housekeeper(resources)
     context = RawDoorContext(settings, resources.database, resources.vault, resources.keys)
     app = raw_door(context, merged(parts, "raw_door"), alive=lambda: runner.alive and signer.alive)
     with _socket(settings) as listening:
         runner.launch()
         signer.start()
+        housekeeper.start()
         _log.info("worker ready", parts=[part.name for part in parts])
         _serve(app, listening)
     _log.info("worker stopping")
     signer.stop()
+    housekeeper.stop()
     runner.stop()
     resources.database.dispose()
     os._exit(0)  # a step in another thread is not waited for: it is durable
-
-
-def remove_stale_uploads(settings: Settings, *, older_than_s: float = _STALE_UPLOAD_S) -> int:
-    """Delete what interrupted uploads left in the drop; they were never acknowledged. Returns how many."""
-    import time
-
-    removed = 0
-    for path in settings.incoming_dir.glob("*.part"):
-        state = path.lstat()
-        if stat.S_ISREG(state.st_mode) and time.time() - state.st_mtime > older_than_s:
-            path.unlink()
-            removed += 1
-    return removed
 
 
 def _serve(app: object, listening: socket.socket) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 
+from sqlalchemy.orm import Session
+
+from opendata.errors import LedgerError
 from opendata.jobs.context import Resources
-from opendata.ledger.service import latest_checkpoint, sign_checkpoint, size
+from opendata.ledger.checkpoint import Verifier
+from opendata.ledger.service import latest_checkpoint, root, sign_checkpoint, size
 from opendata.logs import get_logger, where
 from opendata.storage.files import atomic_writer
+from opendata.storage.keys import public_key
 
 _EVERY_S = 1.0
 
@@ -46,6 +51,7 @@ class CheckpointSigner:
             if size(session) == (previous.size if previous is not None else 0):
                 return False
         with database.begin() as session:
+            self._check_own_last(session)
             checkpoint = sign_checkpoint(session, self._resources.keys.checkpoint_key())
             note = checkpoint.note if checkpoint is not None else None
         if note is None:
@@ -54,6 +60,20 @@ class CheckpointSigner:
         with atomic_writer(settings.ledger_dir / "checkpoint", mode=mode) as file:
             file.write(note.encode())
         return True
+
+    def _check_own_last(self, session: Session) -> None:
+        """The head in the worker's own file must be in the tree: whoever rewrites the database can drop its rows too.
+
+        Raises LedgerError.
+        """
+        settings = self._resources.settings
+        try:
+            note = (settings.ledger_dir / "checkpoint").read_text("utf-8")
+        except FileNotFoundError:
+            return
+        head = Verifier.parse(public_key(settings, "checkpoint").decode()).verify(note)
+        if head.size > size(session) or root(session, head.size) != head.root:
+            raise LedgerError("存证账本与本机最后签名的检查点不一致，拒绝签名（history was rewritten; not signed）")
 
     def _loop(self) -> None:
         while not self._stop.wait(self._every_s):

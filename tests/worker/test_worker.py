@@ -160,7 +160,7 @@ def test_a_door_without_a_worker_says_so(worker, asked):
 def test_stale_uploads_are_removed_and_young_ones_stay(worker):
     import os
 
-    from opendata.worker.process import remove_stale_uploads
+    from opendata.worker.housekeeping import remove_stale_uploads
 
     old, young = worker.settings.incoming_dir / "a.1.part", worker.settings.incoming_dir / "b.2.part"
     for path in (old, young):
