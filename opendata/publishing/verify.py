@@ -6,6 +6,7 @@ whether it exists or not (PRIVACY.md 27). Offline, a receipt and the release key
 
 import gzip
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,8 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from masking.errors import MaskingError
+from masking.errors import BadFile, MaskingError
+from masking.table import file_format
 from masking.taxonomy import OpeningClass
 from opendata.catalog.models import Dataset, Edition, EditionState
 from opendata.catalog.visibility import visible_clause
@@ -47,7 +49,7 @@ class Verification:
 def verify_file(session: Session, stream: BinaryIO, filename: str) -> Verification:
     """Compare a file with the unconditional editions of public datasets. Reads the stream to its end."""
     with TemporaryDirectory(prefix="verify-") as folder:
-        path = Path(folder) / ("file" + "".join(Path(filename).suffixes[-2:]).lower())
+        path = Path(folder) / f"file{_extension(filename)}"
         sha256 = _copy(stream, path)
         return verify_path(session, path, sha256)
 
@@ -69,7 +71,7 @@ def verify_path(session: Session, path: Path, sha256: str | None = None) -> Veri
     for edition, name in candidates:
         if any(file["sha256"] == sha256 for file in edition.files):
             return Verification(Verdict.EXACT, name, edition.id, edition.state)
-    digests = _table_digests(path)
+    digests = _table_digests(path, most_rows=max((edition.rows or 0 for edition, _ in candidates), default=0))
     for edition, name in candidates:
         if edition.table_digest in digests:
             return Verification(Verdict.SAME_TABLE, name, edition.id, edition.state)
@@ -83,20 +85,35 @@ def verify_offline(path: Path, receipt_path: Path, public_key_path: Path) -> Ver
     dataset, edition = statement["dataset"], statement["edition"]
     if any(file["sha256"] == _sha256(path) for file in statement["files"]):
         return Verification(Verdict.EXACT, dataset, edition)
-    if statement["table_digest"] in _table_digests(path):
+    if statement["table_digest"] in _table_digests(path, most_rows=int(statement["rows"])):
         return Verification(Verdict.SAME_TABLE, dataset, edition)
     return Verification(Verdict.NOT_OURS)
 
 
-def _table_digests(path: Path) -> set[str]:
-    """Digests of the table the file holds, as it is and as text; none when it cannot be read as a table."""
+def _table_digests(path: Path, *, most_rows: int) -> set[str]:
+    """Digests of the table the file holds, as it is and as text; none when it cannot be read as a table.
+
+    Anyone may ask, and a file of a kilobyte may hold a billion rows: no more than ``most_rows`` are read.
+    """
     digests = set()
     for read in (_typed, _as_text):
         try:
-            digests.add(canonical.table_digest(read(path)))
+            digests.add(canonical.table_digest(_at_most(read(path), most_rows)))
         except (MaskingError, pa.ArrowException, OSError, ValueError, gzip.BadGzipFile):
             continue
     return digests
+
+
+def _at_most(reader: pa.RecordBatchReader, most: int) -> pa.RecordBatchReader:
+    def batches() -> Iterator[pa.RecordBatch]:
+        rows = 0
+        for batch in reader:
+            rows += batch.num_rows
+            if rows > most:
+                raise BadFile("more rows than any edition has")
+            yield batch
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
 
 def _typed(path: Path) -> pa.RecordBatchReader:
@@ -109,6 +126,14 @@ def _as_text(path: Path) -> pa.RecordBatchReader:
     from masking.table import open_table
 
     return open_table(path, types=False)
+
+
+def _extension(filename: str) -> str:
+    """The extension of a known format, or none: nothing else of a visitor's file name becomes a path."""
+    try:
+        return f".{file_format(filename)}"
+    except (BadFile, ValueError):
+        return ""
 
 
 def _copy(stream: BinaryIO, path: Path) -> str:

@@ -114,7 +114,7 @@ def send_file(request: Request, passage: Passage, format_: str, *, bom: bool) ->
         return Response(status_code=304, headers={k: v for k, v in headers.items() if k != "Content-Disposition"})
     if bom and format_ == "csv":
         headers["Content-Length"] = str(path.stat().st_size + len(BOM))
-        body = iter(()) if request.method == "HEAD" else _with_bom(path)
+        body = iter(()) if request.method == "HEAD" else _with_bom(path, request.app.state.database, passage.opened)
         return StreamingResponse(body, headers=headers, media_type=MEDIA_TYPES["csv"])
     return _GuardedFile(
         path, headers, MEDIA_TYPES.get(format_, "application/octet-stream"), request.app.state.database, passage.opened
@@ -154,11 +154,22 @@ def _matches(given: str | None, tag: str) -> bool:
     return given.strip() == "*" or tag in {item.strip().removeprefix("W/") for item in given.split(",")}
 
 
-def _with_bom(path: Path) -> Iterator[bytes]:
+def _with_bom(path: Path, database: Database, opened: OpenEdition) -> Iterator[bytes]:
+    checked = time.monotonic()
     yield BOM
     with path.open("rb") as stream:
         while chunk := stream.read(CHUNK_BYTES):
+            if time.monotonic() - checked > RECHECK_S:
+                _check_still_open(database, opened)
+                checked = time.monotonic()
             yield chunk
+
+
+def _check_still_open(database: Database, opened: OpenEdition) -> None:
+    """Cut a running download whose right ended: the reader sees a broken connection, never a whole file."""
+    with database.session() as session:
+        if not still_open(session, opened, now=utc_now()):
+            raise ConnectionAbortedError
 
 
 class _GuardedFile(FileResponse):
@@ -174,13 +185,8 @@ class _GuardedFile(FileResponse):
         async def guarded(message: Message) -> None:
             nonlocal checked
             if message["type"] == "http.response.body" and time.monotonic() - checked > RECHECK_S:
-                if not await run_in_threadpool(self._still_open):
-                    raise ConnectionAbortedError
+                await run_in_threadpool(_check_still_open, self.database, self.opened)
                 checked = time.monotonic()
             await send(message)
 
         await super().__call__(scope, receive, guarded)
-
-    def _still_open(self) -> bool:
-        with self.database.session() as session:
-            return still_open(session, self.opened, now=utc_now())

@@ -4,6 +4,7 @@ import pytest
 
 from opendata.access.models import Grant
 from opendata.catalog.models import Dataset
+from opendata.web import doors
 
 DOORS = [
     "/dataset/flights/rows",
@@ -84,6 +85,17 @@ def test_public_downloads_have_tags_ranges_and_head(portal):
     bom = client.get(path + "?bom=true")
     assert bom.content == b"\xef\xbb\xbf" + whole.content
     assert bom.headers["etag"] != whole.headers["etag"]
+
+
+@pytest.mark.parametrize("query", ["", "?bom=true"])
+def test_a_running_download_is_cut_when_its_right_ends(portal, monkeypatch, query):
+    monkeypatch.setattr(doors, "RECHECK_S", -1.0)
+    client = portal.client()
+    path = f"/api/v1/datasets/stops/download.csv{query}"
+    assert client.get(path).status_code == 200
+    monkeypatch.setattr(doors, "still_open", lambda *_, **__: False)
+    with pytest.raises((ConnectionAbortedError, ExceptionGroup)):
+        client.get(path)
 
 
 @pytest.mark.parametrize(
