@@ -40,7 +40,7 @@ def build_report(
     alone over all masked columns. ``nulls`` counts nulls of the masked columns, ``rejects`` values outside a format.
     """
     personal = policy.about_persons
-    grade = effect(policy, after.k if after else None, thresholds=thresholds)
+    grade = effect(policy, _graded_k(policy, after), thresholds=thresholds)
     status = legal_status(policy)
     attributes = tuple(
         AttributeReport(
@@ -136,6 +136,13 @@ def _public_k(policy: MaskingPolicy, after: RiskFigures | None, *, hidden: bool)
     if not hidden:
         return after.k
     return policy.aggregate.threshold if policy.aggregate else policy.limits.k_anonymity
+
+
+def _graded_k(policy: MaskingPolicy, after: RiskFigures | None) -> int | None:
+    """The k that the effect rests on. The effect is public: one raw record must not move it where persons are hidden."""
+    if after is None or policy.is_aggregate or not _persons_are_hidden(policy):
+        return after.k if after else None
+    return min(after.k, policy.limits.k_anonymity or 1)
 
 
 def _absent(policy: MaskingPolicy, name: str) -> bool:
