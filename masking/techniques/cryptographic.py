@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from masking.errors import InvalidParameter, InvalidValue
 from masking.keys import derive
 from masking.techniques.base import Example, Technique, secret_field, technique
-from masking.techniques.fixed_width import Bytes, as_text, by_length, reassemble, text_of
+from masking.techniques.fixed_width import Bytes, as_text, by_length, reassemble, text_of, words
 from masking.techniques.pseudonymization import ColumnCMAC
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 MINIMUM_DOMAIN = 1_000_000
-_CHUNK = 1 << 15  # values a round: both halves and the cipher blocks stay in the cache
+_CHUNK = 1 << 14  # values a round: both halves and the cipher blocks stay in the cache
 _MAX_TWEAK = 2**16
 
 Column = npt.NDArray[np.uint64]
@@ -106,7 +106,8 @@ class FF1:
 
     def _inside(self, matrix: Bytes) -> npt.NDArray[np.bool_]:
         if self.radix == 10:
-            return np.asarray(((matrix - np.uint8(48)) <= 9).all(axis=1))
+            digits = (matrix - np.uint8(48)) <= 9
+            return np.ones(len(matrix), dtype=np.bool_) if digits.all() else np.asarray(digits.all(axis=1))
         return np.asarray((self._digit_of[matrix] != 255).all(axis=1))
 
     def _convert(self, matrix: Bytes, tweak: bytes, forward: bool) -> Bytes:
@@ -143,7 +144,10 @@ class FF1:
             while place - start >= 4:
                 rest = numbers // np.uint64(10_000)
                 place -= 4
-                matrix[:, place : place + 4] = _FOUR_DIGITS[(numbers - rest * np.uint64(10_000)).astype(np.intp)]
+                four = np.ndarray(
+                    (len(matrix),), dtype="<u4", buffer=matrix, offset=place, strides=(matrix.shape[1],)
+                )  # four characters of each row in one number
+                four[:] = _FOUR_DIGITS.take((numbers - rest * np.uint64(10_000)).view(np.int64), mode="clip")
                 numbers = rest
         while place > start:
             rest = numbers // radix
@@ -174,8 +178,12 @@ class _Rounds:
     def encrypt(self, a: Column, b: Column) -> tuple[Column, Column]:
         for i in range(10):
             modulus = self._moduli[i % 2]  # step 6.v: m is u when i is even
-            c = a + self._y(i, b, modulus)  # step 6.vi
-            a, b = b, np.minimum(c, c - np.uint64(modulus))  # steps 6.viii-ix; c - modulus wraps when c is smaller
+            c = self._y(i, b, modulus)
+            c += a  # step 6.vi
+            a, b = (
+                b,
+                np.minimum(c, c - np.uint64(modulus), out=c),
+            )  # 6.viii-ix; c - modulus wraps if c is less
         return a, b
 
     def decrypt(self, a: Column, b: Column) -> tuple[Column, Column]:
@@ -188,15 +196,16 @@ class _Rounds:
     def _y(self, i: int, b: Column, modulus: int) -> Column:
         """Steps 6.i-iv and the reduction of 6.vi: NUM(S) mod radix^m, where S are the first d bytes of R."""
         index = i << self._round_shift
-        blocks = np.empty((len(b), 2), dtype=">u8")
-        blocks[:, 0] = np.uint64(self._high ^ (index >> 64))
-        blocks[:, 1] = b ^ np.uint64(self._low ^ (index & (2**64 - 1)))
-        r = np.frombuffer(self._block(blocks.view(np.uint8).reshape(-1)), dtype=">u8").reshape(-1, 2)
-        y = _modulo(r[:, 0].astype(np.uint64), modulus)
+        blocks = np.empty((len(b), 2), dtype=np.uint64)  # big-endian numbers: every byte swapped on the way in and out
+        blocks[:, 0] = np.uint64(self._high ^ (index >> 64)).byteswap()
+        np.bitwise_xor(b, np.uint64(self._low ^ (index & (2**64 - 1))), out=blocks[:, 1])
+        blocks[:, 1].byteswap(inplace=True)
+        r = np.frombuffer(self._block(blocks.view(np.uint8).reshape(-1).data), dtype=np.uint64).reshape(-1, 2)
+        y = _modulo(r[:, 0].byteswap(), modulus)
         if not self._wide_y:
             return y
         # 96 bits: the lower 32 follow in steps small enough for a remainder times 2^step to fit 64 bits.
-        low = r[:, 1].astype(np.uint64) >> np.uint64(32)
+        low = r[:, 1].byteswap() >> np.uint64(32)
         left, step = 32, min(32, 64 - modulus.bit_length())
         while left:
             step = min(step, left)
@@ -365,7 +374,9 @@ def _xor(left: bytes, right: bytes) -> bytes:
 
 def _modulo(numbers: Column, modulus: int) -> Column:
     m = np.uint64(modulus)
-    return numbers - numbers // m * m
+    multiples = numbers // m
+    multiples *= m
+    return np.subtract(numbers, multiples, out=multiples)
 
 
 def _spelled(number: int, radix: int, width: int) -> str:
@@ -380,10 +391,17 @@ def _decimal_numbers(matrix: Bytes, start: int, width: int) -> Column:
     """Decimal numbers of ``width`` ASCII digits a row, eight digits an operation (SWAR)."""
     numbers: Column | None = None
     place = start
+    length = matrix.shape[1]
     for size in [width % 8] * bool(width % 8) + [8] * (width // 8):
-        window = np.zeros((len(matrix), 8), dtype=np.uint8)
-        window[:, 8 - size :] = matrix[:, place : place + size]
-        x = window.view("<u8")[:, 0] & np.uint64(0x0F0F0F0F0F0F0F0F)
+        if place + size >= 8:  # read together with the bytes before them, which are then cleared
+            x = words(matrix, place + size - 8) & np.uint64(2**64 - 2 ** (64 - 8 * size))
+        elif place + 8 <= length:
+            x = words(matrix, place) << np.uint64(64 - 8 * size)
+        else:
+            window = np.zeros((len(matrix), 8), dtype=np.uint8)
+            window[:, 8 - size :] = matrix[:, place : place + size]
+            x = window.view("<u8")[:, 0]
+        x = x & np.uint64(0x0F0F0F0F0F0F0F0F)
         x = (x * np.uint64(2561)) >> np.uint64(8)
         x = ((x & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
         x = ((x & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
@@ -393,6 +411,4 @@ def _decimal_numbers(matrix: Bytes, start: int, width: int) -> Column:
     return numbers
 
 
-_FOUR_DIGITS = np.frombuffer("".join(f"{number:04d}" for number in range(10_000)).encode(), dtype=np.uint8).reshape(
-    -1, 4
-)
+_FOUR_DIGITS = np.frombuffer("".join(f"{number:04d}" for number in range(10_000)).encode(), dtype="<u4")

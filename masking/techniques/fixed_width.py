@@ -39,7 +39,14 @@ def by_length(column: pa.Array) -> Iterator[tuple[int, Rows, Bytes]]:
     Give each byte length of a ``large_string`` column with its positions and the matrix (values x length) of its
     bytes.
     """
-    lengths = pc.fill_null(pc.binary_length(column), -1).to_numpy(zero_copy_only=False)
+    if not len(column):
+        return
+    lengths = np.diff(_offsets(column))
+    if column.null_count:
+        lengths = np.where(pc.is_valid(column).to_numpy(zero_copy_only=False), lengths, -1)
+    if lengths[0] >= 0 and (lengths == lengths[0]).all():
+        yield int(lengths[0]), np.arange(len(column)), _matrix(column, int(lengths[0]))
+        return
     for length in np.unique(lengths).tolist():
         if length < 0:
             continue
@@ -73,6 +80,29 @@ def reassemble(size: int, parts: list[tuple[Rows, pa.Array]], type: pa.DataType)
     if not parts:
         return pa.nulls(size, type)
     return pa.concat_arrays([part for _, part in parts]).take(pa.array(source, mask=absent))
+
+
+def words(matrix: Bytes, start: int) -> npt.NDArray[np.uint64]:
+    """Eight bytes of every row from ``start`` on, as little-endian numbers; no copy. The rows must be that long."""
+    count, length = matrix.shape
+    return np.ndarray((count,), dtype="<u8", buffer=matrix, offset=start, strides=(length,))
+
+
+def flat(column: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
+    """Offsets (one more than values, from 0) and bytes of a ``large_string`` column; no copy of the bytes."""
+    offsets = _offsets(column)
+    data = column.buffers()[2]
+    size = int(offsets[-1] - offsets[0])
+    empty = np.zeros(0, dtype=np.uint8)
+    values = np.frombuffer(data, dtype=np.uint8, count=size, offset=int(offsets[0])) if size else empty
+    return offsets - offsets[0], values
+
+
+def _offsets(column: pa.Array) -> npt.NDArray[np.int64]:
+    data = column.buffers()[1]
+    if not len(column) or data is None:
+        return np.zeros(len(column) + 1, dtype=np.int64)
+    return np.frombuffer(data, dtype=np.int64, count=len(column) + 1, offset=8 * column.offset)
 
 
 def _matrix(column: pa.Array, length: int) -> Bytes:

@@ -7,12 +7,15 @@ Source: ISO/IEC 20889:2018, suppression and masking.
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from masking.errors import InvalidParameter, UnsupportedColumn
 from masking.techniques.base import Example, Technique, technique
-from masking.techniques.fixed_width import as_text
+from masking.techniques.fixed_width import as_text, flat
 
 
 @technique("suppression.drop")
@@ -85,10 +88,13 @@ class Mask(Technique):
         return pa.string()
 
     def _apply(self, column: pa.Array) -> pa.Array:
+        text = as_text(column)
+        if self.character.isascii() and len(text):
+            return self._by_bytes(text)
         value = pl.col("v")
         length = value.str.len_chars()
         hidden = pl.lit(self.character)
-        frame = pl.DataFrame({"v": pl.Series(as_text(column), dtype=pl.String)})
+        frame = pl.DataFrame({"v": pl.Series(text, dtype=pl.String)})
         shown = self.keep_first + self.keep_last
         middle = value.str.slice(self.keep_first, pl.max_horizontal(length.cast(pl.Int64) - shown, 0))
         stars = _repeated(hidden, middle)
@@ -101,6 +107,56 @@ class Mask(Technique):
             .otherwise(_repeated(hidden, value))
         )
         return _arrow(frame.select(masked.alias("v"))["v"])
+
+    def _by_bytes(self, text: pa.Array) -> pa.Array:
+        """All values at once in their UTF-8 bytes; a hidden character becomes one byte."""
+        offsets, data = flat(text)
+        plain = not (data & 0x80).any()
+        if not plain:  # places of characters instead of bytes
+            begins = np.flatnonzero((data & 0xC0) != 0x80)
+            borders = np.searchsorted(begins, offsets)
+        else:
+            borders = offsets
+        lengths = np.diff(borders)
+        shown = self.keep_first + self.keep_last
+        masked = np.full(int(borders[-1]), ord(self.character), dtype=np.uint8)
+        same = bool(lengths[0] > shown and (lengths == lengths[0]).all())
+        if plain and same:
+            one, other = data.reshape(len(text), -1), masked.reshape(len(text), -1)
+            first, last = self.keep_first, int(lengths[0]) - self.keep_last
+            other[:, :first], other[:, last:] = one[:, :first], one[:, last:]
+            return _column(masked, borders, text)
+        long = lengths > shown
+        starts, ends = borders[:-1][long], borders[1:][long]
+        kept = [starts + place for place in range(self.keep_first)]
+        kept += [ends - place for place in range(1, self.keep_last + 1)]
+        if plain:
+            for places in kept:
+                masked[places] = data[places]
+            return _column(masked, borders, text)
+        open_ = np.zeros(len(begins), dtype=np.bool_)
+        for places in kept:
+            open_[places] = True
+        widths = np.diff(np.append(begins, len(data)))
+        opened = np.repeat(open_, widths)
+        single = np.zeros(len(data), dtype=np.bool_)
+        single[begins] = True
+        bytes_ = np.where(opened, data, np.uint8(ord(self.character)))[opened | single]
+        sizes = np.where(open_, widths, 1)
+        ends_of = np.concatenate(([0], np.cumsum(sizes)))
+        return _column(bytes_, ends_of[borders], text)
+
+
+def _column(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], like: pa.Array) -> pa.Array:
+    """A string column of these bytes, null where ``like`` is null."""
+    valid = pc.is_valid(like).buffers()[1] if like.null_count else None
+    if len(data) < 2**31:
+        return pa.StringArray.from_buffers(
+            len(like), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data), null_bitmap=valid
+        )
+    return pa.LargeStringArray.from_buffers(
+        len(like), pa.py_buffer(offsets), pa.py_buffer(data), null_bitmap=valid
+    ).cast(pa.string())
 
 
 def _repeated(character: pl.Expr, text: pl.Expr) -> pl.Expr:
