@@ -95,7 +95,7 @@ def check(
 
 
 @app.command()
-def apply(  # noqa: PLR0917  (a command line's options)
+def apply(
     policy: Policy,
     table: Input,
     output: Annotated[Path, typer.Argument(help="结果文件 the masked table, format by extension", metavar="OUTPUT")],

@@ -1,4 +1,4 @@
-# ruff: noqa: E501  (patterns and sentences in two languages read best on one line)
+
 """What the columns of a table hold, by header words and by the share of *all* values that pass a check.
 
 Nothing is sampled: every value that is not null is looked at, in batches, in bounded memory. A check beats a header,
@@ -434,7 +434,7 @@ def _together(findings: Sequence[ColumnFinding]) -> list[ColumnFinding]:
     return together
 
 
-def _made(  # noqa: PLR0917  (one finding, field by field)
+def _made(
     tally: _Tally, type_: str, role: Role, level: DataLevel, reason: tuple[str, str], clause: str, passed: int
 ) -> ColumnFinding:
     return ColumnFinding(

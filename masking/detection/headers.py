@@ -1,4 +1,4 @@
-# ruff: noqa: E501  (a pattern or a row of words reads best on one line)
+
 """What a column's name says: words in Chinese and English, with the role, level and clause they lead to. Data only.
 
 Levels: GB/T 45574-2025 and 个人信息保护法 Art. 28 put sensitive personal information at L4; other personal information is at
@@ -45,7 +45,7 @@ def word(type_: str) -> Word:
     return BY_TYPE[type_]
 
 
-def _words(  # noqa: PLR0917  (a row of a table)
+def _words(
     type_: str, role: Role, level: DataLevel, titles: tuple[str, str], clause: str, zh: str, en: str
 ) -> Word:
     latin = rf"_(?:{en})(?:_(?:no|num|number|code|id|zh|cn)|[0-9]*)_" if en else "(?!)"

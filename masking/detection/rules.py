@@ -1,4 +1,4 @@
-# ruff: noqa: E501  (a pattern or a row of words reads best on one line)
+
 r"""The patterns and cue words of the detector: data, no decisions.
 
 Boundaries are ASCII look-arounds: ``\b`` and ``\w`` take Chinese characters for letters, so a number after 号 would

@@ -110,7 +110,7 @@ def tabulate(
     )
 
 
-def check_shape(  # noqa: PLR0917  (the fields of a request)
+def check_shape(
     by: Sequence[str],
     measures: Mapping[str, Mapping[str, str]],
     threshold: int,

@@ -95,7 +95,7 @@ def anonymizable(
     return not keyed and grade >= Effect(3) and acceptable(k, thresholds, "full_public")
 
 
-def _released(  # noqa: PLR0917  (the fields of a report)
+def _released(
     policy: MaskingPolicy,
     rows: int,
     attributes: tuple[AttributeReport, ...],

@@ -170,7 +170,7 @@ def _start(order: Order, jail: Jail) -> tuple[subprocess.Popen[bytes], int, int 
             pass_fds=[*handed, *(fd for _, fd in jail.inputs), *jail.pass_fds],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
             cwd="/",
-            preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
+            preexec_fn=prepare,
         )
     except (OSError, subprocess.SubprocessError) as error:
         os.close(status_read)
@@ -212,7 +212,7 @@ def _inner_limits(order: Order, jail: Jail) -> list[str]:
     return ["/usr/bin/prlimit", *limits, "--"] if limits else []
 
 
-def _watch(  # noqa: PLR0917
+def _watch(
     order: Order, watch: _Watch, process: subprocess.Popen[bytes], status_fd: int, output_fd: int | None, started: float
 ) -> None:
     """Until the jail ended or must end: relay its output, keep its log, mind the clock, the caller and SIGTERM."""
