@@ -113,6 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     os.chdir(options.places.hub_dir)
     scrub_all_logs()
+    # Compiling this grammar at import costs seconds; jsonschema does without it.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
     from jupyterhub.app import JupyterHub
 
