@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from masking.taxonomy import DataLevel
+from masking.policy import MaskingPolicy
+from masking.taxonomy import DataLevel, Role
 from opendata.catalog.models import Dataset, Edition, EditionState
 from opendata.catalog.texts import text
 from opendata.publishing.checklist import ITEMS
@@ -14,6 +15,7 @@ from opendata.publishing.states import Act, end_of
 OPINION_LENGTH: Final = (10, 4000)
 NOTE_LENGTH: Final = 2000
 REASON_LENGTH: Final = (4, 2000)
+_STRENGTH: Final = {Role.DIRECT_IDENTIFIER: 2, Role.QUASI_IDENTIFIER: 1, Role.SENSITIVE: 1}
 STATE_TITLES: Final = {
     EditionState.BUILDING: text("生成中", "being built"),
     EditionState.DRAFT: text("待送审", "a draft"),
@@ -73,6 +75,26 @@ def settle_level(
         ),
         clause=text("GB/T 43697-2024 就高从严", "GB/T 43697-2024: the highest level counts"),
     )
+
+
+def check_roles_explained(findings: Sequence[Mapping[str, Any]], policy: MaskingPolicy) -> None:
+    """Raise when the policy counts a detected identifier as less than that without saying why (PRIVACY.md 2).
+
+    The second person is the reviewer, who reads the reason.
+    """
+    for finding in findings:
+        rule = policy.attributes.get(finding["column"])
+        if rule is None or rule.dropped or rule.reason.strip():
+            continue
+        if _STRENGTH.get(Role(rule.role), 0) < _STRENGTH.get(Role(finding["role"]), 0):
+            raise PublicationRefused(
+                text(
+                    f"属性 {rule.name} 识别为{Role(finding['role']).titles['zh']}，策略降低了它的角色却没有写明理由。",
+                    f"Attribute {rule.name} was detected as a {Role(finding['role']).titles['en']}; the policy counts "
+                    "it as less and gives no reason.",
+                ),
+                clause=text("GB/T 37964-2019 标识符识别", "GB/T 37964-2019, identification of identifiers"),
+            )
 
 
 def check_can_build(dataset: Dataset, intake: Intake, policy: PolicyVersion) -> None:

@@ -126,6 +126,24 @@ def test_a_table_without_a_header_is_refused_and_no_value_is_kept(chain, name):
     assert id_number(0) not in str(refused.value) + intake.error + "".join(kept)
 
 
+@pytest.mark.parametrize(("attribute", "reason", "refused"), [
+    ("phone: {role: insensitive, technique: suppression.mask, keep_first: 3", "", True),
+    ("phone: {role: insensitive, technique: suppression.mask, keep_first: 3", "总机号码，不属于个人", False),
+    ("phone: {role: insensitive, technique: suppression.drop", "", False),
+])  # fmt: skip
+def test_a_detected_identifier_is_counted_as_less_only_with_a_reason(chain, attribute, reason, refused):
+    dataset = chain.dataset("survey")
+    intake = chain.upload(dataset, "survey.csv", survey_csv())
+    given = f", reason: {reason}}}" if reason else "}"
+    old = "phone: {role: direct_identifier, technique: suppression.drop, reason: 虚构}"
+    policy = chain.policy(dataset, AGGREGATE.replace(old, attribute + given))
+    if refused:
+        with pytest.raises(PublicationRefused, match="理由"):
+            chain.start_build(intake, policy, OpeningClass.CONDITIONAL)
+    else:
+        chain.start_build(intake, policy, OpeningClass.CONDITIONAL)
+
+
 def test_level_4_comes_out_as_an_aggregate_only(chain):
     dataset = chain.dataset("survey")
     intake = chain.upload(dataset, "survey.csv", survey_csv())
