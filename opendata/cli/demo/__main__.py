@@ -10,6 +10,7 @@ from pathlib import Path
 from opendata.cli.demo import chain, tables
 from opendata.cli.demo.context import Demo
 from opendata.cli.demo.people import PEOPLE, links, seed
+from opendata.cli.demo.tour import write_tour
 from opendata.cli.people import administering, sign_in_url
 from opendata.errors import OpenDataError, safe_sentence
 from opendata.parts import installed_parts, resolve
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         demo.text(f"全部完成，{time.monotonic() - started:.0f} 秒", f"all done in {time.monotonic() - started:.0f} s")
     )
+    write_tour(demo)
     if not options.once:
         print_links(settings, demo)
     return 0

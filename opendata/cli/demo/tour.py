@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opendata.cli.demo.context import Demo
+from opendata.cli.demo.context import Demo, relative
+from opendata.cli.demo.people import links
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -25,6 +26,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NOTEBOOK_MS = 90_000
 
 STYLE = """
 body { font: 16px/1.6 "Noto Sans CJK SC", "Source Han Sans SC", system-ui, sans-serif; color: #1d2a3a;
@@ -82,6 +84,155 @@ def browser() -> Iterator[Any]:
             running.close()
 
 
+def write_tour(demo: Demo) -> Path | None:
+    """Photograph the whole story and say where it is. None when the pictures failed: the run itself held."""
+    from opendata.cli.people import administering
+
+    with administering() as session:
+        secrets = links(session)
+    try:
+        target = write(demo, stops(demo), secrets)
+    except Exception as error:  # noqa: BLE001 - pictures are a report about the run, never a reason to call it failed
+        print(demo.text(f"导览未生成：{type(error).__name__}", f"no tour: {type(error).__name__}"), flush=True)
+        return None
+    print(demo.text(f"导览 {relative(target)}", f"tour {relative(target)}"), flush=True)
+    return target
+
+
+def stops(demo: Demo) -> list[Stop]:
+    """The story in the order it happened: officer, reviewer, visitor, firm, researcher, checker, auditor."""
+    found = [*_officer(demo), *_open_data(demo)]
+    if "workspace" in demo.made:
+        found += _sandbox(demo)
+    return [*found, *_proofs()]
+
+
+def _officer(demo: Demo) -> list[Stop]:
+    patients = demo.made["patients"]
+    edition = f"/console/editions/{patients['edition']['id']}"
+    return [
+        Stop(
+            "officer-health",
+            f"/console/intakes/{patients['intake']}",
+            "数据专员上传就诊记录：每个标识列有多少值通过校验、属于哪一级、依据哪一条",
+            "The officer uploads the visits: how many values of each identifier pass, the level, the clause",
+        ),
+        Stop(
+            "officer-health",
+            "/console/datasets/patients/policy",
+            "脱敏策略用话说，YAML 在旁；五行脱敏前后，直接标识符被遮盖",
+            "The masking policy in words, YAML beside it; five rows before and after, identifiers covered",
+            _preview,
+        ),
+        Stop(
+            "officer-health",
+            edition,
+            "可被单独识别的人：脱敏前与脱敏后；保密审查与影响评估在同一页",
+            "Persons singled out before and after; secrecy checklist and impact assessment on one page",
+        ),
+        Stop(
+            "reviewer",
+            edition,
+            "审核员看到同样的依据和自己的意见",
+            "The reviewer sees the same evidence and the opinion",
+        ),
+    ]
+
+
+def _open_data(demo: Demo) -> list[Stop]:
+    del demo
+    return [
+        Stop(None, "/datasets", "任何人检索目录", "Anyone searches the catalogue"),
+        Stop(
+            None,
+            "/dataset/villages",
+            "无条件开放：下一步、下载、可复制的命令、凭证",
+            "Unconditional: next step, downloads, commands to copy, receipt",
+        ),
+        Stop(
+            None,
+            "/dataset/flights",
+            "有条件开放：登录并申请之后才有数据",
+            "Conditional: sign in and apply before there is data",
+        ),
+        Stop("enterprise", "/grants", "企业获批：许可、应用密钥、命令", "The firm is approved: grant, key, command"),
+        Stop(
+            "enterprise",
+            "/dataset/flights/rows",
+            "航班数据：机尾号是本企业专属的假名",
+            "The flights: tail numbers are pseudonyms of this firm alone",
+        ),
+    ]
+
+
+def _sandbox(demo: Demo) -> list[Stop]:
+    workspace = f"/workspaces/{demo.made['workspace']}"
+    return [
+        Stop(
+            "researcher",
+            workspace,
+            "研究员的沙箱：作业、试运行中逐条解释的问题、放行的产出",
+            "The researcher's workspace: jobs, findings explained on the dry run, released outputs",
+            _dry_run,
+        ),
+        Stop(
+            "researcher",
+            workspace,
+            "JupyterLab：仿真数据；curl 被拒绝，并说明是哪一道守卫",
+            "JupyterLab: practice data; curl is refused, naming the guard",
+            _notebook,
+        ),
+        Stop(
+            "checker-1",
+            "/airlock",
+            "出域审查员：随机抽取，投票前互不可见",
+            "The checkers: drawn at random, blind to each other until all have voted",
+            _case,
+        ),
+    ]
+
+
+def _proofs() -> list[Stop]:
+    return [
+        Stop("auditor", "/ledger", "审计员：每一步都先写入存证", "The auditor: every step was written first"),
+        Stop(None, "/verify", "任何人核验文件", "Anyone verifies a file"),
+    ]
+
+
+def _preview(view: Any) -> None:
+    """Ask for five rows before and after."""
+    view.fill("#purpose", "演示导览")
+    view.click("button[value=preview-yaml]")
+    view.wait_for_selector("#preview")
+
+
+def _dry_run(view: Any) -> None:
+    """Open the findings of the notebook that cut too finely."""
+    view.locator("a[href*='job=']").last.click()
+    view.wait_for_selector("#dry-run")
+
+
+def _notebook(view: Any) -> None:
+    """Open the example notebook in a session and run all of it."""
+    view.locator("a[href*='/hub/spawn']").click()
+    view.locator(".jp-DirListing-item").filter(has_text="example").dblclick(timeout=NOTEBOOK_MS)
+    view.locator(".jp-CodeCell").first.wait_for(timeout=NOTEBOOK_MS)
+    view.locator(".jp-CodeCell .cm-content").first.click()
+    for _ in range(5):
+        view.keyboard.press("Shift+Enter")
+    refused = view.locator(".jp-OutputArea-output").filter(has_text="network guard")
+    refused.first.wait_for(timeout=NOTEBOOK_MS)
+    refused.first.scroll_into_view_if_needed()
+
+
+def _case(view: Any) -> None:
+    """Open the first case, if this checker was drawn for one."""
+    case = view.locator("main a[href^='/airlock/']")
+    if case.count():
+        case.first.click()
+        view.wait_for_load_state()
+
+
 def write(demo: Demo, stops: Sequence[Stop], secrets: dict[str, str]) -> Path:
     """Visit the stops and write the page. ``secrets``: a fresh one-time link for each person who looks."""
     pictures = [Picture(stop, png) for stop, png in photograph(demo, stops, secrets)]
@@ -110,9 +261,7 @@ def signed_in(demo: Demo, running: Any, secret: str | None) -> Any:
     if secret is not None:
         visitor = context.new_page()
         visitor.goto(f"{demo.settings.public_url}/sign-in/link/{secret}")
-        button = visitor.locator("form[method=post] button[type=submit]")
-        if button.count():
-            button.first.click()
+        visitor.wait_for_url("**/account")  # the page of the link sends itself
         visitor.close()
     return context
 
