@@ -136,20 +136,21 @@ def test_a_stray_quote_inside_a_cell_is_text():
 
 
 @pytest.mark.parametrize(
-    ("packed", "message"),
+    ("pack", "message"),
     [
-        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:-6], "cut off"),
-        (gzip.compress(b"a,b\n" + b"1,2\n" * 100_000, mtime=0)[:-50], "cut off|damaged"),
-        (b"\x1f\x8b\x08" + b"\0" * 50, "damaged|cut off|empty"),
-        (b"a,b\n1,2\n", "damaged"),
-        (gzip.compress(b"\0" * 200_000_000, mtime=0), "bomb|NUL"),
-        (gzip.compress(b"a,b\n" + b"1,2\n" * 25_000_000, mtime=0), "bomb"),
-        (gzip.compress(b"a" * 200_000_000, mtime=0), "bomb|longer"),
+        (lambda: gzip.compress(b"a,b\n1,2\n")[:-6], "cut off"),
+        (lambda: gzip.compress(b"a,b\n" + b"1,2\n" * 100_000)[:-50], "cut off|damaged"),
+        (lambda: b"\x1f\x8b\x08" + b"\0" * 50, "damaged|cut off|empty"),
+        (lambda: b"a,b\n1,2\n", "damaged"),
+        (lambda: gzip.compress(b"\0" * 200_000_000), "bomb|NUL"),
+        (lambda: gzip.compress(b"a,b\n" + b"1,2\n" * 25_000_000), "bomb"),
+        (lambda: gzip.compress(b"a" * 200_000_000), "bomb|longer"),
     ],
+    ids=["cut", "cut-late", "header-only", "not-packed", "bomb-of-nul", "bomb-of-rows", "bomb-of-one-line"],
 )
-def test_hostile_gzip(tmp_path, packed, message):
+def test_hostile_gzip(tmp_path, pack, message):
     path = tmp_path / "t.csv.gz"
-    path.write_bytes(packed)
+    path.write_bytes(pack())
     with pytest.raises(BadFile, match=message):
         open_table(path).read_all()
 
