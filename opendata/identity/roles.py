@@ -45,6 +45,10 @@ _TITLES: dict[Role, dict[str, str]] = {
 ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
 
 
+#: Deciding on a department's data is for departments' own people, never for a firm's.
+OF_DEPARTMENTS = frozenset({Role.DATA_OFFICER, Role.REVIEWER})
+
+
 class RolesDenied(DeniedError):
     """These roles may not meet in one person."""
 
@@ -74,3 +78,12 @@ def check_roles(roles: Iterable[Role | str]) -> frozenset[Role]:
                 f" (separation of duties: {one.title['en']} and {other.title['en']} are two persons)"
             )
     return wanted
+
+
+def check_fit(roles: frozenset[Role], kind: str) -> None:
+    """Raise RolesDenied unless people of this kind of organisation may hold these roles."""
+    for role in sorted(roles & OF_DEPARTMENTS):
+        if kind != "department":
+            raise RolesDenied(
+                f"{role.title['zh']}只能由政府部门的人员担任（a {role.title['en']} works in a department）"
+            )

@@ -24,7 +24,7 @@ from opendata.db.base import utc_now
 from opendata.db.engine import Database
 from opendata.errors import AuthenticationError, ConflictError, InvalidInputError, NotFoundError
 from opendata.identity.models import ApiToken, OAuthCode, Organization, SignInFailure, SignInLink, User, WebSession
-from opendata.identity.roles import Actor, Role, check_roles
+from opendata.identity.roles import Actor, Role, check_fit, check_roles
 from opendata.ledger.events import AuditEvent, EventType
 from opendata.ledger.service import append
 
@@ -104,6 +104,7 @@ def create_user(
     if session.scalar(select(User.id).where(User.username == username)):
         raise ConflictError("账号已存在（user name is taken）")
     granted = check_roles(roles)
+    check_fit(granted, organization.kind)
     user = User(
         username=username,
         name=name,
@@ -120,7 +121,9 @@ def create_user(
 
 def change_roles(session: Session, user: User, roles: Iterable[Role | str], *, actor_id: str | None) -> None:
     """Replace a person's roles. Sessions and tokens follow at once: roles are read with every request."""
-    user.roles = sorted(str(role) for role in check_roles(roles))
+    granted = check_roles(roles)
+    check_fit(granted, user.organization.kind)
+    user.roles = sorted(str(role) for role in granted)
     session.flush()
     _record(session, EventType.USER_ROLES, actor_id, f"user:{user.id}", roles=user.roles)
 

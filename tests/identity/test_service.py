@@ -301,3 +301,15 @@ def test_a_person_without_a_password_cannot_sign_in_by_one(database, user):
 
 def test_every_role_has_a_title_in_both_languages():
     assert all(role.title["zh"] and role.title["en"] for role in Role)
+
+
+@pytest.mark.parametrize("role", ["data_officer", "reviewer"])
+@pytest.mark.parametrize("kind", ["enterprise", "research", "operator"])
+def test_deciding_on_a_departments_data_is_for_departments(database, kind, role):
+    with database.begin() as session:
+        firm = service.create_organization(session, name_zh=f"单位 {kind}", kind=kind)
+        with pytest.raises(RolesDenied):
+            service.create_user(session, username="someone", name="某人", organization=firm, roles=[role])
+        user = service.create_user(session, username="another", name="某人", organization=firm, roles=["applicant"])
+        with pytest.raises(RolesDenied):
+            service.change_roles(session, user, [role], actor_id=None)
