@@ -294,7 +294,12 @@ def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, 
             saved = publishing.save_policy(session, dataset, yaml=yaml, actor=actor)
     except (MaskingError, OpenDataError) as error:
         reason = getattr(error, "reason", None)
-        message = say(request, reason) if isinstance(reason, dict) else str(error)
+        if isinstance(reason, dict):
+            message = say(request, reason)
+        elif isinstance(error, MaskingError):
+            message = f"{say(request, problems.describe(error).title)}：{error}"
+        else:
+            message = str(error)
         field = "purpose" if action.startswith("preview") else "yaml"
         return _policy(request, dataset, intake, saved, yaml, errors={field: message}, purpose=purpose)
     return _policy(request, dataset, intake, saved, saved.yaml, saved_now=True)

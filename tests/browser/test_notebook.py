@@ -25,6 +25,7 @@ def test_a_cell_meets_practice_data_and_no_network(browser: Browser) -> None:
     open_workspace(service, name)
 
     researcher = browser.page("researcher")
+    stop_session(researcher, service.settings().hub_url)
     researcher.goto(f"{service.url}/workspaces/{name}")
     expect(researcher.get_by_role("cell", name=f"/data/{name}/{name}.parquet")).to_be_visible()
     researcher.get_by_role("link", name="打开 JupyterLab").click()
@@ -38,6 +39,16 @@ def test_a_cell_meets_practice_data_and_no_network(browser: Browser) -> None:
     type_and_run(researcher, "!curl -s https://example.org")
     refused = researcher.locator(".jp-OutputArea-output").filter(has_text="network guard")
     expect(refused.first).to_contain_text(re.compile("网络守卫.*curl"))
+
+
+def stop_session(page: Page, hub: str) -> None:
+    """A session that is running belongs to the workspace it was opened for; the next one starts afresh."""
+    page.goto(f"{hub}/hub/home")
+    page.locator("#start").wait_for()
+    if page.locator("#stop").is_visible():
+        page.locator("#stop").click()
+        expect(page.locator("#stop")).to_be_hidden()
+        expect(page.locator("#start")).to_contain_text("启动会话")
 
 
 def type_and_run(page: Page, code: str) -> None:
