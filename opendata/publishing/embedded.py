@@ -20,19 +20,20 @@ _INVISIBLE_ONE: Final = re.compile(f"[{_INVISIBLE}]")
 _RESIDENT: Final = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9Xx]")
 _MOBILE: Final = re.compile(r"(?<![0-9.])1[3-9][0-9]{9}(?![0-9]|\.[0-9])")
 _HEXADECIMAL: Final = re.compile(r"(?i)(?<![0-9a-z])(?=[0-9-]*[a-f])[0-9a-f][0-9a-f-]{14,}[0-9a-f](?![0-9a-z])")
-_CANDIDATE: Final = r"(?:[0-9０-９①-⑨][^0-9０-９]{0,3}){11}"
-
-_BARE_LENGTHS: Final = pa.array([11, 18], pa.int32())
+_DIGIT: Final = "[0-9０-９]"
+_CANDIDATE: Final = (
+    rf"(?:^|[^0-9０-９])[1１]{_DIGIT}{{10}}(?:[^0-9０-９]|$)|(?:{_DIGIT}[^0-9０-９]{{0,3}}){{17}}[0-9０-９XxＸｘ]"
+)
+"""What the whole column is searched for at once; only its hits are read one by one."""
 
 
 def embedded(values: pa.Array) -> dict[str, int]:
     """Counts of texts that hold a valid resident number (ID_CARD) or mobile (PHONE); none found: empty."""
     counts = {"ID_CARD": 0, "PHONE": 0}
-    likely = values.filter(pc.fill_null(pc.match_substring_regex(values, _CANDIDATE), False))
-    bare = pc.match_substring_regex(likely, "^[0-9]+$")  # neither cut nor joined: the whole of it is one, or nothing
-    likely = likely.filter(pc.or_(pc.invert(bare), pc.is_in(pc.binary_length(likely), _BARE_LENGTHS)))
+    seen = pc.replace_substring_regex(values, f"[{_INVISIBLE}]", "")
+    likely = seen.filter(pc.fill_null(pc.match_substring_regex(seen, _CANDIDATE), False))
     for value in likely.to_pylist():
-        text = _INVISIBLE_ONE.sub("", half_width(value))
+        text = half_width(value)
         for type_, found in (("ID_CARD", _resident(text)), ("PHONE", _mobile(text))):
             counts[type_] += found
     return {type_: count for type_, count in counts.items() if count}

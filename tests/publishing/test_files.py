@@ -84,6 +84,8 @@ def test_an_empty_table_has_a_header_only(tmp_path):
     ([id_number(1)[:9] + "\u200b" + id_number(1)[9:]], "ID_CARD"),  # split by something nobody sees
     ([id_number(1)[:9] + "\n" + id_number(1)[9:]], "ID_CARD"),
     (["tel13800000001x"], "PHONE"),
+    (["tel138\u200b00000001x"], "PHONE"),
+    (["tel１３８００００００１２x"], "PHONE"),
 ])  # fmt: skip
 def test_valid_identifiers_are_found(tmp_path, column, type_):
     path = tmp_path / "t.parquet"
