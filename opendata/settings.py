@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +18,8 @@ from opendata.errors import ConfigurationError
 
 #: A unix socket's path must fit into sockaddr_un (108 bytes); the rest is room for the socket's own name.
 RUN_DIR_BYTES = 70
+#: The hub names sockets inside addresses, whose host part is lower-cased and allows few characters.
+_RUN_DIR = re.compile(r"[a-z0-9/._-]+")
 _FIELDS_FROM_ENVIRONMENT = (
     "home",
     "database_url",
@@ -170,6 +173,8 @@ def _completed(given: dict[str, Any]) -> dict[str, Any]:
         raise ConfigurationError(
             f"run_dir 过长：{len(os.fsencode(run_dir))} 字节，最多 {RUN_DIR_BYTES} 字节（run_dir too long）"
         )
+    if not _RUN_DIR.fullmatch(str(run_dir)):
+        raise ConfigurationError("run_dir 只能含 a-z、0-9、/、.、_、-（run_dir: lower-case letters and digits only）")
     users = given.get("users") or (SEPARATE_USERS if as_root else ONE_USER)
     return {
         "home": home,
@@ -193,9 +198,9 @@ def _checkout() -> Path:
 
 
 def _run_dir(home: Path, *, as_root: bool) -> Path:
-    """In the home if the name is short enough, else a private directory whose name follows from the home's."""
+    """In the home if its name is short and plain, else a private directory whose name follows from the home's."""
     inside = home / "run"
-    if len(os.fsencode(inside)) <= RUN_DIR_BYTES:
+    if len(os.fsencode(inside)) <= RUN_DIR_BYTES and _RUN_DIR.fullmatch(str(inside)):
         return inside
     mark = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     return Path("/run") / f"opendata-{mark}" if as_root else Path("/tmp") / f"opendata-{os.geteuid()}-{mark}"  # noqa: S108 (owner and mode are checked by initialise)
