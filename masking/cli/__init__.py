@@ -20,7 +20,7 @@ def main() -> None:
     except OSError as error:
         complain(f"{error.filename or ''}: {error.strerror or type(error).__name__}".lstrip(": "))
         sys.exit(1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         complain(f"internal error ({type(error).__name__}); nothing was written")
         sys.exit(1)
     except KeyboardInterrupt:

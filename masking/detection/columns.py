@@ -1,9 +1,10 @@
-
 """What the columns of a table hold, by header words and by the share of *all* values that pass a check.
 
 Nothing is sampled: every value that is not null is looked at, in batches, in bounded memory. A check beats a header,
 a header beats nothing, and what is not understood is a quasi-identifier until somebody shows otherwise (PRIVACY 2).
 """
+
+# ruff: noqa: E501  (patterns and sentences in two languages read best on one line)
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-
 """What a column's name says: words in Chinese and English, with the role, level and clause they lead to. Data only.
 
 Levels: GB/T 45574-2025 and 个人信息保护法 Art. 28 put sensitive personal information at L4; other personal information is at
 least L2 (TC260 practice guide 2021); what identifies a person directly is L3 here until sensitive data stand beside
 it.
 """
+
+# ruff: noqa: E501  (patterns and sentences in two languages read best on one line)
 
 from __future__ import annotations
 
@@ -45,9 +46,7 @@ def word(type_: str) -> Word:
     return BY_TYPE[type_]
 
 
-def _words(
-    type_: str, role: Role, level: DataLevel, titles: tuple[str, str], clause: str, zh: str, en: str
-) -> Word:
+def _words(type_: str, role: Role, level: DataLevel, titles: tuple[str, str], clause: str, zh: str, en: str) -> Word:
     latin = rf"_(?:{en})(?:_(?:no|num|number|code|id|zh|cn)|[0-9]*)_" if en else "(?!)"
     return Word(type_, role, level, *titles, clause, re.compile(f"{latin}|{zh}" if zh else latin))
 

@@ -1,9 +1,10 @@
-
 r"""The patterns and cue words of the detector: data, no decisions.
 
 Boundaries are ASCII look-arounds: ``\b`` and ``\w`` take Chinese characters for letters, so a number after 号 would
 not be found and an address before @ would swallow the sentence.
 """
+
+# ruff: noqa: E501  (patterns and sentences in two languages read best on one line)
 
 from __future__ import annotations
 

@@ -283,7 +283,7 @@ def _rule_words(rule: AttributeRule) -> dict[str, Any]:
         ("invented", rule.invented),
     ):
         if value not in (None, "", {}, False):
-            words[name] = value
+            words[name] = value  # noqa: PERF403
     return words
 
 

@@ -17,7 +17,7 @@ from masking.taxonomy import DataLevel, Role
 VERSION: Final = 1
 DROP: Final = "suppression.drop"
 KEEP: Final = "keep"
-KEYED_TOKEN: Final = "pseudonymization.keyed"
+KEYED_TOKEN: Final = "pseudonymization.keyed"  # noqa: S105  (a name)
 FF1: Final = "cryptographic.ff1"
 FREE_TEXT: Final = "text.redact"
 KEYED_TECHNIQUES: Final = frozenset({KEYED_TOKEN, FF1})

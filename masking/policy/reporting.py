@@ -139,7 +139,7 @@ def _public_k(policy: MaskingPolicy, after: RiskFigures | None, *, hidden: bool)
 
 
 def _graded_k(policy: MaskingPolicy, after: RiskFigures | None) -> int | None:
-    """The k that the effect rests on. The effect is public: one raw record must not move it where persons are hidden."""
+    """The k that the effect rests on: one raw record must not move a public effect where persons are hidden."""
     if after is None or policy.is_aggregate or not _persons_are_hidden(policy):
         return after.k if after else None
     return min(after.k, policy.limits.k_anonymity or 1)

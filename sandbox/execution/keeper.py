@@ -170,7 +170,7 @@ def _start(order: Order, jail: Jail) -> tuple[subprocess.Popen[bytes], int, int 
             pass_fds=[*handed, *(fd for _, fd in jail.inputs), *jail.pass_fds],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
             cwd="/",
-            preexec_fn=prepare,
+            preexec_fn=prepare,  # noqa: PLW1509 - this process has one thread
         )
     except (OSError, subprocess.SubprocessError) as error:
         os.close(status_read)
