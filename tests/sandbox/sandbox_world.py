@@ -251,7 +251,7 @@ PEOPLE = {
 
 @contextmanager
 def make_world(home: Path):
-    settings = Settings.load(home, as_root=False, policies_dir=ROOT / "policies", run_dir=home / "run")
+    settings = Settings.load(home, as_root=False, policies_dir=ROOT / "policies")
     initialise(settings)
     database = Database(settings)
     create_schema(database, "sandbox.workspaces.models", "sandbox.airlock.models")
