@@ -83,7 +83,15 @@ def _addresses(c: Any, options: HubOptions) -> None:
 
 
 def _proxy(c: Any, options: HubOptions, secrets: HubSecrets) -> None:
-    c.ConfigurableHTTPProxy.command = [str(options.node), str(options.proxy_script)]
+    # It ends with the hub, however the hub ends: a proxy left behind would hold the port.
+    c.ConfigurableHTTPProxy.command = [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        "--",
+        str(options.node),
+        str(options.proxy_script),
+    ]
     c.ConfigurableHTTPProxy.auth_token = secrets.proxy_token
     c.ConfigurableHTTPProxy.api_url = unix_url(str(options.proxy_api_socket))
     c.ConfigurableHTTPProxy.pid_file = str(options.places.hub_dir / "proxy.pid")

@@ -141,8 +141,8 @@ def test_researcher_cannot_get_a_raw_row(service: Service) -> None:
         assert [canary for canary in canaries if canary in values] == []
         hunt = (
             "import os\nhits = []\nfor top, _, names in os.walk('/'):\n"
-            "    if top.startswith(('/proc', '/sys', '/opt/venv', '/usr')):\n        continue\n"
-            "    for name in names:\n        try:\n            data = open(os.path.join(top, name), 'rb').read(1 << 22)\n"
+            "    if top.startswith(('/dev/', '/proc', '/sys', '/opt/venv', '/usr')):\n        continue\n"
+            "    for name in names:\n        if not os.path.isfile(os.path.join(top, name)):\n            continue\n        try:\n            data = open(os.path.join(top, name), 'rb').read(1 << 22)\n"
             f"        except OSError:\n            continue\n        if {CANARY_NAME!r}.encode() in data or {CANARY_TEXT!r}.encode() in data:\n"
             "            hits.append(os.path.join(top, name))\nprint('hits', [h for h in hits if 'history' not in h and '.ipynb' not in h and 'kernel' not in h])"
         )
@@ -163,6 +163,7 @@ def test_researcher_cannot_get_a_raw_row(service: Service) -> None:
         assert service.client("researcher").get(f"/api/v1/workspaces/{workspace}/outputs")["outputs"] == []
     finally:
         kernel.close()
+        browser.http.close()
 
 
 def approved_workspace(service: Service, name: str, datasets: list[str]) -> str:
