@@ -6,6 +6,8 @@ needs follows from its part's ``ProcessSpec``.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import signal
 import socket
@@ -105,6 +107,9 @@ class Supervisor:
         for spec in reversed(self.specs):
             if spec.name in self.children:
                 self.children[spec.name].stop()
+        if self.settings.users.separated:
+            with contextlib.suppress(OSError):
+                self._staging().rmdir()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
@@ -120,11 +125,16 @@ class Supervisor:
         if not self.settings.users.separated:
             return []
         checkout = Path(__file__).resolve().parent.parent.parent
-        staging = Path("/run") / f"opendata-paths-{os.getpid()}"
+        staging = self._staging()
         command = enter_command([checkout, Path(sys.prefix), self.settings.home, self.settings.policies_dir], staging)
         if command:
             staging.mkdir(mode=0o700, exist_ok=True)
         return command
+
+    def _staging(self) -> Path:
+        """One mount point a home, so that a killed start leaves nothing that the next one does not use."""
+        mark = hashlib.sha256(os.fsencode(self.settings.home)).hexdigest()[:12]
+        return Path("/run") / f"opendata-paths-{mark}"
 
 
 def environment(settings: Settings, name: str) -> dict[str, str]:

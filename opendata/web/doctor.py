@@ -35,8 +35,14 @@ def _separation(settings: Settings) -> Finding:
         }
         return Finding(name, "enforced", detail)
     detail = {
-        "zh": "分离未强制：所有进程用同一系统用户。以 root 启动可强制。",
-        "en": "Separation not enforced: all processes share one user. Start as root to enforce it.",
+        "zh": (
+            "分离未强制：所有进程用同一系统用户，攻破门户即可读到原始数据和密钥，会话与作业也不分用户。"
+            "以 root 启动可强制。"
+        ),
+        "en": (
+            "Separation not enforced: all processes share one user, so whoever takes over the portal reads raw data "
+            "and keys, and sessions and jobs share a user too. Start as root to enforce it."
+        ),
     }
     return Finding(name, "weaker", detail)
 
