@@ -85,6 +85,8 @@ class Supervisor:
                 self.announce(f"{spec.name}: 已退出 exited ({code})，将重启 will restart · {child.log}")
             if child.process is None:
                 if time.monotonic() >= child.not_before and all(need in self.ready for need in spec.needs):
+                    if child.enter:
+                        self._staging().mkdir(mode=0o700, exist_ok=True)
                     child.start()
             elif spec.name not in self.ready and spec.ready(self.settings):
                 self.ready.add(spec.name)
@@ -126,10 +128,7 @@ class Supervisor:
             return []
         checkout = Path(__file__).resolve().parent.parent.parent
         staging = self._staging()
-        command = enter_command([checkout, Path(sys.prefix), self.settings.home, self.settings.policies_dir], staging)
-        if command:
-            staging.mkdir(mode=0o700, exist_ok=True)
-        return command
+        return enter_command([checkout, Path(sys.prefix), self.settings.home, self.settings.policies_dir], staging)
 
     def _staging(self) -> Path:
         """One mount point a home, so that a killed start leaves nothing that the next one does not use."""
