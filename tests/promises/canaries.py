@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import os
 import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -43,11 +44,25 @@ def found_in(places: Iterable[Path], canaries: Iterable[str]) -> list[str]:
 def contents(path: Path) -> Iterator[bytes]:
     """The bytes of a file, and what is inside it."""
     try:
-        data = path.read_bytes()
+        data = written(path)
     except (PermissionError, FileNotFoundError):
         return
     yield data
     yield from inside(path.name, data)
+
+
+def written(path: Path) -> bytes:
+    """What was ever written to a file; the holes of a disk image are left out."""
+    parts = []
+    with path.open("rb") as stream:
+        position = 0
+        while True:
+            try:
+                start = os.lseek(stream.fileno(), position, os.SEEK_DATA)
+            except OSError:
+                return b"".join(parts)
+            position = os.lseek(stream.fileno(), start, os.SEEK_HOLE)
+            parts.append(os.pread(stream.fileno(), position - start, start))
 
 
 def inside(name: str, data: bytes) -> Iterator[bytes]:
