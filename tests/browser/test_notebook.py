@@ -42,21 +42,33 @@ def test_a_cell_meets_practice_data_and_no_network(browser: Browser) -> None:
 
 
 def stop_session(page: Page, hub: str) -> None:
-    """A session that is running belongs to the workspace it was opened for; the next one starts afresh."""
-    page.goto(f"{hub}/hub/home")
-    page.locator("#start").wait_for()
-    if page.locator("#stop").is_visible():
+    """A session that is running belongs to the workspace it was opened for; the next one starts afresh.
+
+    The button works once the page's scripts have bound it, so it is pressed again until the session is gone.
+    """
+    deadline = time.monotonic() + 90
+    page.goto(f"{hub}/hub/home", wait_until="networkidle")
+    while page.locator("#stop").is_visible():
+        assert time.monotonic() < deadline, "the running session did not stop"
         page.locator("#stop").click()
-        expect(page.locator("#stop")).to_be_hidden()
+        page.wait_for_timeout(3000)
+        page.goto(f"{hub}/hub/home", wait_until="networkidle")
 
 
 def type_and_run(page: Page, code: str) -> None:
-    """Put code into the first cell and run it."""
+    """Put code into the first cell and run it, once the kernel is there: Lab drops what is run before."""
+    expect(page.get_by_text(re.compile(r"ipykernel\) \| (空闲|Idle)"))).to_be_visible(timeout=90_000)
     cell = page.locator(".jp-CodeCell").first
+    before = cell.locator(".jp-InputPrompt").first.inner_text()
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(code)
-    page.keyboard.press("Control+Enter")
+    for _ in range(5):
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(4000)
+        if cell.locator(".jp-InputPrompt").first.inner_text() not in {before, "[ ]:"}:
+            return
+        cell.locator(".cm-content").click()
 
 
 def open_workspace(service: Service, name: str) -> None:
