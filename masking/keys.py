@@ -11,6 +11,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -74,6 +75,37 @@ class ThrowawayKeys:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("keys are not pickled: derive what a plan needs and pass that")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """How a rule uses a named key. Columns join exactly when name, ``domain`` and ``version`` are equal."""
+
+    name: str
+    domain: str = ""  # empty: the key's name is the domain
+    version: int = 1
+
+    @property
+    def scope(self) -> str:
+        """What goes into the derivation."""
+        return self.domain or self.name
+
+
+def derived(keys: Keys | None, use: KeyUse | str, *, technique: str, for_records: bool = False) -> bytes:
+    """
+    Return a technique's own key below the named one.
+
+    ``for_records``: randomness that is drawn once for each record and must be equal in the editions of all recipients
+    (PRIVACY 13). A provider that gives each recipient an own key has ``for_records(name)`` beside ``get(name)`` for it.
+
+    Raises:
+        KeyMissing: the key was not given.
+    """
+    use = KeyUse(use) if isinstance(use, str) else use
+    if keys is None:
+        raise KeyMissing.from_name(use.name)
+    get = getattr(keys, "for_records", keys.get) if for_records else keys.get
+    return derive(get(use.name), domain=use.scope, technique=technique, version=use.version)
 
 
 def as_keys(keys: "Keys | Mapping[str, bytes] | str | Path | None") -> Keys:

@@ -102,6 +102,7 @@ class MaskingReport:
     anonymizable: bool
     released: PublicReport
     policy_digest: str = ""
+    left_out: int = 0
     version: int = VERSION
 
     @property

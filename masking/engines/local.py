@@ -17,7 +17,7 @@ import pyarrow as pa
 from masking import Masked
 from masking.disclosure import Tabulated, tabulate
 from masking.engines.classes import COUNT, ClassCounter, figures, share_alone, within
-from masking.engines.plan import Plan, Step, compile  # noqa: A004
+from masking.engines.plan import MaskedBatch, Plan, Step, compile  # noqa: A004
 from masking.errors import Cancelled, InvalidValue, LimitsNotMet, PolicyError
 from masking.keys import Keys, as_keys
 from masking.policy.load import load
@@ -27,7 +27,7 @@ from masking.report import MaskingReport, RiskFigures
 from masking.table import as_reader
 from masking.table.frames import BATCH_ROWS
 
-__all__ = ["Plan", "Step", "apply", "apply_stream", "compile", "run"]
+__all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "fit", "run", "seen"]
 
 MakeReader = Callable[[], pa.RecordBatchReader]
 Sink = Callable[[pa.RecordBatchReader], None]
@@ -51,7 +51,7 @@ def run(
         Cancelled: ``cancelled`` said so between two batches.
 
     """
-    masked = (batch for _, batch in _pairs(plan, reader, "write", progress, cancelled))
+    masked = (each.masked for each in _runs(plan, reader, "write", progress, cancelled))
     return pa.RecordBatchReader.from_batches(plan.output_schema, masked)
 
 
@@ -82,21 +82,22 @@ def apply_stream(
     reader = make_reader()
     plan = compile(policy, reader.schema, keys, files=files)
     control = _Control(progress, cancelled)
+    if plan.unfitted:
+        plan = fit(plan, reader, progress=progress, cancelled=cancelled)
+        reader = _again(make_reader, plan)
     if policy.aggregate is not None:
         return _aggregated(policy, plan, reader, sink, control)
-    measured = _Measured.of(policy)
+    measured = _Measured.of(policy, plan)
     stays: pl.DataFrame | None = None
     if _has_limits(policy):
-        for batch, masked in _pairs(plan, reader, "measure", *control.both):
-            measured.add(batch, masked)
+        for each in _runs(plan, reader, "measure", *control.both):
+            measured.add(plan, each)
         stays = _enforced(policy, measured)
-        reader = make_reader()
-        if not reader.schema.equals(plan.input_schema):
-            raise PolicyError("the table changed between the two readings")
+        reader = _again(make_reader, plan)
     written = _Written.of(plan, measured, stays)
     sink(
         pa.RecordBatchReader.from_batches(
-            plan.output_schema, written.batches(_pairs(plan, reader, "write", *control.both))
+            plan.output_schema, written.batches(_runs(plan, reader, "write", *control.both))
         )
     )
     if not written.ended:
@@ -105,7 +106,8 @@ def apply_stream(
         policy,
         rows_in=written.rows_in,
         rows_out=written.rows_out,
-        suppressed=written.rows_in - written.rows_out,
+        left_out=written.rows_in - written.rows_kept,
+        suppressed=written.rows_kept - written.rows_out,
         before=measured.before_figures(),
         after=measured.after_figures(stays),
         uniqueness_all_columns=share_alone(written.all_columns),
@@ -154,16 +156,17 @@ class _Measured:
     after: ClassCounter
 
     @classmethod
-    def of(cls, policy: MaskingPolicy) -> "_Measured":
+    def of(cls, policy: MaskingPolicy, plan: Plan) -> "_Measured":
         units = policy.unit is not None
         before = ClassCounter(policy.person_columns, units=units) if policy.about_persons else None
-        return cls(policy.unit, before, ClassCounter(policy.quasi_identifiers, policy.sensitive, units=units))
+        counted = (*policy.quasi_identifiers, *plan.derived_names)
+        return cls(policy.unit, before, ClassCounter(counted, policy.sensitive, units=units))
 
-    def add(self, batch: pa.RecordBatch, masked: pa.RecordBatch) -> None:
-        persons = None if self.unit is None else batch.column(self.unit)
+    def add(self, plan: Plan, done: MaskedBatch) -> None:
+        persons = None if self.unit is None else done.kept.column(self.unit)
         if self.before is not None:
-            self.before.add(batch, persons)
-        self.after.add(masked, persons)
+            self.before.add(done.kept, persons)
+        self.after.add(seen(plan, done), persons)
 
     def before_figures(self) -> RiskFigures | None:
         return None if self.before is None else figures(self.before)
@@ -182,6 +185,7 @@ class _Written:
     stays: pl.DataFrame | None
     all_columns: ClassCounter
     rows_in: int = 0
+    rows_kept: int = 0
     rows_out: int = 0
     nulls: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
@@ -193,24 +197,25 @@ class _Written:
         kept = None if stays is None else stays.select(keys).unique()
         return cls(measured, stays is None, plan, kept, ClassCounter(plan.output_schema.names))
 
-    def batches(self, pairs: Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-        for batch, masked in pairs:
-            self.rows_in += batch.num_rows
+    def batches(self, runs: Iterator[MaskedBatch]) -> Iterator[pa.RecordBatch]:
+        for done in runs:
+            self.rows_in += done.records
+            self.rows_kept += done.kept.num_rows
             if self.measures_too:
-                self.measured.add(batch, masked)
-            self.rejects.update(self.plan.rejects(batch))
-            left = masked if self.stays is None else self._filtered(masked)
+                self.measured.add(self.plan, done)
+            self.rejects.update(done.rejects)
+            left = done.masked if self.stays is None else self._filtered(done)
             self.all_columns.add(left)
             self.rows_out += left.num_rows
             self.nulls.update({name: left.column(name).null_count for name in left.schema.names})
             yield left
         self.ended = True
 
-    def _filtered(self, masked: pa.RecordBatch) -> pa.RecordBatch:
+    def _filtered(self, done: MaskedBatch) -> pa.RecordBatch:
         assert self.stays is not None
-        hashed = self.measured.after.hashed(masked).with_row_index("row")
+        hashed = self.measured.after.hashed(seen(self.plan, done)).with_row_index("row")
         rows = hashed.join(self.stays, on=self.stays.columns, how="semi")["row"].sort()
-        return masked if len(rows) == masked.num_rows else masked.take(rows.to_arrow())
+        return done.masked if len(rows) == done.masked.num_rows else done.masked.take(rows.to_arrow())
 
 
 def _has_limits(policy: MaskingPolicy) -> bool:
@@ -240,24 +245,63 @@ def _enforced(policy: MaskingPolicy, measured: _Measured) -> pl.DataFrame:
     return stays
 
 
-def _pairs(
+def fit(
+    plan: Plan,
+    reader: pa.RecordBatchReader,
+    *,
+    progress: Progress | None = None,
+    cancelled: IsCancelled | None = None,
+) -> Plan:
+    """Read the columns that whole-column techniques need, and only those, and return the plan that can mask."""
+    held: list[pa.RecordBatch] = []
+    wanted, rows = list(plan.unfitted), 0
+    for batch in reader:
+        _go_on(cancelled)
+        held.append(batch.select(wanted))
+        rows += batch.num_rows
+        if progress is not None:
+            progress("fit", rows)
+    return plan.fit(pa.Table.from_batches(held, pa.schema([plan.input_schema.field(name) for name in wanted])))
+
+
+def seen(plan: Plan, done: MaskedBatch) -> pa.RecordBatch:
+    """The masked batch as its readers see it: with the parts that pseudonyms keep legible as columns of their own."""
+    if not plan.derived_names:
+        return done.masked
+    parts = plan.derived(done.kept)
+    columns, names = list(done.masked.columns), list(done.masked.schema.names)
+    return pa.RecordBatch.from_arrays([*columns, *parts.values()], names=[*names, *parts])
+
+
+def _again(make_reader: MakeReader, plan: Plan) -> pa.RecordBatchReader:
+    reader = make_reader()
+    if not reader.schema.equals(plan.input_schema):
+        raise PolicyError("the table changed between two readings")
+    return reader
+
+
+def _go_on(cancelled: IsCancelled | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("the run was cancelled; nothing was written")
+
+
+def _runs(
     plan: Plan,
     reader: pa.RecordBatchReader,
     stage: str,
     progress: Progress | None,
     cancelled: IsCancelled | None,
-) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-    """Each batch with its masked form."""
+) -> Iterator[MaskedBatch]:
+    """Each batch with what became of it."""
     rows = 0
     for batch in reader:
-        if cancelled is not None and cancelled():
-            raise Cancelled("the run was cancelled; nothing was written")
+        _go_on(cancelled)
         try:
-            masked = plan.mask_batch(batch)
+            done = plan.run(batch)
         except InvalidValue as error:
             raise error.after(rows) from None
         rows += batch.num_rows
-        yield batch, masked
+        yield done
         if progress is not None:
             progress(stage, rows)
 
@@ -274,20 +318,23 @@ def _aggregated(
     persons: list[pa.Array] = []
     rejects: Counter[str] = Counter()
     rows = 0
-    for batch, masked in _pairs(plan, reader, "measure", *control.both):
-        person = None if policy.unit is None else batch.column(policy.unit)
-        before.add(batch, person)
+    kept = 0
+    for done in _runs(plan, reader, "measure", *control.both):
+        person = None if policy.unit is None else done.kept.column(policy.unit)
+        before.add(done.kept, person)
         if person is not None:
             persons.append(person)
-        held.append(masked.select(wanted))
-        rejects.update(plan.rejects(batch))
-        rows += batch.num_rows
+        held.append(done.masked.select(wanted))
+        rejects.update(done.rejects)
+        rows += done.records
+        kept += done.kept.num_rows
     made = _tabulated(policy, pa.Table.from_batches(held, needed), persons)
     sink(made.table.to_reader())
     return build_report(
         policy,
         rows_in=rows,
         rows_out=made.table.num_rows,
+        left_out=rows - kept,
         before=figures(before) if policy.about_persons else None,
         after=made.figures(),
         rejects=rejects,

@@ -5,17 +5,22 @@ Compiling reads no record. A plan is pure and picklable, so that it runs in a pr
 it holds derived keys, never the named ones, and shows none of them.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from masking.errors import InvalidParameter, InvalidValue, PolicyError, UnknownAttribute, UnsupportedColumn
-from masking.keys import Keys
+from masking.keys import Keys, KeyUse, derived
 from masking.policy.check import check
 from masking.policy.model import AttributeRule, MaskingPolicy
 from masking.techniques import Technique, get
+from masking.techniques.base import Context, WholeColumn
+from masking.techniques.conditions import Condition
+from masking.techniques.records import RecordSuppression, RecordTechnique, Sampling
 from masking.techniques.suppression import Drop
 
 
@@ -25,18 +30,73 @@ class Step:
 
     name: str
     technique: Technique = field(repr=False)
+    when: Condition | None = None
+    otherwise: Technique | None = field(default=None, repr=False)
 
     @property
     def dropped(self) -> bool:
         """True if no column comes out."""
         return isinstance(self.technique, Drop)
 
-    def apply(self, column: pa.Array) -> pa.Array:
-        """Mask the column; errors name the attribute."""
+    @property
+    def techniques(self) -> tuple[Technique, ...]:
+        """One, or two where a condition decides."""
+        return (self.technique,) if self.otherwise is None else (self.technique, self.otherwise)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The raw columns that it reads."""
+        others = [name for each in self.techniques for name in each.context()]
+        return tuple(dict.fromkeys([self.name, *others, *(self.when.columns if self.when else ())]))
+
+    def apply(self, context: Context) -> tuple[pa.Array, int]:
+        """Mask the column and count the values outside their format; errors name the attribute."""
+        column = context[self.name]
         try:
-            return self.technique.apply(column)
+            if self.when is None or self.otherwise is None:
+                return self.technique.apply_counted(column, context)
+            return self._branched(column, context, self.when, self.otherwise)
         except (InvalidValue, UnsupportedColumn, InvalidParameter) as error:
             raise error.of(self.name) from None
+
+    def _branched(
+        self, column: pa.Array, context: Context, when: Condition, otherwise: Technique
+    ) -> tuple[pa.Array, int]:
+        """Each technique sees only the records it is for: a value of the others cannot make it refuse."""
+        met = when.holds(context)
+        parts, places, rejects = [], [], 0
+        for technique, chosen in ((self.technique, met), (otherwise, ~met)):
+            rows = np.flatnonzero(chosen)
+            needed = {name: context[name].take(pa.array(rows)) for name in technique.context()}
+            try:
+                masked, count = technique.apply_counted(column.take(pa.array(rows)), needed)
+            except InvalidValue as error:
+                error.first_rows = tuple(int(rows[row]) for row in error.first_rows)
+                raise
+            parts.append(masked)
+            places.append(rows)
+            rejects += count
+        order = np.argsort(np.concatenate(places), kind="stable")
+        return pa.concat_arrays(parts).take(pa.array(order)), rejects
+
+    def fitted(self, column: pa.ChunkedArray, context: Mapping[str, pa.ChunkedArray]) -> "Step":
+        """The step after techniques that need the whole column have seen it."""
+        if not isinstance(self.technique, WholeColumn):
+            return self
+        try:
+            return replace(self, technique=self.technique.fit(column, context))
+        except (InvalidValue, UnsupportedColumn, InvalidParameter) as error:
+            raise error.of(self.name) from None
+
+
+@dataclass(frozen=True)
+class MaskedBatch:
+    """What became of a batch. ``kept`` holds the raw records that stayed, record for record beside ``masked``."""
+
+    kept: pa.RecordBatch
+    masked: pa.RecordBatch
+    rejects: Mapping[str, int]
+    records: int  # how many came in
 
 
 @dataclass(frozen=True)
@@ -46,6 +106,28 @@ class Plan:
     input_schema: pa.Schema = field(repr=False)
     output_schema: pa.Schema
     steps: tuple[Step, ...] = field(repr=False)
+    records: tuple[RecordTechnique, ...] = field(default=(), repr=False)
+
+    @property
+    def unfitted(self) -> tuple[str, ...]:
+        """Raw columns that have to be read as a whole before the first batch is masked; mostly none."""
+        whole = [step for step in self.steps if isinstance(step.technique, WholeColumn)]
+        if not whole:
+            return ()
+        others = [name for each in self.records for name in each.context()]
+        return tuple(dict.fromkeys([*(name for step in whole for name in step.columns), *others]))
+
+    def fit(self, table: pa.Table) -> "Plan":
+        """The plan after it has seen the columns ``unfitted`` of all records; records that leave are left out first."""
+        kept = table.filter(pa.array(self._stay({name: table.column(name) for name in table.column_names}, len(table))))
+        context = {name: kept.column(name) for name in kept.column_names}
+        return replace(
+            self,
+            steps=tuple(
+                step.fitted(context[step.name], context) if isinstance(step.technique, WholeColumn) else step
+                for step in self.steps
+            ),
+        )
 
     def mask_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """
@@ -57,14 +139,47 @@ class Plan:
             InvalidValue: values are outside the format that a rule declares; records are counted within the batch.
 
         """
-        self._check(batch.schema)
-        columns = [step.apply(batch.column(step.name)) for step in self.steps if not step.dropped]
-        return pa.RecordBatch.from_arrays(columns, schema=self.output_schema)
+        return self.run(batch).masked
 
-    def rejects(self, batch: pa.RecordBatch) -> dict[str, int]:
-        """Count the values of a batch that a rule replaced because they are outside its format."""
-        counts = {step.name: step.technique.rejects(batch.column(step.name)) for step in self.steps if not step.dropped}
-        return {name: count for name, count in counts.items() if count}
+    def run(self, batch: pa.RecordBatch) -> MaskedBatch:
+        """Mask one batch and say which records stayed and how many values were outside a format."""
+        self._check(batch.schema)
+        kept = batch
+        if self.records:
+            stay = self._stay({name: batch.column(name) for name in batch.schema.names}, batch.num_rows)
+            kept = batch if stay.all() else batch.filter(pa.array(stay))
+        context = {name: kept.column(name) for name in kept.schema.names}
+        columns, rejects = [], Counter[str]()
+        for step in self.steps:
+            if not step.dropped:
+                masked, count = step.apply(context)
+                columns.append(masked)
+                rejects.update({step.name: count} if count else {})
+        return MaskedBatch(kept, _batch(columns, self.output_schema, kept.num_rows), rejects, batch.num_rows)
+
+    @property
+    def derived_names(self) -> tuple[str, ...]:
+        """Names of the columns that ``derived`` gives."""
+        return tuple(
+            f"{step.name}.{part}" for step in self.steps for technique in step.techniques for part in technique.parts()
+        )
+
+    def derived(self, kept: pa.RecordBatch) -> dict[str, pa.Array]:
+        """Parts of raw values that stay legible inside pseudonyms, as ``attribute.part``: they count as
+        quasi-identifiers (PRIVACY 2).
+        """
+        return {
+            f"{step.name}.{part}": column
+            for step in self.steps
+            for technique in step.techniques
+            for part, column in technique.derived(kept.column(step.name)).items()
+        }
+
+    def _stay(self, context: Mapping[str, pa.Array | pa.ChunkedArray], rows: int) -> "np.typing.NDArray[np.bool_]":
+        stay = np.ones(rows, dtype=np.bool_)
+        for each in self.records:
+            stay &= each.stays({name: _whole(context[name]) for name in each.context()})
+        return stay
 
     def _check(self, schema: pa.Schema) -> None:
         if schema.equals(self.input_schema):
@@ -89,7 +204,7 @@ def compile(policy: MaskingPolicy, schema: pa.Schema, keys: Keys | None, *, file
     """
     check_names(policy.attributes, schema)
     check(policy, schema, files=files)
-    steps = tuple(_step(rule, keys, files) for rule in policy.attributes.values())
+    steps = tuple(_step(policy, rule, keys, files) for rule in policy.attributes.values())
     fields = [
         pa.field(step.name, _output_type(step, schema.field(step.name).type, policy.attributes[step.name]))
         for step in steps
@@ -97,7 +212,7 @@ def compile(policy: MaskingPolicy, schema: pa.Schema, keys: Keys | None, *, file
     ]
     if not fields and policy.aggregate is None:
         raise PolicyError("every attribute is dropped: nothing would be left to publish")
-    return Plan(schema.remove_metadata(), pa.schema(fields), steps)
+    return Plan(schema.remove_metadata(), pa.schema(fields), steps, _records(policy, keys))
 
 
 def check_names(named: Iterable[str], schema: pa.Schema) -> None:
@@ -112,18 +227,59 @@ def check_names(named: Iterable[str], schema: pa.Schema) -> None:
         raise UnknownAttribute.from_unnamed(set(names) - wanted)
 
 
-def _step(rule: AttributeRule, keys: Keys | None, files: Path | None) -> Step:
+def _step(policy: MaskingPolicy, rule: AttributeRule, keys: Keys | None, files: Path | None) -> Step:
     try:
-        made = get(rule.technique).build(rule.parameters, attribute=rule.name, key=rule.key, keys=keys, files=files)
+        made = [
+            get(branch.technique).build(
+                branch.parameters,
+                attribute=rule.name,
+                key=policy.key_use(branch),
+                keys=keys,
+                files=files,
+                record=policy.record,
+            )
+            for branch in rule.branches
+        ]
     except PolicyError as error:
         raise error.at(rule.line or None) from None
-    return Step(rule.name, made)
+    return Step(rule.name, made[0], rule.when, made[1] if rule.otherwise else None)
+
+
+def _records(policy: MaskingPolicy, keys: Keys | None) -> tuple[RecordTechnique, ...]:
+    chosen: list[RecordTechnique] = [RecordSuppression(each) for each in policy.suppress]
+    if policy.sample is not None:
+        domain = policy.key_domains.get(policy.sample.key)
+        use = KeyUse(policy.sample.key, version=domain.version if domain else 1)
+        secret = derived(keys, use, technique=Sampling.name, for_records=True)
+        by = policy.record or (policy.unit,) if policy.unit is None else (policy.unit,)
+        chosen.append(Sampling(policy.sample.share, tuple(name for name in by if name), secret=secret))
+    return tuple(chosen)
+
+
+def _batch(columns: list[pa.Array], schema: pa.Schema, rows: int) -> pa.RecordBatch:
+    """A batch, also one without columns but with its number of records (an aggregate may drop every attribute)."""
+    if columns:
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(column, pa.ChunkedArray):
+        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return column
 
 
 def _output_type(step: Step, given: pa.DataType, rule: AttributeRule) -> pa.DataType:
     plain = given.value_type if pa.types.is_dictionary(given) else given
     try:
-        return step.technique.output_type(plain)
+        kinds = {each.output_type(plain) for each in step.techniques}
+        if len(kinds) > 1:
+            raise PolicyError(
+                f"attribute {step.name!r}: `technique` and `otherwise` give columns of different types "
+                f"({', '.join(sorted(str(kind) for kind in kinds))})",
+                line=rule.line or None,
+            )
+        return kinds.pop()
     except InvalidParameter as error:
         raise error.of(step.name).at(rule.line or None) from None
     except UnsupportedColumn as error:

@@ -3,7 +3,7 @@
 from masking.policy.check import ColumnStatistics, check
 from masking.policy.explain import Explained, explain
 from masking.policy.load import dump, load
-from masking.policy.model import Aggregate, AttributeRule, Limits, MaskingPolicy, SandboxRules
+from masking.policy.model import Aggregate, AttributeRule, KeyDomain, Limits, MaskingPolicy, Sample, SandboxRules
 from masking.policy.propose import propose
 from masking.policy.reporting import build_report
 from masking.policy.schema import json_schema
@@ -13,8 +13,10 @@ __all__ = [
     "AttributeRule",
     "ColumnStatistics",
     "Explained",
+    "KeyDomain",
     "Limits",
     "MaskingPolicy",
+    "Sample",
     "SandboxRules",
     "build_report",
     "check",

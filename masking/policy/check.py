@@ -16,14 +16,13 @@ import pyarrow as pa
 from masking import techniques
 from masking.disclosure.frequency import check_shape
 from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, UnsupportedColumn, suggestion
-from masking.policy.model import DROP, FREE_TEXT, KEYED_TECHNIQUES, AttributeRule, MaskingPolicy
+from masking.policy.model import AttributeRule, MaskingPolicy
 from masking.taxonomy import Role
 
 SMALL: Final = 10_000
 """Distinct values below which a token is guessed by its frequency (PRIVACY 12)."""
 SKEWED: Final = 0.01
 """Share of the most frequent value above which a token is guessed."""
-FOR_DIRECT_IDENTIFIERS: Final = frozenset({DROP, FREE_TEXT, *KEYED_TECHNIQUES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +54,13 @@ def check(
     if schema is not None:
         _check_names(policy, schema)
     for rule in policy.attributes.values():
-        _check_rule(rule, schema, files)
+        for branch in rule.branches:
+            _check_branch(policy, branch, schema, files)
+        _check_rule(rule, policy)
         if statistics and rule.name in statistics:
             _check_token(rule, statistics[rule.name])
+    _check_columns(policy)
+    _check_keys(policy)
     _check_unit(policy)
     _check_limits(policy)
     _check_aggregate(policy)
@@ -79,30 +82,98 @@ def _check_names(policy: MaskingPolicy, schema: pa.Schema) -> None:
         raise UnknownAttribute.from_unnamed(unnamed)
 
 
-def _check_rule(rule: AttributeRule, schema: pa.Schema | None, files: Path | None) -> None:
+def _check_branch(policy: MaskingPolicy, rule: AttributeRule, schema: pa.Schema | None, files: Path | None) -> None:
     line = rule.line or None
     try:
-        made = techniques.get(rule.technique).check(rule.parameters, attribute=rule.name, key=rule.key, files=files)
+        made = techniques.get(rule.technique).check(
+            rule.parameters, attribute=rule.name, key=policy.key_use(rule), files=files, record=policy.record
+        )
+        missing = [name for name in made.context() if name not in policy.attributes]
+        if missing:
+            raise UnknownAttribute(
+                f"attribute {rule.name!r} reads {missing[0]!r}, which is no attribute"
+                f"{suggestion(missing[0], policy.attributes)}"
+            )
     except PolicyError as error:
         raise error.at(line) from None
-    if rule.role is Role.DIRECT_IDENTIFIER and rule.technique not in FOR_DIRECT_IDENTIFIERS:
+    if schema is not None:
+        try:
+            made.output_type(schema.field(rule.name).type)
+        except UnsupportedColumn as error:
+            raise error.of(rule.name) from None
+
+
+def _check_rule(rule: AttributeRule, policy: MaskingPolicy) -> None:
+    line = rule.line or None
+    if (rule.when is None) != (rule.otherwise is None):
         raise PolicyError(
-            f"attribute {rule.name!r}: {rule.technique} does not remove a direct identifier (a mask is for screens); "
-            f"use one of {sorted(FOR_DIRECT_IDENTIFIERS)}, or, if the result no longer points to one person, the role "
-            "quasi_identifier",
+            f"attribute {rule.name!r}: `when` and `otherwise` stand together: say what becomes of every record",
             line=line,
         )
+    if rule.otherwise is not None and (rule.dropped or rule.otherwise.dropped):
+        raise PolicyError(
+            f"attribute {rule.name!r}: a column is dropped as a whole; for some records use suppression.local",
+            line=line,
+        )
+    if rule.role is Role.DIRECT_IDENTIFIER and not rule.hides:
+        fit = sorted(
+            name
+            for name in techniques.names()
+            if techniques.get(name).releases in ("token", "nothing") or name.startswith("text.")
+        )
+        raise PolicyError(
+            f"attribute {rule.name!r}: {rule.technique} does not remove a direct identifier (a mask is for screens); "
+            f"use one of {fit}, or, if the result no longer points to one person, the role quasi_identifier",
+            line=line,
+        )
+    if rule.when is not None:
+        for name in rule.when.columns:
+            if name not in policy.attributes:
+                raise UnknownAttribute(
+                    f"attribute {rule.name!r}: `when` names {name!r}, which is no attribute"
+                    f"{suggestion(name, policy.attributes)}"
+                ).at(line)
     if rule.role is Role.INSENSITIVE and rule.pseudonym:
         raise PolicyError(
             f"attribute {rule.name!r}: a pseudonym of an insensitive attribute; declare what it is "
             "(direct_identifier or quasi_identifier)",
             line=line,
         )
-    if schema is not None:
-        try:
-            made.output_type(schema.field(rule.name).type)
-        except UnsupportedColumn as error:
-            raise error.of(rule.name) from None
+
+
+def _check_columns(policy: MaskingPolicy) -> None:
+    """What stands beside the attributes names attributes: ``record``, ``suppress``, ``sample``."""
+    named = [("record", name) for name in policy.record]
+    named += [("suppress", name) for each in policy.suppress for name in each.columns]
+    for where, name in named:
+        if name not in policy.attributes:
+            raise UnknownAttribute(
+                f"{where} names {name!r}, which is no attribute{suggestion(name, policy.attributes)}"
+            )
+    if policy.sample is not None:
+        if not 0 < policy.sample.share < 1:
+            raise InvalidParameter("sample: share must be in (0, 1)")
+        if not policy.record and policy.unit is None:
+            raise InvalidParameter(
+                "sample: name the columns that tell records apart (`record:`), or the person (`unit:`)"
+            )
+
+
+def _check_keys(policy: MaskingPolicy) -> None:
+    """A key domain joins the datasets it lists and never others (PRIVACY 11)."""
+    for name, domain in policy.key_domains.items():
+        if name not in policy.key_names:
+            raise PolicyError(f"key_domains: no rule uses the key {name!r}{suggestion(name, policy.key_names)}")
+        if domain.datasets and policy.dataset not in domain.datasets:
+            raise PolicyError(
+                f"key_domains: the key {name!r} joins {list(domain.datasets)}; {policy.dataset!r} may not use it"
+            )
+        for attribute in domain.joins or ():
+            if attribute not in policy.attributes:
+                raise UnknownAttribute(
+                    f"key_domains: {name!r} joins {attribute!r}, which is no attribute"
+                    f"{suggestion(attribute, policy.attributes)}"
+                )
 
 
 def _check_token(rule: AttributeRule, column: ColumnStatistics) -> None:
@@ -158,7 +229,7 @@ def _check_aggregate(policy: MaskingPolicy) -> None:
             )
     for name in aggregate.by:
         rule = policy.attributes[name]
-        if rule.role is Role.DIRECT_IDENTIFIER or rule.dropped or rule.pseudonym or rule.technique == FREE_TEXT:
+        if rule.role is Role.DIRECT_IDENTIFIER or rule.dropped or rule.pseudonym or rule.free_text:
             raise PolicyError(
                 f"aggregate: {name!r} cannot group cells: it is a {rule.role.value} under {rule.technique}",
                 line=rule.line or None,

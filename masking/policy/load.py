@@ -18,10 +18,11 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from masking.errors import PolicyError, UnknownTechnique, suggestion
-from masking.policy.model import KEEP, Aggregate, AttributeRule, Limits, MaskingPolicy, SandboxRules
+from masking.policy.model import KEEP, Aggregate, AttributeRule, KeyDomain, Limits, MaskingPolicy, Sample, SandboxRules
 from masking.policy.schema import RULE_WORDS, json_schema
 from masking.policy.shape import Violation, violations
 from masking.taxonomy import DataLevel, Role
+from masking.techniques.conditions import Condition, condition
 
 LARGEST: Final = 1 << 20
 """Bytes of a policy text; the largest real one is some tens of kilobytes."""
@@ -49,8 +50,18 @@ def dump(policy: MaskingPolicy) -> str:
             plain[name] = _flow(getattr(policy, name))
     if policy.level:
         plain["level"] = policy.level.value
+    if policy.test_data:
+        plain["test_data"] = True
     if policy.unit:
         plain["unit"] = policy.unit
+    if policy.record:
+        plain["record"] = _flow(list(policy.record))
+    if policy.key_domains:
+        plain["key_domains"] = {name: _flow(_domain_words(domain)) for name, domain in policy.key_domains.items()}
+    if policy.suppress:
+        plain["suppress"] = [_flow(each.to_words()) for each in policy.suppress]
+    if policy.sample:
+        plain["sample"] = _flow({"share": policy.sample.share, "key": policy.sample.key})
     plain["attributes"] = {name: _flow(_rule_words(rule)) for name, rule in policy.attributes.items()}
     limits = {name: getattr(policy.limits, name) for name in Limits.__slots__ if getattr(policy.limits, name)}
     if limits:
@@ -216,6 +227,14 @@ def _policy(document: CommentedMap, text: str) -> MaskingPolicy:
         limits=Limits(**plain.get("limits", {})),
         aggregate=_aggregate(plain["aggregate"]) if "aggregate" in plain else None,
         sandbox=_sandbox(plain.get("sandbox", {})),
+        record=tuple(plain.get("record", ())),
+        suppress=tuple(
+            _condition(words, _place(document, ["suppress", place], None))
+            for place, words in enumerate(plain.get("suppress", ()))
+        ),
+        sample=Sample(**plain["sample"]) if "sample" in plain else None,
+        key_domains={name: _domain(words) for name, words in plain.get("key_domains", {}).items()},
+        test_data=plain.get("test_data", False),
         source_text=text,
     )
 
@@ -234,7 +253,26 @@ def _rule(name: str, words: Mapping[str, Any], line: int) -> AttributeRule:
         practice=words.get("practice"),
         line=line,
         invented=words.get("invented", False),
+        when=_condition(words["when"], (line, None)) if "when" in words else None,
+        otherwise=_rule(name, {"role": words["role"], **words["otherwise"]}, line) if "otherwise" in words else None,
     )
+
+
+def _condition(words: Any, place: tuple[int, int | None]) -> Condition:
+    try:
+        return condition(words)
+    except PolicyError as error:
+        raise error.at(*place) from None
+
+
+def _domain(words: Mapping[str, Any]) -> KeyDomain:
+    joins = words.get("joins")
+    return KeyDomain(tuple(words.get("datasets", ())), words.get("version", 1), None if joins is None else tuple(joins))
+
+
+def _domain_words(domain: KeyDomain) -> dict[str, Any]:
+    words: dict[str, Any] = {"datasets": list(domain.datasets), "version": domain.version}
+    return words if domain.joins is None else {**words, "joins": list(domain.joins)}
 
 
 def _aggregate(words: Mapping[str, Any]) -> Aggregate:
@@ -281,10 +319,17 @@ def _rule_words(rule: AttributeRule) -> dict[str, Any]:
         ("codes", list(rule.codes) if rule.codes is not None else None),
         ("practice", rule.practice),
         ("invented", rule.invented),
+        ("when", rule.when.to_words() if rule.when else None),
+        ("otherwise", _branch_words(rule.otherwise) if rule.otherwise else None),
     ):
         if value not in (None, "", {}, False):
             words[name] = value  # noqa: PERF403
     return words
+
+
+def _branch_words(rule: AttributeRule) -> dict[str, Any]:
+    key = {"key": rule.key} if rule.key else {}
+    return {"technique": rule.technique, **rule.parameters, **key}
 
 
 def _aggregate_words(aggregate: Aggregate) -> dict[str, Any]:

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from masking import techniques
+from masking.keys import KeyUse
 from masking.taxonomy import DataLevel, Role
+from masking.techniques.conditions import Condition
 
 VERSION: Final = 1
 DROP: Final = "suppression.drop"
 KEEP: Final = "keep"
 KEYED_TOKEN: Final = "pseudonymization.keyed"  # noqa: S105  (a name)
-FF1: Final = "cryptographic.ff1"
-FREE_TEXT: Final = "text.redact"
-KEYED_TECHNIQUES: Final = frozenset({KEYED_TOKEN, FF1})
-"""Techniques whose output only a key holder can make; they give pseudonyms, never anonymity (个保法 Art. 73)."""
+FREE_TEXT: Final = "text."
+"""Family of techniques on free text; detection never finds everything, so they cap the effect."""
 
 EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -43,6 +44,14 @@ class AttributeRule:
     line: int = 0
     invented: bool = False
     """The column holds invented test data; shown wherever the attribute is."""
+    when: Condition | None = None
+    otherwise: AttributeRule | None = None
+    """With ``when`` the technique applies to the records that meet it, and ``otherwise`` to all others."""
+
+    @property
+    def branches(self) -> tuple[AttributeRule, ...]:
+        """The rule, and what holds where its condition does not."""
+        return (self,) if self.otherwise is None else (self, self.otherwise)
 
     @property
     def dropped(self) -> bool:
@@ -51,8 +60,26 @@ class AttributeRule:
 
     @property
     def pseudonym(self) -> bool:
-        """True if the masked values are keyed pseudonyms."""
-        return self.technique in KEYED_TECHNIQUES
+        """True if masked values are keyed pseudonyms: never anonymous while the key exists (个保法 Art. 73)."""
+        return any(_known(rule.technique, "needs_key") and not rule.randomized for rule in self.branches)
+
+    @property
+    def randomized(self) -> bool:
+        """True if the technique draws once for each record, under a key that undoes it."""
+        return _known(self.technique, "randomized")
+
+    @property
+    def free_text(self) -> bool:
+        """True if spans inside a text are replaced."""
+        return any(rule.technique.startswith(FREE_TEXT) for rule in self.branches)
+
+    @property
+    def hides(self) -> bool:
+        """True if no masked value tells the raw one: dropped, a token, or free text with its spans replaced."""
+        return all(
+            rule.technique.startswith(FREE_TEXT) or _known(rule.technique, "releases") in ("token", "nothing")
+            for rule in self.branches
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +121,27 @@ class SandboxRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """Only a share of the records leaves, drawn under a key once for each record. ``share`` in (0, 1)."""
+
+    share: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDomain:
+    """What a key joins (PRIVACY 11). ``datasets`` that may use it, empty: any; ``version`` rises at a rotation.
+
+    ``joins``: attributes that share one pseudonym space; every other attribute under the key has its own. None: all
+    attributes under the key join.
+    """
+
+    datasets: tuple[str, ...] = ()
+    version: int = 1
+    joins: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MaskingPolicy:
     """One dataset's masking policy. ``unit`` names the column that identifies the person; None: one row, one person."""
 
@@ -107,7 +155,22 @@ class MaskingPolicy:
     sandbox: SandboxRules = field(default_factory=SandboxRules)
     level: DataLevel | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
+    record: tuple[str, ...] = ()
+    """Columns that tell records apart: randomness is drawn once for each of their values (PRIVACY 13)."""
+    suppress: tuple[Condition, ...] = ()
+    sample: Sample | None = None
+    key_domains: Mapping[str, KeyDomain] = field(default_factory=dict)
+    test_data: bool = False
+    """Surrogates look valid; such a table is for tests only and never becomes an edition (PRIVACY 9)."""
     source_text: str = field(default="", repr=False, compare=False)
+
+    def key_use(self, rule: AttributeRule) -> KeyUse | None:
+        """How a rule uses its key."""
+        if rule.key is None:
+            return None
+        domain = self.key_domains.get(rule.key, KeyDomain())
+        apart = domain.joins is not None and rule.name not in domain.joins
+        return KeyUse(rule.key, f"{rule.key}/{self.dataset}/{rule.name}" if apart else "", domain.version)
 
     def with_role(self, role: Role) -> tuple[str, ...]:
         """Names of the attributes of this role, dropped ones included."""
@@ -132,22 +195,24 @@ class MaskingPolicy:
     def sensitive(self) -> tuple[str, ...]:
         """Kept sensitive attributes, which l-diversity looks at; free text is none of them."""
         kept = (n for n in self.with_role(Role.SENSITIVE) if not self.attributes[n].dropped)
-        return tuple(n for n in kept if self.attributes[n].technique != FREE_TEXT)
+        return tuple(n for n in kept if not self.attributes[n].free_text)
 
     @property
     def free_text(self) -> tuple[str, ...]:
         """Kept free-text attributes; any of them caps the effect at 2."""
-        return tuple(n for n in self.kept if self.attributes[n].technique == FREE_TEXT)
+        return tuple(n for n in self.kept if self.attributes[n].free_text)
 
     @property
     def bare_identifiers(self) -> tuple[str, ...]:
         """Direct identifiers that would appear in clear: effect 1. Redacted text is capped at effect 2 elsewhere."""
-        return tuple(n for n in self.with_role(Role.DIRECT_IDENTIFIER) if self._bare(self.attributes[n]))
+        return tuple(n for n in self.with_role(Role.DIRECT_IDENTIFIER) if not self.attributes[n].hides)
 
     @property
     def key_names(self) -> tuple[str, ...]:
         """Names of the keys a run needs, each once."""
-        return tuple(dict.fromkeys(rule.key for rule in self.attributes.values() if rule.key))
+        rules = [branch for rule in self.attributes.values() for branch in rule.branches]
+        sample = [self.sample.key] if self.sample else []
+        return tuple(dict.fromkeys([*(rule.key for rule in rules if rule.key), *sample]))
 
     @property
     def is_aggregate(self) -> bool:
@@ -164,10 +229,6 @@ class MaskingPolicy:
         """All declared quasi-identifiers, dropped ones included: what risk *before* masking is measured over."""
         return self.with_role(Role.QUASI_IDENTIFIER)
 
-    @staticmethod
-    def _bare(rule: AttributeRule) -> bool:
-        return not rule.dropped and not rule.pseudonym and rule.technique != FREE_TEXT
-
     @property
     def digest(self) -> str:
         """SHA-256 of the YAML text it was read from, or of its dump."""
@@ -177,3 +238,10 @@ class MaskingPolicy:
 
             text = dump(self)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _known(technique: str, word: str) -> Any:
+    """A class attribute of a technique; of one that is not registered, what is safest to assume."""
+    if technique not in techniques.names():
+        return {"needs_key": False, "randomized": False, "releases": "value"}[word]
+    return getattr(techniques.get(technique), word)

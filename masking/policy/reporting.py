@@ -25,6 +25,7 @@ def build_report(
     rows_in: int,
     rows_out: int,
     suppressed: int = 0,
+    left_out: int = 0,
     before: RiskFigures | None = None,
     after: RiskFigures | None = None,
     uniqueness_all_columns: float = 0.0,
@@ -37,7 +38,9 @@ def build_report(
     ``before`` is measured over ``policy.person_columns`` of the raw table and ``after`` over
     ``policy.quasi_identifiers`` of the masked one (``masking.measures.risk_figures``), both in persons; for an
     aggregate ``after`` is ``Tabulated.figures()``. ``uniqueness_all_columns`` is the share of masked rows that are
-    alone over all masked columns. ``nulls`` counts nulls of the masked columns, ``rejects`` values outside a format.
+    alone over all masked columns.
+    ``left_out`` counts records that the policy itself leaves out (suppress, sample).
+    ``nulls`` counts nulls of the masked columns, ``rejects`` values outside a format.
     """
     personal = policy.about_persons
     grade = effect(policy, _graded_k(policy, after), thresholds=thresholds)
@@ -60,6 +63,7 @@ def build_report(
         rows_in=rows_in,
         rows_out=rows_out,
         suppressed=suppressed,
+        left_out=left_out,
         attributes=attributes,
         quasi_identifiers=policy.quasi_identifiers,
         derived_quasi_identifiers=policy.derived_quasi_identifiers,

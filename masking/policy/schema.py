@@ -14,7 +14,19 @@ from masking.policy.model import VERSION
 from masking.taxonomy import DataLevel, Role
 
 IDENTIFIER: Final = "https://json-schema.org/draft/2020-12/schema"
-RULE_WORDS: Final = ("role", "technique", "key", "data_level", "title", "reason", "codes", "practice", "invented")
+RULE_WORDS: Final = (
+    "role",
+    "technique",
+    "key",
+    "data_level",
+    "title",
+    "reason",
+    "codes",
+    "practice",
+    "invented",
+    "when",
+    "otherwise",
+)
 """Words of an attribute's rule; every other word in it is a parameter of its technique."""
 _TEXT: Final = {"type": "string"}
 _TITLE: Final = {
@@ -45,6 +57,23 @@ def json_schema() -> dict[str, Any]:
                 "additionalProperties": _TEXT,
             },
             "unit": {"description": "the column that identifies a person; without it each row is one person", **_NAME},
+            "record": {
+                "description": "columns that tell records apart; randomness is drawn once for each",
+                "type": "array",
+                "items": _NAME,
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            "test_data": {"description": "surrogates look valid; never published", "type": "boolean"},
+            "key_domains": {"type": "object", "additionalProperties": _domain()},
+            "suppress": {"description": "records that leave", "type": "array", "items": {"type": "object"}},
+            "sample": {
+                "description": "only a share of the records is kept",
+                "type": "object",
+                "properties": {"share": {"type": "number"}, "key": _NAME},
+                "required": ["share", "key"],
+                "additionalProperties": False,
+            },
             "attributes": {"type": "object", "minProperties": 1, "additionalProperties": _rule()},
             "limits": _limits(),
             "aggregate": _aggregate(),
@@ -71,9 +100,34 @@ def _rule() -> dict[str, Any]:
             "codes": {"description": "the code list of the attribute, for practice data", "type": "array"},
             "practice": {"description": "how practice data of the attribute is made", "type": "object"},
             "invented": {"description": "the column holds invented test data", "type": "boolean"},
+            "when": {"description": "the technique applies to records that meet this", "type": "object"},
+            "otherwise": {
+                "description": "the technique for all other records",
+                "type": "object",
+                "properties": {
+                    "technique": {"enum": list(techniques.names())},
+                    "key": _NAME,
+                    **dict.fromkeys(parameters, _PARAMETER),
+                },
+                "required": ["technique"],
+                "additionalProperties": False,
+            },
             **dict.fromkeys(parameters, _PARAMETER),
         },
         "required": ["role"],
+        "additionalProperties": False,
+    }
+
+
+def _domain() -> dict[str, Any]:
+    names = {"type": "array", "items": _NAME, "uniqueItems": True}
+    return {
+        "type": "object",
+        "properties": {
+            "datasets": {"description": "datasets that may use the key; none named: any", **names},
+            "version": {"description": "rises when pseudonyms are renewed", "type": "integer", "minimum": 1},
+            "joins": {"description": "attributes whose pseudonyms join; others are apart", **names},
+        },
         "additionalProperties": False,
     }
 

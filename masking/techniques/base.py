@@ -10,7 +10,6 @@ import dataclasses
 import math
 import types
 import typing
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +21,16 @@ from masking.errors import (
     DataError,
     InvalidParameter,
     InvalidValue,
-    KeyMissing,
     UnkeyedToken,
     UnknownTechnique,
     UnsupportedColumn,
     suggestion,
 )
-from masking.keys import Keys, MappingKeys, derive
+from masking.keys import Keys, KeyUse, MappingKeys, derived
+
+Context = Mapping[str, pa.Array]
+"""Other raw columns of the same records, by name."""
+NO_CONTEXT: Context = types.MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Example:
     expected: tuple[Any, ...]
     note: str
     type: str | None = None  # an Arrow type alias for ``given`` where Python values do not decide it
+    context: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)  # other columns; "record" is ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +56,45 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Technique(ABC):
+class Technique:
     """
     One way of de-identifying one column.
 
     Class attributes: ``name`` and ``family`` (ISO/IEC 20889), ``needs_key``, ``releases`` ("value": what comes out
-    still tells about the value, "token": only equality of values can be seen, "nothing": no column comes out), ``spec``
-    (examples).
+    still tells about the value, "token": only equality of values can be seen, "nothing": nothing of the value comes
+    out), ``randomized`` (draws once for each record, under a key that all editions share; see
+    ``masking.techniques.draws``), ``spec`` (examples).
+
+    The author fills ``_apply``, or ``_masked`` where the technique reads other columns (``context``) or replaces
+    values outside its format.
     """
 
     name: ClassVar[str] = ""
     family: ClassVar[str] = ""
     needs_key: ClassVar[bool] = False
+    randomized: ClassVar[bool] = False
     releases: ClassVar[str] = "value"
     spec: ClassVar[tuple[Example, ...]] = ()
 
-    def apply(self, column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    def apply(self, column: pa.Array | pa.ChunkedArray, context: Context = NO_CONTEXT) -> pa.Array:
         """
         Return the masked column: same length, null where it was null, of type ``output_type(column.type)``.
+
+        ``context`` holds the raw columns that ``self.context()`` names, of the same records.
 
         Raises:
             UnsupportedColumn: the technique does not work on this type.
             InvalidValue: values are outside the declared format; their positions are given, the values are not.
         """
+        return self.apply_counted(column, context)[0]
+
+    def apply_counted(self, column: pa.Array | pa.ChunkedArray, context: Context = NO_CONTEXT) -> tuple[pa.Array, int]:
+        """Do what ``apply`` does; also return how many values were replaced because they are outside the format."""
         given = _plain(column)
         expected = self.output_type(given.type)
+        others = {name: _plain(context[name]) for name in self.context()}
         try:
-            masked = self._apply(given)
+            masked, rejects = self._masked(given, others)
         except (DataError, InvalidParameter):
             raise
         except (pa.ArrowException, ValueError, TypeError, OverflowError):
@@ -87,19 +102,31 @@ class Technique(ABC):
             raise UnsupportedColumn(f"{self.name} failed on a column of type {given.type}") from None
         if masked.type != expected or len(masked) != len(given) or not self._nulls_kept(given, masked):
             raise AssertionError(f"{self.name} broke its contract of length, nulls or type")
-        return masked
+        return masked, rejects
+
+    def context(self) -> tuple[str, ...]:
+        """Names of the other raw columns that it reads, in order."""
+        return ()
+
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts that ``derived`` gives."""
+        return ()
+
+    def derived(self, column: pa.Array | pa.ChunkedArray) -> Mapping[str, pa.Array]:  # noqa: ARG002
+        """Parts of the raw values that stay legible in the output, by name: derived quasi-identifiers (PRIVACY 2)."""
+        return {}
 
     def output_type(self, given: pa.DataType) -> pa.DataType:
         """Return the type that comes out of a column of type ``given``, or raise ``UnsupportedColumn``."""
         return given
 
-    @abstractmethod
+    def _masked(self, column: pa.Array, context: Context) -> tuple[pa.Array, int]:  # noqa: ARG002
+        """Mask a column without dictionary encoding and count the values outside the format."""
+        return self._apply(column), 0
+
     def _apply(self, column: pa.Array) -> pa.Array:
         """Mask a column without dictionary encoding."""
-
-    def rejects(self, column: pa.Array) -> int:  # noqa: ARG002
-        """Count the values that ``apply`` replaces because they are outside the declared format."""
-        return 0
+        raise NotImplementedError(f"{type(self).__name__} fills neither _apply nor _masked")
 
     def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
         return masked.null_count == given.null_count
@@ -110,15 +137,16 @@ class Technique(ABC):
         parameters: Mapping[str, Any],
         *,
         attribute: str,
-        key: str | None = None,
+        key: KeyUse | str | None = None,
         keys: Keys | None = None,
         files: Path | None = None,
+        record: tuple[str, ...] = (),
     ) -> "Technique":
         """
         Make the technique from a policy's rule.
 
         ``key`` is the name in the policy, ``keys`` gives its bytes; ``files`` is the only folder that parameters may
-        read from.
+        read from; ``record`` names the columns that tell records apart, for techniques that draw once for each record.
 
         Raises:
             InvalidParameter: a parameter is unknown, missing, of the wrong type or outside its interval.
@@ -130,23 +158,34 @@ class Technique(ABC):
             if cls.needs_key:
                 if not key:
                     raise UnkeyedToken.from_attribute(attribute, cls.name)
-                if keys is None:
-                    raise KeyMissing.from_name(key)
-                values["secret"] = derive(keys.get(key), domain=key, technique=cls.name)
+                values["secret"] = derived(keys, key, technique=cls.name, for_records=cls.randomized)
             elif key is not None:
                 raise InvalidParameter(f"{cls.name} uses no key", parameter="key")  # noqa: TRY301
+            if cls.randomized:
+                if not record:
+                    raise InvalidParameter(  # noqa: TRY301
+                        f"{cls.name} draws once for each record: name the columns that tell records apart, "
+                        "`record: [column]` beside `attributes:`",
+                        parameter="record",
+                    )
+                values["record"] = tuple(record)
             return cls._made(values, files)
         except (InvalidParameter, UnsupportedColumn) as error:
             raise error.of(attribute) from None
 
     @classmethod
     def check(
-        cls, parameters: Mapping[str, Any], *, attribute: str, key: str | None = None, files: Path | None = None
+        cls,
+        parameters: Mapping[str, Any],
+        *,
+        attribute: str,
+        key: KeyUse | str | None = None,
+        files: Path | None = None,
+        record: tuple[str, ...] = (),
     ) -> "Technique":
         """Check a rule without its key: raises what ``build`` raises, except for the key's bytes."""
-        return cls.build(
-            parameters, attribute=attribute, key=key, keys=_NoKeys() if cls.needs_key else None, files=files
-        )
+        keys = _NoKeys() if cls.needs_key else None
+        return cls.build(parameters, attribute=attribute, key=key, keys=keys, files=files, record=record)
 
     @classmethod
     def parameters(cls) -> tuple[Parameter, ...]:
@@ -185,6 +224,25 @@ class Technique(ABC):
 def secret_field() -> Any:
     """A field for derived key bytes: never shown, never compared, never given by a policy."""
     return dataclasses.field(repr=False, compare=False, metadata={"internal": True}, kw_only=True)
+
+
+def record_field() -> Any:
+    """A field for the names of the columns that tell records apart: given by the policy once, not by each rule."""
+    return dataclasses.field(metadata={"internal": True}, kw_only=True)
+
+
+class WholeColumn(Technique):
+    """
+    A technique whose output for one record depends on all records: permutation, rank swapping, microaggregation.
+
+    ``fit`` sees the whole column (and its context) once and returns a fitted copy, which then masks any part of the
+    table by itself: it finds a record by the hash of its ``record`` columns, so order and batches do not matter.
+    Before ``fit``, ``apply`` refuses.
+    """
+
+    def fit(self, column: pa.Array | pa.ChunkedArray, context: Context) -> "WholeColumn":
+        """Return a copy that knows every record's output. Memory: 8 bytes and one value a record."""
+        raise NotImplementedError
 
 
 TechniqueType = TypeVar("TechniqueType", bound=type[Technique])
@@ -230,9 +288,14 @@ def run_example(cls: type[Technique], example: Example) -> list[Any]:
     """Return what ``cls`` makes of an example; keyed techniques use the published key of 32 bytes 0, 1, 2 …"""
     key = EXAMPLE_KEY if cls.needs_key else None
     keys = MappingKeys({EXAMPLE_KEY: bytes(range(32))})
-    made = cls.build(example.parameters, attribute="example", key=key, keys=keys)
+    record = ("record",) if cls.randomized else ()
+    made = cls.build(example.parameters, attribute="example", key=key, keys=keys, record=record)
     given = column(list(example.given), None if example.type is None else pa.type_for_alias(example.type))
-    return made.apply(given).to_pylist()
+    context = {name: column(list(values)) for name, values in example.context.items()}
+    context.setdefault("record", column(list(range(len(given)))))
+    if isinstance(made, WholeColumn):
+        made = made.fit(given, context)
+    return made.apply(given, context).to_pylist()
 
 
 class _NoKeys:
@@ -312,13 +375,17 @@ def _type_name(wanted: Any) -> str:
 
 
 __all__ = [
+    "NO_CONTEXT",
+    "Context",
     "Example",
     "InvalidValue",
     "Parameter",
     "Technique",
+    "WholeColumn",
     "column",
     "get",
     "names",
+    "record_field",
     "run_example",
     "secret_field",
     "technique",

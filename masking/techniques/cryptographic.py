@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from masking.errors import InvalidParameter, InvalidValue
 from masking.keys import derive
-from masking.techniques.base import Example, Technique, secret_field, technique
+from masking.techniques.base import Context, Example, Technique, secret_field, technique
 from masking.techniques.fixed_width import Bytes, as_text, by_length, reassemble, text_of, words
 from masking.techniques.pseudonymization import ColumnCMAC
 
@@ -82,13 +82,6 @@ class FF1:
                 rows, matrix = rows[~outside], matrix[~outside]  # noqa: PLW2901  (narrowed to the values that fit)
             parts.append((rows, text_of(self._convert(matrix, tweak, forward))))
         return reassemble(len(text), parts, pa.string()), pa.array(invalid)
-
-    def outside(self, column: pa.Array) -> int:
-        """Count the values of a ``large_string`` column that are outside the format."""
-        return sum(
-            len(rows) if length < self.minimum_length else int((~self._inside(matrix)).sum())
-            for length, rows, matrix in by_length(column)
-        )
 
     def _whole(self, column: Any, tweak: bytes, *, forward: bool) -> Any:
         if isinstance(column, pa.ChunkedArray):
@@ -293,7 +286,8 @@ class FF1Encryption(Technique):
         _text_or_integer(given, self.name)
         return pa.string()
 
-    def _apply(self, column: pa.Array) -> pa.Array:
+    def _masked(self, column: pa.Array, context: Context) -> tuple[pa.Array, int]:
+        del context
         text = as_text(column)
         converter = FF1(self.secret, self.radix, self.cipher)
         converted, invalid = converter.convert(text)
@@ -305,15 +299,7 @@ class FF1Encryption(Technique):
             secret = derive(self.secret, domain=self.name, technique="pseudonymization.keyed")
             outside = pc.if_else(invalid, text, pa.scalar(None, pa.large_string()))
             converted = pc.coalesce(converted, ColumnCMAC(secret).tokens(outside))
-        return converted
-
-    def rejects(self, column: pa.Array) -> int:
-        """Count the values outside the alphabet or too short."""
-        if self.on_invalid == "reject":
-            return 0  # the run stopped at the first of them
-        converter = FF1(self.secret, self.radix, self.cipher)
-        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        return converter.outside(as_text(plain))
+        return converted, int(pc.sum(invalid).as_py() or 0)
 
     def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
         return (

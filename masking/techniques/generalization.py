@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from masking.errors import InvalidParameter, InvalidValue, UnsupportedColumn
-from masking.techniques.base import Example, Technique, technique
+from masking.techniques.base import Context, Example, Technique, technique
 
 _BAND = re.compile(r"year_band:([1-9][0-9]{0,3})")
 _MAX_HIERARCHY_BYTES = 64 << 20
@@ -336,22 +336,17 @@ class Hierarchy(Technique):
             raise UnsupportedColumn(f"{self.name} works on text or whole numbers, not on {given}")
         return pa.string()
 
-    def rejects(self, column: pa.Array) -> int:
-        """Count the values that the hierarchy does not name."""
-        encoded = column.cast(pa.string())
-        known = pa.array([*self.table], pa.string())
-        return pc.sum(pc.and_(pc.is_valid(encoded), pc.invert(pc.is_in(encoded, known)))).as_py() or 0
-
-    def _apply(self, column: pa.Array) -> pa.Array:
+    def _masked(self, column: pa.Array, context: Context) -> tuple[pa.Array, int]:
+        del context
         encoded = column.cast(pa.string()).dictionary_encode()
-        missing_label = "*" if self.on_missing == "suppress" else None
-        up = pa.array([self.table.get(leaf, missing_label) for leaf in encoded.dictionary.to_pylist()], pa.string())
+        up = pa.array([self.table.get(leaf) for leaf in encoded.dictionary.to_pylist()], pa.string())
         masked = up.take(encoded.indices)
         missing = pc.and_(pc.is_null(masked), pc.is_valid(column))
-        if pc.any(missing).as_py():
+        count = pc.sum(missing).as_py() or 0
+        if count and self.on_missing == "reject":
             rows = np.flatnonzero(missing.to_numpy(zero_copy_only=False))
             raise InvalidValue("the hierarchy does not name them", count=len(rows), first_rows=rows[:5].tolist())
-        return masked
+        return pc.if_else(missing, pa.scalar("*"), masked) if count else masked, count
 
 
 def _is_number(kind: pa.DataType) -> bool:
