@@ -6,6 +6,7 @@ from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
 
+from sandbox.hub.opening import OpenWorkspace, SwitchWorkspace
 from sandbox.hub.service import NotEntitled, Service, ServiceAway
 
 
@@ -23,6 +24,11 @@ class PortalAuthenticator(GenericOAuthenticator):
         except (NotEntitled, ServiceAway):
             return False
         return bool(roles & set(self.allowed_groups))
+
+    def get_handlers(self, app: Any) -> list[tuple[str, type[Any]]]:
+        """The sign-in pages, and before the hub's own: opening a workspace while another one's session runs."""
+        own = [("/spawn", OpenWorkspace), ("/switch", SwitchWorkspace)]
+        return [*super().get_handlers(app), *own]
 
     def normalize_username(self, username: str) -> str:
         """The portal's user name as it is: the hub asks the portal by it."""

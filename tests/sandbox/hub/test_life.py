@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def hub_options() -> tuple[str, ...]:
 def as_it_was(sandbox) -> Iterator[None]:
     """Every test begins and ends with the launcher, a plain hub and no session."""
     yield
-    sandbox.portal.workspaces["falls"] = ["alice"]
+    sandbox.portal.workspaces.update(falls=["alice"], other=["bob"])
     sandbox.restart_launcher()
     sandbox.restart_hub()
 
@@ -134,3 +135,34 @@ def test_hub_starts_before_the_portal_and_says_so(sandbox):
     assert alice.http.get(f"{sandbox.url}/hub/home", follow_redirects=False).status_code == 302
     sandbox.restart_hub()
     assert alice.http.get(f"{sandbox.url}/hub/home").status_code == 200
+
+
+def test_another_workspace_is_never_opened_in_a_running_session(sandbox):
+    """The person is asked; only the form, with its token against forgery, stops the session and opens the other one."""
+    sandbox.portal.workspaces["other"] = ["alice"]
+    sandbox.portal.datasets.setdefault("other", [])
+    alice = sandbox.browser("alice")
+    alice.sign_in()
+    assert alice.spawn("?workspace=falls").status_code == 200
+    session = session_of(sandbox)
+    assert str(alice.spawn("?workspace=falls").url).startswith(alice.server), "its own session is simply opened"
+
+    question = alice.http.get(f"{sandbox.url}/hub/spawn?workspace=other")
+    assert question.status_code == 409
+    assert "另一个项目的会话正在运行" in question.text
+    assert session_of(sandbox) == session
+    stranger = alice.http.get(f"{sandbox.url}/hub/spawn?workspace=nobodys")
+    assert (stranger.status_code, "没有所请求的项目" in stranger.text) == (409, True)
+    forged = alice.http.post(f"{sandbox.url}/hub/switch", data={"workspace": "other"})
+    assert forged.status_code == 403
+    assert session_of(sandbox) == session
+
+    token = re.search(r'name="_xsrf" value="([^"]+)"', question.text)
+    assert token is not None
+    answer = alice.http.post(f"{sandbox.url}/hub/switch", data={"workspace": "other", "_xsrf": token.group(1)})
+    assert answer.status_code == 200, answer.text[-500:]
+    assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None)
+    assert wait_until(lambda: alice.lab().status_code == 200)
+    kernel = alice.kernel()
+    assert kernel.run("import os; print(os.environ['SANDBOX_WORKSPACE'])").text.strip() == "other"
+    kernel.close()
