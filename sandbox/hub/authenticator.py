@@ -27,7 +27,7 @@ class PortalAuthenticator(GenericOAuthenticator):
 
     def get_handlers(self, app: Any) -> list[tuple[str, type[Any]]]:
         """The sign-in pages, and before the hub's own: opening a workspace while another one's session runs."""
-        own = [("/spawn", OpenWorkspace), ("/switch", SwitchWorkspace)]
+        own = [("/spawn", OpenWorkspace), ("/spawn/([^/]+)", OpenWorkspace), ("/switch", SwitchWorkspace)]
         return [*super().get_handlers(app), *own]
 
     def normalize_username(self, username: str) -> str:

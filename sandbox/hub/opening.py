@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from jupyterhub.handlers.pages import SpawnHandler
 from jupyterhub.utils import maybe_future, url_path_join
 from tornado import web
+from tornado.httputil import url_concat
 
 from sandbox.errors import SandboxError
 from sandbox.hub.service import WorkspaceEntry
@@ -25,6 +26,12 @@ class OpenWorkspace(SpawnHandler):
         """Ask before a session of another workspace is stopped; otherwise start or lead to the session."""
         wanted = self.get_query_argument("workspace", "")
         user = self.current_user
+        if not wanted and not user.spawner.active:
+            # The hub would start the workspace of the last time, which may have ended.
+            entries = await _entries(user.spawner)
+            if len(entries) == 1:
+                self.redirect(url_concat(self.request.uri, {"workspace": entries[0].id}))
+                return
         if wanted and user_name in (None, user.name) and user.spawner.active and user.spawner.workspace:
             entries = await _entries(user.spawner)
             asked = _named(entries, wanted)
