@@ -97,6 +97,7 @@ class MaskedBatch:
     masked: pa.RecordBatch
     rejects: Mapping[str, int]
     records: int  # how many came in
+    stay: "np.typing.NDArray[np.bool_] | None" = None  # which of them stayed; None: all
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Plan:
     def run(self, batch: pa.RecordBatch) -> MaskedBatch:
         """Mask one batch and say which records stayed and how many values were outside a format."""
         self._check(batch.schema)
-        kept = batch
+        kept, stay = batch, None
         if self.records:
             stay = self._stay({name: batch.column(name) for name in batch.schema.names}, batch.num_rows)
             kept = batch if stay.all() else batch.filter(pa.array(stay))
@@ -155,7 +156,7 @@ class Plan:
                 masked, count = step.apply(context)
                 columns.append(masked)
                 rejects.update({step.name: count} if count else {})
-        return MaskedBatch(kept, _batch(columns, self.output_schema, kept.num_rows), rejects, batch.num_rows)
+        return MaskedBatch(kept, _batch(columns, self.output_schema, kept.num_rows), rejects, batch.num_rows, stay)
 
     @property
     def derived_names(self) -> tuple[str, ...]:

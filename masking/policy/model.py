@@ -215,6 +215,12 @@ class MaskingPolicy:
         return tuple(dict.fromkeys([*(rule.key for rule in rules if rule.key), *sample]))
 
     @property
+    def draws(self) -> bool:
+        """True if something is drawn once for each record under a key: noise, swaps, a sample."""
+        branches = [branch for rule in self.attributes.values() for branch in rule.branches]
+        return self.sample is not None or any(branch.randomized for branch in branches)
+
+    @property
     def is_aggregate(self) -> bool:
         """True if the output is a table of cells and not of records."""
         return self.aggregate is not None

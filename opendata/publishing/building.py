@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from masking.engines.local import apply_stream
-from masking.keys import Keys
+from masking.keys import Keys, ThrowawayKeys
 from masking.policy import MaskingPolicy, check, load
 from masking.report import MaskingReport
 from masking.taxonomy import DataLevel, LegalStatus, OpeningClass
@@ -16,7 +16,7 @@ from opendata.catalog import grades as catalog_grades
 from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState
 from opendata.catalog.texts import text
 from opendata.jobs.context import JobContext
-from opendata.publishing import composition, files, legal
+from opendata.publishing import composition, files, legal, rules
 from opendata.publishing import scan as scanning
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import Exposure, Intake, PolicyVersion
@@ -48,19 +48,42 @@ class Work:
 
 
 class LineKeys:
-    """The random key of one recipient line, under whatever names the policy uses: HKDF below it keeps them apart."""
+    """The random key of one recipient line, under whatever names the policy uses: HKDF below it keeps them apart.
 
-    def __init__(self, keys: KeyStore, line_id: str) -> None:
+    What is drawn once for each record (noise, swaps, samples) rests on the dataset's own key instead, so that all
+    editions hold the same draws and nobody averages them away (PRIVACY.md 13).
+    """
+
+    def __init__(self, keys: KeyStore, line_id: str, dataset_id: str) -> None:
         self._key = keys.line_key(line_id)
+        self._records = keys.record_key(dataset_id)
 
     def get(self, name: str, /) -> bytes:
         """The line's key; the name goes into the derivation."""
         del name
         return self._key
 
+    def for_records(self, name: str, /) -> bytes:
+        """The dataset's key for draws; the name goes into the derivation."""
+        del name
+        return self._records
+
     def __repr__(self) -> str:
         """Never the key."""
         return "LineKeys(<hidden>)"
+
+
+class ViewKeys(ThrowawayKeys):
+    """For judging classes: pseudonyms under keys that are gone with the object, draws as in the editions."""
+
+    def __init__(self, keys: KeyStore, dataset_id: str) -> None:
+        super().__init__()
+        self._records = keys.record_key(dataset_id)
+
+    def for_records(self, name: str, /) -> bytes:
+        """The dataset's key for draws."""
+        del name
+        return self._records
 
 
 def work_of(session: Session, edition_id: str) -> Work:
@@ -79,6 +102,7 @@ def work_of(session: Session, edition_id: str) -> Work:
 def mask(context: JobContext, edition_id: str) -> None:
     """Mask the intake's table into a fresh staging folder, write every format, and note files and reports."""
     work = _read(context, edition_id)
+    rules.check_for_publication(work.policy)
     check(work.policy, schema_of(work.intake.schema), stored_statistics(work.intake.profile))
     folder = context.editions.stage(edition_id)
     total = max(work.intake.rows or 0, 1)
@@ -87,7 +111,8 @@ def mask(context: JobContext, edition_id: str) -> None:
         share = min(rows / total, 1.0)
         context.progress("mask", 0.4 * share if stage == "measure" else 0.4 + 0.3 * share, stage)
 
-    keys: Keys | None = LineKeys(context.keys, work.edition.line_id) if work.edition.line_id is not None else None
+    line = work.edition.line_id
+    keys: Keys | None = LineKeys(context.keys, line, work.dataset.id) if line is not None else None
     with ExitStack() as stack:
         report = apply_stream(
             work.policy,
@@ -187,6 +212,7 @@ def facts_of(work: Work, report: MaskingReport, *, opinion: str, key_destroyed: 
         effect=report.effect,
         k=report.k_after,
         keyed=bool(work.keyed_columns),
+        draws_kept=work.policy.draws,
         key_destroyed=key_destroyed,
         drill_passed=after is None or (after.unique_persons == 0 and after.k != 1),
         opinion=opinion,
@@ -261,5 +287,6 @@ def _view(context: JobContext, work: Work) -> composition.View:
             work.policy,
             lambda: stack.enter_context(context.vault.read_table(work.intake.id)),
             intake_id=work.intake.id,
+            keys=ViewKeys(context.keys, work.dataset.id),
             files=context.settings.policies_dir,
         )

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from masking.engines.local import MaskedBatch, Plan, fit, seen
 from masking.engines.local import compile as compile_plan
-from masking.keys import ThrowawayKeys
+from masking.keys import Keys, ThrowawayKeys
 from masking.policy import MaskingPolicy
 from opendata.catalog.texts import text
 from opendata.publishing.errors import PublicationRefused
@@ -57,19 +59,32 @@ class Joint:
     persons_below: int
 
 
-def view(policy: MaskingPolicy, make_reader: MakeReader, *, intake_id: str, files: Path | None = None) -> View:
-    """Mask the quasi-identifiers of a source table under throwaway keys: classes do not depend on the key."""
-    names = policy.aggregate.by if policy.aggregate is not None else policy.quasi_identifiers
+def view(
+    policy: MaskingPolicy,
+    make_reader: MakeReader,
+    *,
+    intake_id: str,
+    keys: Keys | None = None,
+    files: Path | None = None,
+) -> View:
+    """Mask the quasi-identifiers of a source table; classes do not depend on the keys of pseudonyms.
+
+    ``keys`` gives the dataset's draws, so that a randomised value is the one that was published.
+    """
     k = policy.aggregate.threshold if policy.aggregate is not None else policy.limits.k_anonymity
     records = replace(policy, aggregate=None)
     reader = make_reader()
-    plan = compile_plan(records, reader.schema, ThrowawayKeys(), files=files)
-    parts = [_classes(plan.mask_batch(batch), batch, names, policy.unit) for batch in reader]
+    plan = compile_plan(records, reader.schema, keys or ThrowawayKeys(), files=files)
+    if plan.unfitted:
+        plan, reader = fit(plan, reader), make_reader()
+    names = policy.aggregate.by if policy.aggregate is not None else (*policy.quasi_identifiers, *plan.derived_names)
+    parts = [_classes(plan, plan.run(batch), batch, names, policy.unit) for batch in reader]
     frame = pl.concat(parts) if parts else _no_rows(names)
     if policy.unit is None:
         frame = frame.with_columns(pl.int_range(pl.len()).cast(pl.String).alias(PERSON))
-    sizes = pl.col(PERSON).n_unique().over(list(names)) if names else pl.lit(frame.height)
-    shown = (sizes >= k) if k is not None else pl.lit(value=True)
+    stays = pl.col(PERSON).filter(pl.col(SHOWN)).n_unique()
+    sizes = stays.over(list(names)) if names else pl.lit(int(frame[SHOWN].sum()))
+    shown = pl.col(SHOWN) & (sizes >= k) if k is not None else pl.col(SHOWN)
     return View(
         intake_id=intake_id,
         policy_digest=policy.digest,
@@ -135,12 +150,21 @@ def check(new: View, earlier: Sequence[tuple[str, View]]) -> list[dict[str, int 
     return found
 
 
-def _classes(masked: pa.RecordBatch, raw: pa.RecordBatch, names: Sequence[str], unit: str | None) -> pl.DataFrame:
+def _classes(
+    plan: Plan, done: MaskedBatch, raw: pa.RecordBatch, names: Sequence[str], unit: str | None
+) -> pl.DataFrame:
+    """A row for each raw record, in its order; a record that the policy leaves out is there, but not SHOWN."""
+    masked = seen(plan, done)
     columns = {name: pl.Series(name, _column(masked, name)).cast(pl.String).fill_null(NULL) for name in names}
+    frame = pl.DataFrame({"\0row": np.zeros(done.kept.num_rows, dtype=np.int8), **columns})
+    stay = np.ones(raw.num_rows, dtype=np.bool_) if done.stay is None else done.stay
+    places = np.cumsum(stay) - 1
+    if not stay.all():
+        absent = frame.clear(1).with_columns(pl.lit(NULL).alias(name) for name in names)
+        frame = pl.concat([frame, absent])[np.where(stay, places, frame.height)]
     person = pl.Series(PERSON, _column(raw, unit)).cast(pl.String).fill_null(NULL) if unit is not None else None
-    frame = pl.DataFrame(columns) if columns else pl.DataFrame({"\0row": pl.Series([0] * masked.num_rows)})
-    frame = frame.with_columns((person if person is not None else pl.lit("")).alias(PERSON))
-    return frame.select(*names, PERSON)
+    frame = frame.with_columns((person if person is not None else pl.lit("")).alias(PERSON), pl.Series(SHOWN, stay))
+    return frame.select(*names, PERSON, SHOWN)
 
 
 def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
@@ -148,7 +172,7 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 
 def _no_rows(names: Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame(schema=dict.fromkeys((*names, "\x00person"), pl.String))
+    return pl.DataFrame(schema={**dict.fromkeys((*names, PERSON), pl.String), SHOWN: pl.Boolean})
 
 
 def _side(view_: View, names: Sequence[str], column: str) -> pl.DataFrame:

@@ -18,7 +18,10 @@ AGGREGATE: Final = Effect(4)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a status rests on. ``k``: smallest class in persons, None when nothing is about persons."""
+    """What a status rests on. ``k``: smallest class in persons, None when nothing is about persons.
+
+    ``draws_kept``: noise, swaps or a sample rest on the dataset's own key, which later editions need: it is retained.
+    """
 
     about_persons: bool
     status_of_run: LegalStatus
@@ -28,6 +31,7 @@ class Facts:
     key_destroyed: bool
     drill_passed: bool
     opinion: str
+    draws_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def conditions(facts: Facts, *, largest_risk: float) -> list[Condition]:
     return [
         Condition(
             "no_retained_key",
-            not facts.keyed or facts.key_destroyed,
+            (not facts.keyed or facts.key_destroyed) and not facts.draws_kept,
             text("不留存密钥或对照表", "no key or mapping is retained"),
         ),
         Condition(

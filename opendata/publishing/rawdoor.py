@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from masking.engines.local import apply_stream
+from masking.engines.local import apply_stream, fit
 from masking.engines.local import compile as compile_plan
 from masking.errors import LimitsNotMet
 from masking.keys import ThrowawayKeys
@@ -66,7 +66,11 @@ def preview(door: RawDoorContext, actor: Actor, request: Mapping[str, Any]) -> R
         first = _first_rows(stack.enter_context(door.vault.read_table(intake.id)), question.rows)
     files = door.settings.policies_dir
     plan = compile_plan(policy, first.schema, ThrowawayKeys(), files=files)
-    masked = plan.mask_batch(first)
+    if plan.unfitted:
+        with ExitStack() as stack:
+            plan = fit(plan, stack.enter_context(door.vault.read_table(intake.id)))
+    done = plan.run(first)
+    first, masked = done.kept, done.masked
     body: dict[str, Any] = {
         "columns": _columns(policy, masked.schema.names),
         "before": _rows(first, covered),
@@ -109,8 +113,9 @@ def _covered(intake: Intake, policy: MaskingPolicy, question: Question) -> froze
 
 
 def _still_bare(policy: MaskingPolicy, covered: frozenset[str]) -> frozenset[str]:
-    """Covered columns that the tried policy does not replace by pseudonyms: keeping one would uncover it unrecorded."""
-    return frozenset(name for name in covered if not policy.attributes[name].pseudonym)
+    """Covered columns that the tried policy does not replace whole: keeping one would uncover it unrecorded."""
+    rules = {name: policy.attributes[name] for name in covered}
+    return frozenset(name for name, rule in rules.items() if not rule.hides or rule.free_text)
 
 
 def _first_rows(reader: pa.RecordBatchReader, rows: int) -> pa.RecordBatch:

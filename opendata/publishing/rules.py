@@ -97,6 +97,19 @@ def check_roles_explained(findings: Sequence[Mapping[str, Any]], policy: Masking
             )
 
 
+def check_for_publication(policy: MaskingPolicy) -> None:
+    """Raise for a policy whose output is for tests only: its surrogates look like living persons' numbers."""
+    if policy.test_data:
+        raise PublicationRefused(
+            text(
+                "该策略生成的是测试数据（test_data: true），替代值看起来是真实有效的号码，不得发布。",
+                "This policy makes test data (test_data: true): its surrogates look like valid numbers. It is never "
+                "published.",
+            ),
+            clause=text("替代值须可辨识为无效", "surrogates in editions are recognisably invalid"),
+        )
+
+
 def check_can_build(dataset: Dataset, intake: Intake, policy: PolicyVersion) -> None:
     """Raise unless intake and policy are this dataset's and the intake is ready and acknowledged."""
     if intake.dataset_id != dataset.id or policy.dataset_id != dataset.id:

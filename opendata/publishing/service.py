@@ -206,6 +206,7 @@ def build_edition(
     rules.check_can_build(dataset, intake, policy_version)
     policy = parse_policy(policy_version.yaml)
     check(policy, schema_of(intake.schema), stored_statistics(intake.profile))
+    rules.check_for_publication(policy)
     rules.check_roles_explained(intake.findings, policy)
     _settle_level(session, dataset, intake, policy, actor=actor, now=now)
     opening = _opening_class(opening_class)

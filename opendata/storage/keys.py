@@ -1,8 +1,8 @@
 """Keys and the home's owners and modes. Private halves never leave ``keys/<process>``; nothing here has a useful repr.
 
 The worker's: a key-encrypting key (KEK), the vault's X25519 key, the Ed25519 keys for checkpoints and releases, and
-one file for each data key (intake, quarantined object, recipient line), wrapped by the KEK with AES-256-GCM. A key is
-destroyed by overwriting and deleting its file; a tombstone stays, so that it is never made anew.
+one file for each data key (intake, quarantined object, recipient line, records of a dataset), wrapped by the KEK with
+AES-256-GCM. A key is destroyed by overwriting and deleting its file; a tombstone stays, so that it is never made anew.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from opendata.storage.files import checked_name, destroy, sync_directory, write_
 
 VERSION = 1
 KEY_BYTES = 32
-_DOMAINS = ("intakes", "objects", "lines")
+_DOMAINS = ("intakes", "objects", "lines", "records")
 
 
 class KeyStore:
@@ -73,6 +73,10 @@ class KeyStore:
     def destroy_line_key(self, line_id: str) -> None:
         """Pseudonyms of this line can be neither made nor tested from now on. Idempotent."""
         self._destroy("lines", line_id)
+
+    def record_key(self, dataset_id: str) -> bytes:
+        """The 32 random bytes under which a dataset's records draw noise, the same in every edition (PRIVACY 13)."""
+        return self._data_key("records", dataset_id, create=True)
 
     def checkpoint_key(self) -> SigningKey:
         """Signs ledger checkpoints."""
