@@ -126,7 +126,8 @@ def changed(policy: MaskingPolicy, form: Mapping[str, str]) -> str:
         distinct_l_diversity=_whole(form, "distinct_l_diversity"),
         suppression=_share(form, "suppression"),
     )
-    return dump(dataclasses.replace(policy, attributes=attributes, limits=limits, source_text=""))
+    record = tuple(name for name in policy.attributes if name in _names(form.get("record", "")))
+    return dump(dataclasses.replace(policy, attributes=attributes, limits=limits, record=record, source_text=""))
 
 
 def flow(parameters: Mapping[str, Any]) -> str:
@@ -151,6 +152,7 @@ def _choice(rule: AttributeRule) -> str:
 def _changed(rule: AttributeRule, index: int, form: Mapping[str, str]) -> AttributeRule:
     role = Role(form[f"role-{index}"]) if form.get(f"role-{index}") in set(Role) else rule.role
     reason = form.get(f"reason-{index}", rule.reason).strip()
+    rule = dataclasses.replace(rule, invented=form.get(f"invented-{index}") == "yes")
     wanted = form.get(f"how-{index}", CURRENT)
     choice = next((choice for choice in CHOICES if choice.id == wanted), None)
     if choice is None or choice.id == _choice(rule):
@@ -174,6 +176,11 @@ def _parameters(text: str, attribute: str) -> dict[str, Any]:
     if not isinstance(value, dict) or len(text) > 10_000:
         raise PolicyError(f"attribute {attribute!r}: parameters are written as `name: value, name: value`")
     return {str(key): item for key, item in value.items()}
+
+
+def _names(text: str) -> set[str]:
+    """Column names as people type lists."""
+    return {name.strip() for name in text.replace("，", ",").replace("、", ",").split(",")}
 
 
 def _whole(form: Mapping[str, str], name: str) -> int | None:
