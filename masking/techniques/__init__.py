@@ -1,6 +1,14 @@
 """Techniques of de-identification, one file a family of ISO/IEC 20889; importing this package registers them all."""
 
-from masking.techniques import cryptographic, generalization, identity, pseudonymization, suppression, text
+from masking.techniques import (
+    cryptographic,
+    generalization,
+    identity,
+    pseudonymization,
+    randomization,
+    suppression,
+    text,
+)
 from masking.techniques.base import Example, Parameter, Technique, get, names, run_example, technique
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "identity",
     "names",
     "pseudonymization",
+    "randomization",
     "run_example",
     "suppression",
     "technique",

@@ -31,6 +31,7 @@ from masking.keys import Keys, KeyUse, MappingKeys, derived
 Context = Mapping[str, pa.Array]
 """Other raw columns of the same records, by name."""
 NO_CONTEXT: Context = types.MappingProxyType({})
+Returned = TypeVar("Returned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,7 @@ class Technique:
         given = _plain(column)
         expected = self.output_type(given.type)
         others = {name: _plain(context[name]) for name in self.context()}
-        try:
-            masked, rejects = self._masked(given, others)
-        except (DataError, InvalidParameter):
-            raise
-        except (pa.ArrowException, ValueError, TypeError, OverflowError):
-            # The library's message may quote a cell: it is dropped together with its chain.
-            raise UnsupportedColumn(f"{self.name} failed on a column of type {given.type}") from None
+        masked, rejects = self._guarded(self._masked, given, others)
         if masked.type != expected or len(masked) != len(given) or not self._nulls_kept(given, masked):
             raise AssertionError(f"{self.name} broke its contract of length, nulls or type")
         return masked, rejects
@@ -119,6 +114,17 @@ class Technique:
     def output_type(self, given: pa.DataType) -> pa.DataType:
         """Return the type that comes out of a column of type ``given``, or raise ``UnsupportedColumn``."""
         return given
+
+    def _guarded(self, method: Callable[[pa.Array, Context], Returned], column: pa.Array, context: Context) -> Returned:
+        """Call ``method``; a library's message may quote a cell, so it is dropped together with its chain."""
+        try:
+            return method(column, context)
+        except (DataError, InvalidParameter) as error:
+            error.__context__ = None
+            raise
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
+            pass  # raised below, where no exception is being handled that it would carry along
+        raise UnsupportedColumn(f"{self.name} failed on a column of type {column.type}")
 
     def _masked(self, column: pa.Array, context: Context) -> tuple[pa.Array, int]:  # noqa: ARG002
         """Mask a column without dictionary encoding and count the values outside the format."""
@@ -158,13 +164,15 @@ class Technique:
             if cls.needs_key:
                 if not key:
                     raise UnkeyedToken.from_attribute(attribute, cls.name)
-                values["secret"] = derived(keys, key, technique=cls.name, for_records=cls.randomized)
+                # One record's draws for two attributes must not be the same: one true value would tell the other.
+                own = f"{cls.name}/{attribute}" if cls.randomized and cls.per_record() else cls.name
+                values["secret"] = derived(keys, key, technique=own, for_records=cls.randomized)
             elif key is not None:
                 raise InvalidParameter(f"{cls.name} uses no key", parameter="key")  # noqa: TRY301
-            if cls.randomized:
+            if cls.per_record():
                 if not record:
                     raise InvalidParameter(  # noqa: TRY301
-                        f"{cls.name} draws once for each record: name the columns that tell records apart, "
+                        f"{cls.name} works on each record by itself: name the columns that tell records apart, "
                         "`record: [column]` beside `attributes:`",
                         parameter="record",
                     )
@@ -201,6 +209,11 @@ class Technique:
             for field in dataclasses.fields(cls)
             if field.init and not field.metadata.get("internal")
         )
+
+    @classmethod
+    def per_record(cls) -> bool:
+        """True if it finds records by the policy's ``record`` columns (it has a ``record_field``)."""
+        return any(field.name == "record" and field.metadata.get("internal") for field in dataclasses.fields(cls))
 
     @classmethod
     def _made(cls, values: dict[str, Any], files: Path | None) -> "Technique":  # noqa: ARG003  (hierarchy reads files)
@@ -241,8 +254,21 @@ class WholeColumn(Technique):
     """
 
     def fit(self, column: pa.Array | pa.ChunkedArray, context: Context) -> "WholeColumn":
-        """Return a copy that knows every record's output. Memory: 8 bytes and one value a record."""
-        raise NotImplementedError
+        """
+        Return a copy that knows every record's output. Memory: 8 bytes and one value a record.
+
+        Raises:
+            UnsupportedColumn: the technique does not work on this type.
+            InvalidValue: values that it cannot use, or records that ``record`` does not tell apart.
+
+        """
+        given = _plain(column)
+        self.output_type(given.type)
+        return self._guarded(self._fitted, given, {name: _plain(context[name]) for name in self.context()})
+
+    def _fitted(self, column: pa.Array, context: Context) -> "WholeColumn":
+        """Do ``fit`` on columns without dictionary encoding."""
+        raise NotImplementedError(f"{type(self).__name__} fills no _fitted")
 
 
 TechniqueType = TypeVar("TechniqueType", bound=type[Technique])
@@ -288,7 +314,7 @@ def run_example(cls: type[Technique], example: Example) -> list[Any]:
     """Return what ``cls`` makes of an example; keyed techniques use the published key of 32 bytes 0, 1, 2 …"""
     key = EXAMPLE_KEY if cls.needs_key else None
     keys = MappingKeys({EXAMPLE_KEY: bytes(range(32))})
-    record = ("record",) if cls.randomized else ()
+    record = ("record",) if cls.per_record() else ()
     made = cls.build(example.parameters, attribute="example", key=key, keys=keys, record=record)
     given = column(list(example.given), None if example.type is None else pa.type_for_alias(example.type))
     context = {name: column(list(values)) for name, values in example.context.items()}
@@ -368,6 +394,8 @@ def _type_name(wanted: Any) -> str:
         return "nothing"
     if typing.get_origin(wanted) is typing.Literal:
         return " or ".join(repr(choice) for choice in typing.get_args(wanted))
+    if isinstance(wanted, types.UnionType):
+        return " or ".join(_type_name(each) for each in typing.get_args(wanted))
     if typing.get_origin(wanted) is tuple:
         return f"a list of {_type_name(typing.get_args(wanted)[0])}"
     simple = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
