@@ -1,12 +1,28 @@
 """
-Generalization family: rounding, bands, top and bottom coding, dates, hierarchies.
+Generalization family: numbers, dates and ages, places, networks, codes, hierarchies of one's own.
 
-Source: ISO/IEC 20889:2018, generalization. All work on columns: Arrow compute for dates, numpy for numbers, and one
-look-up per distinct value for hierarchies.
+Source: ISO/IEC 20889:2018, generalization. All work on columns: Arrow compute for dates, numpy for numbers, polars for
+text; only hierarchies and IPv6 addresses are looked up one distinct value at a time.
 """
 
+from masking.techniques.generalization.codes import CodePrefix
 from masking.techniques.generalization.dates import Age, Date
 from masking.techniques.generalization.hierarchies import Hierarchy
+from masking.techniques.generalization.networks import IP
 from masking.techniques.generalization.numbers import Bands, Rounding, TopBottom
+from masking.techniques.generalization.places import Address, Division, Grid, Postcode
 
-__all__ = ["Age", "Bands", "Date", "Hierarchy", "Rounding", "TopBottom"]
+__all__ = [
+    "IP",
+    "Address",
+    "Age",
+    "Bands",
+    "CodePrefix",
+    "Date",
+    "Division",
+    "Grid",
+    "Hierarchy",
+    "Postcode",
+    "Rounding",
+    "TopBottom",
+]
