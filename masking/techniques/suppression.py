@@ -1,5 +1,5 @@
 """
-Suppression family: leave out a column, or the middle of its values.
+Suppression family: leave out a column, single cells, or the middle of its values.
 
 Source: ISO/IEC 20889:2018, suppression and masking.
 """
@@ -42,6 +42,89 @@ class Drop(Technique):
 
     def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
         return masked.null_count == len(given)
+
+
+@technique("suppression.local")
+@dataclass(frozen=True)
+class Local(Technique):
+    """
+    Empty the cells that stand out: those equal to one of ``values``, of the form ``pattern``, or outside the bounds.
+
+    Column: any for ``values`` and ``pattern``, which look at the value as text (5, 5.0 and "5" are one value, dates are
+    2020-01-31); numbers for ``lower`` and ``upper``, in the attribute's own unit, both inside. The type stays, null
+    stays null. ``pattern`` is a regular expression (RE2) of the whole value. Not a number is outside every bound.
+    ``all: true`` empties every cell and stands alone: what becomes of the records of a conditional rule
+    (``otherwise: {technique: suppression.local, all: true}``).
+    Loss: the emptied cells. Which cells are empty tells that something stood out there.
+    Source: ISO/IEC 20889:2018, suppression: local suppression.
+
+    Raises:
+        InvalidParameter: nothing to suppress is named, ``all`` stands beside something, a pattern that is none, bounds
+            in the wrong order.
+        UnsupportedColumn: bounds for a column that is not numeric, values or a pattern for a nested or binary one.
+
+    """
+
+    values: tuple[str | int | float, ...] = ()
+    pattern: str | None = None
+    lower: float | None = None
+    upper: float | None = None
+    all: bool = False
+
+    spec: ClassVar[tuple[Example, ...]] = (
+        Example({"values": ["O型Rh阴性", "其他"]}, ("A型", "其他", None), ("A型", None, None), "rare values"),
+        Example({"lower": 0, "upper": 100}, (-1, 0, 100, 101), (None, 0, 100, None), "outside the bounds"),
+        Example({"pattern": "C[0-9]{2}.*"}, ("C34.9", "J18.9"), (None, "J18.9"), "a sensitive chapter of codes"),
+        Example({"all": True}, ("甲", None), (None, None), "every cell"),
+    )
+
+    def __post_init__(self) -> None:
+        named = bool(self.values) or self.pattern is not None or self.lower is not None or self.upper is not None
+        if named == self.all:
+            raise InvalidParameter(
+                "give values, pattern, lower or upper; or `all: true` by itself for every cell", parameter="values"
+            )
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            raise InvalidParameter("lower must not be above upper", parameter="lower")
+        if self.pattern is not None:
+            try:
+                pc.match_substring_regex(pa.array([""]), self.pattern)
+            except pa.ArrowException:
+                raise InvalidParameter("pattern must be a regular expression (RE2)", parameter="pattern") from None
+
+    def output_type(self, given: pa.DataType) -> pa.DataType:
+        """The column's own type."""
+        if (self.lower is not None or self.upper is not None) and not _is_number(given):
+            raise UnsupportedColumn(f"{self.name}: lower and upper work on numbers, not on {given}")
+        binary = pa.types.is_binary(given) or pa.types.is_large_binary(given)
+        if (self.values or self.pattern is not None) and (pa.types.is_nested(given) or binary):
+            raise UnsupportedColumn(f"{self.name}: values and pattern work on text, numbers or dates, not on {given}")
+        return given
+
+    def _apply(self, column: pa.Array) -> pa.Array:
+        return pc.if_else(self._stands_out(column), pa.scalar(None, column.type), column)
+
+    def _stands_out(self, column: pa.Array) -> pa.Array:
+        out = pa.array(np.full(len(column), self.all))
+        if self.values or self.pattern is not None:
+            text = as_text(column)
+            if self.values:
+                wanted = pa.concat_arrays([as_text(pa.array([value])) for value in self.values])
+                out = pc.or_(out, pc.is_in(text, wanted))
+            if self.pattern is not None:
+                out = pc.or_(out, pc.match_substring_regex(text, rf"\A(?s:{self.pattern})\z"))
+        if self.lower is not None or self.upper is not None:
+            number = column.cast(pa.float64(), safe=False)
+            inside = pa.scalar(True)
+            if self.lower is not None:
+                inside = pc.and_(inside, pc.greater_equal(number, float(self.lower)))
+            if self.upper is not None:
+                inside = pc.and_(inside, pc.less_equal(number, float(self.upper)))
+            out = pc.or_(out, pc.invert(inside))
+        return pc.fill_null(out, True)
+
+    def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
+        return masked.null_count >= given.null_count
 
 
 @technique("suppression.mask")
@@ -145,6 +228,12 @@ class Mask(Technique):
         sizes = np.where(open_, widths, 1)
         ends_of = np.concatenate(([0], np.cumsum(sizes)))
         return _column(bytes_, ends_of[borders], text)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    )
 
 
 def _column(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], like: pa.Array) -> pa.Array:
