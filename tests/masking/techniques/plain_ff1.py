@@ -20,15 +20,10 @@ def samples():
             yield bytes.fromhex(key), int(radix), bytes.fromhex(tweak), plain, cipher
 
 
-def block(key, data, algorithm):
-    encryptor = Cipher(algorithm(key), modes.ECB()).encryptor()
-    return encryptor.update(data) + encryptor.finalize()
-
-
-def prf(key, data, algorithm):
+def prf(block, data):
     y = bytes(16)
     for j in range(0, len(data), 16):
-        y = block(key, bytes(a ^ b for a, b in zip(y, data[j : j + 16], strict=True)), algorithm)
+        y = block(bytes(a ^ b for a, b in zip(y, data[j : j + 16], strict=True)))
     return y
 
 
@@ -41,6 +36,10 @@ def digits(x, radix, m):
 
 
 def encrypt(key, radix, tweak, text, algorithm=algorithms.AES):
+    return encrypt_with(Cipher(algorithm(key), modes.ECB()).encryptor().update, radix, tweak, text)
+
+
+def encrypt_with(block, radix, tweak, text):
     n, t = len(text), len(tweak)
     u = n // 2
     v = n - u
@@ -53,10 +52,10 @@ def encrypt(key, radix, tweak, text, algorithm=algorithms.AES):
     p = bytes([1, 2, 1]) + radix.to_bytes(3, "big") + bytes([10, u % 256]) + n.to_bytes(4, "big") + t.to_bytes(4, "big")
     for i in range(10):
         q = tweak + bytes((-t - b - 1) % 16) + bytes([i]) + int(b_, radix).to_bytes(b, "big")
-        r = prf(key, p + q, algorithm)
+        r = prf(block, p + q)
         s, j = r, 1
         while len(s) < d:
-            s += block(key, bytes(x ^ y for x, y in zip(r, j.to_bytes(16, "big"), strict=True)), algorithm)
+            s += block(bytes(x ^ y for x, y in zip(r, j.to_bytes(16, "big"), strict=True)))
             j += 1
         y = int.from_bytes(s[:d], "big")
         m = u if i % 2 == 0 else v
