@@ -47,9 +47,9 @@ def groups(points: Floats, size: int) -> Integers:
     first = 0
     for rows in _side_by_side(pieces, at_once):
         found = grouping(points[rows], size)
-        per_piece = int(found.max()) + 1
-        labels[rows] = found + first + per_piece * np.arange(len(rows))[:, None]
-        first += per_piece * len(rows)
+        after = first + (found.max(axis=1) + 1).cumsum()
+        labels[rows] = found + np.concatenate(([first], after[:-1]))[:, None]
+        first = int(after[-1])
     return labels
 
 

@@ -99,17 +99,21 @@ class Noise(Technique):
         raise UnsupportedColumn(f"{self.name} works on numbers, not on {given}")
 
     def _masked(self, column: pa.Array, context: Context) -> tuple[pa.Array, int]:
-        noise = self.scale * standard(self.distribution, draws(self.secret, [context[name] for name in self.record]))
+        drawn = standard(self.distribution, draws(self.secret, [context[name] for name in self.record]))
         missing = absent(column)
-        if pa.types.is_integer(column.type):
-            return pa.array(self._whole(integers(column), noise), pa.int64(), mask=missing), 0
-        values = floats(column)
+        with np.errstate(over="ignore"):  # what runs over becomes infinite and is refused
+            noise = self.scale * drawn
+            if pa.types.is_integer(column.type):
+                return pa.array(self._whole(integers(column), noise), pa.int64(), mask=missing), 0
+            return pa.array(self._fractional(floats(column), noise), pa.float64(), mask=missing), 0
+
+    def _fractional(self, values: Floats, noise: Floats) -> Floats:
         if self.multiplicative:
             noisy = _to_bits(values + values * noise, math.ceil(math.log2(1000 / min(self.scale, 1))))
         else:
             noisy = np.round(values + noise, 3 - math.floor(math.log10(self.scale)))
         _check_fit(~np.isfinite(noisy))
-        return pa.array(np.clip(noisy, self.lower, self.upper) + 0.0, pa.float64(), mask=missing), 0
+        return np.clip(noisy, self.lower, self.upper) + 0.0
 
     def _whole(self, values: npt.NDArray[np.int64], noise: Floats) -> npt.NDArray[np.int64]:
         change = np.rint(noise * values if self.multiplicative else noise)
