@@ -258,7 +258,8 @@ class Rounds:
         block = self._template ^ (i << self._round_shift)
         high, low = block >> 64, np.uint64(block & (2**64 - 1))
         if high != self._high:
-            self._blocks[:, 0], self._high = high, high
+            self._blocks[:, 0] = high
+            self._high = high
         np.bitwise_xor(other, low, out=spare)
         np.copyto(self._blocks[: len(other), 1], spare)
         self._block.into(self._given[: 16 * len(other)], self._taken)
@@ -277,10 +278,12 @@ class Rounds:
     def _make_room(self, count: int) -> None:
         self._high = -1  # the first eight bytes of every block: few rounds change them
         given, taken = np.empty(16 * count, dtype=np.uint8), np.empty(16 * count + 15, dtype=np.uint8)
-        self._given, self._taken = given.data, taken.data
-        self._blocks = given.view(">u8").reshape(-1, 2)  # the standard's numbers are big-endian
-        self._results = taken[: 16 * count].view(">u8").reshape(-1, 2)
-        self._y, self._spare = np.empty(count, dtype=np.uint64), np.empty(count, dtype=np.uint64)
+        self._given: memoryview = given.data
+        self._taken: memoryview = taken.data
+        self._blocks: Column = given.view(">u8").reshape(-1, 2)  # the standard's numbers are big-endian
+        self._results: Column = taken[: 16 * count].view(">u8").reshape(-1, 2)
+        self._y: Column = np.empty(count, dtype=np.uint64)
+        self._spare: Column = np.empty(count, dtype=np.uint64)
 
 
 class Numerals:

@@ -4,18 +4,20 @@ Pseudonymization family: keyed tokens that join under one key and say nothing el
 Source: RFC 4493 and NIST SP 800-38B (AES-CMAC), computed for all values of one length by one AES call a block.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from masking.errors import UnsupportedColumn
 from masking.techniques.base import Example, Technique, secret_field, technique
-from masking.techniques.fixed_width import Bytes, as_text, by_length, reassemble, text_of, words
+from masking.techniques.ff1 import BlockCipher
+from masking.techniques.fixed_width import Bytes, as_string, by_length, even, reassemble, text_of, words
 
+Words = npt.NDArray[np.uint64]
 TOKEN_CHARACTERS = 16
 _CHUNK = 1 << 14
 _HEX = np.frombuffer("".join(f"{n & 255:02x}{n >> 8:02x}" for n in range(1 << 16)).encode(), dtype="<u4")
@@ -26,50 +28,69 @@ class ColumnCMAC:
     """AES-CMAC of every value of a column, equal to the CMAC of each value's UTF-8 bytes."""
 
     def __init__(self, key: bytes) -> None:
-        self._encrypt = Cipher(algorithms.AES(key), modes.ECB()).encryptor().update  # noqa: S305  (CBC-MAC by columns)
-        subkey = _doubled(self._encrypt(bytes(16)))
-        self._complete = np.frombuffer(subkey, dtype=np.uint64)  # K1
-        self._padded = np.frombuffer(_doubled(subkey), dtype=np.uint64)  # K2
+        self._block = BlockCipher(key, "aes")
+        subkey = _doubled(self._block(bytes(16)))
+        self._complete, self._padded = subkey, _doubled(subkey)  # K1, K2
 
     def __repr__(self) -> str:
         return "ColumnCMAC(<key hidden>)"
 
     def tokens(self, column: pa.Array) -> pa.Array:
         """First 8 bytes of each value's CMAC as 16 hex characters; null stays null."""
-        parts = []
-        for _, rows, matrix in by_length(as_text(column)):
-            parts.append((rows, text_of(self._spelled(matrix))))
+        text = as_string(column)
+        whole = even(text)
+        if whole is not None:
+            return text_of(self._spelled(whole))
+        parts = [(rows, text_of(self._spelled(matrix))) for _, rows, matrix in by_length(text)]
         return reassemble(len(column), parts, pa.string())
 
     def macs(self, matrix: Bytes) -> Bytes:
         """CMAC of each row of a matrix of bytes: a matrix of 16 bytes a row."""
-        count, length = matrix.shape
-        macs = np.empty((count, 16), dtype=np.uint8)
-        for start in range(0, count, _CHUNK):
-            macs[start : start + _CHUNK] = self._chunk(matrix[start : start + _CHUNK], length)
-        return macs
+        macs = np.empty((len(matrix), 2), dtype=np.uint64)
+        for start, state in self._states(matrix):
+            macs[start : start + len(state)] = state
+        return macs.view(np.uint8)
 
     def _spelled(self, matrix: Bytes) -> Bytes:
-        count, length = matrix.shape
-        spelled = np.empty((count, TOKEN_CHARACTERS // 4), dtype="<u4")
-        for start in range(0, count, _CHUNK):
-            macs = self._chunk(matrix[start : start + _CHUNK], length)
-            np.take(
-                _HEX, macs.view("<u2")[:, : TOKEN_CHARACTERS // 4], out=spelled[start : start + _CHUNK], mode="clip"
-            )
-        return spelled.view(np.uint8).reshape(count, TOKEN_CHARACTERS)
+        spelled = np.empty((len(matrix), TOKEN_CHARACTERS // 4), dtype="<u4")
+        room = min(len(matrix), _CHUNK)
+        first, pairs = np.empty(room, dtype="<u8"), np.empty((room, TOKEN_CHARACTERS // 4), dtype=np.intp)
+        for start, state in self._states(matrix):
+            count = len(state)
+            np.copyto(first[:count], state[:, 0])
+            np.copyto(pairs[:count], first[:count].view("<u2").reshape(count, -1))
+            np.take(_HEX, pairs[:count], out=spelled[start : start + count], mode="clip")
+        return spelled.view(np.uint8)
 
-    def _chunk(self, matrix: Bytes, length: int) -> Bytes:
-        blocks = max(1, -(-length // 16))
-        message = _padded(matrix, length, blocks)
-        message[:, -1] ^= self._complete if length == 16 * blocks else self._padded
-        state: npt.NDArray[np.uint64] = np.zeros((len(matrix), 2), dtype=np.uint64)
-        for block in range(blocks):
-            mixed = (
-                (state ^ message[:, block] if block else np.ascontiguousarray(message[:, 0])).view(np.uint8).reshape(-1)
-            )
-            state = np.frombuffer(self._encrypt(mixed.data), np.uint64).reshape(-1, 2)
-        return state.view(np.uint8).reshape(len(matrix), 16)
+    def _states(self, matrix: Bytes) -> Iterator[tuple[int, Words]]:
+        """
+        Give the CMAC of a chunk of rows at a time: the first row and two words a row, in a buffer that is used again.
+
+        RFC 4493, 2.4. A row is words of 8 bytes; the last word with bytes of the row has 10* behind them, and the last
+        two are XORed with K1 or K2. What of that is no byte of a row stands in the blocks from the beginning.
+        """
+        count, length = matrix.shape
+        blocks, room = max(1, -(-length // 16)), min(count, _CHUNK)
+        last = self._complete if length == 16 * blocks else _padding(length, 16 * (blocks - 1), self._padded)
+        constants = np.frombuffer(bytes(16 * (blocks - 1)) + last, dtype="<u8")
+        message = np.empty((blocks, room, 2), dtype="<u8")
+        message[:] = constants.reshape(blocks, 1, 2)
+        mixed, word = np.empty((room, 2), dtype="<u8"), np.empty(room, dtype="<u8")
+        taken = np.empty(16 * room + 15, dtype=np.uint8)
+        for start in range(0, count, _CHUNK):
+            rows = matrix[start : start + _CHUNK]
+            size = len(rows)
+            for place in range(-(-length // 8)):
+                _read(rows, place, word[:size])
+                if constants[place]:
+                    word[:size] ^= constants[place]
+                np.copyto(message[place // 2, :size, place % 2], word[:size])
+            state = taken[: 16 * size].view("<u8").reshape(size, 2)
+            self._block.into(message[0, :size].view(np.uint8).reshape(-1).data, taken)
+            for block in range(1, blocks):
+                np.bitwise_xor(state, message[block, :size], out=mixed[:size])
+                self._block.into(mixed[:size].view(np.uint8).reshape(-1).data, taken)
+            yield start, state
 
 
 @technique("pseudonymization.keyed")
@@ -113,23 +134,24 @@ class Keyed(Technique):
         return ColumnCMAC(self.secret).tokens(column)
 
 
-def _padded(matrix: Bytes, length: int, blocks: int) -> npt.NDArray[np.uint64]:
-    """RFC 4493, 2.4 step 4: each row as whole blocks of two numbers, with 10* behind an incomplete one."""
-    count = len(matrix)
-    if length < 8:
-        message = np.zeros((count, 16), dtype=np.uint8)
-        message[:, :length] = matrix
-        message[:, length] = 0x80
-        return message.view(np.uint64).reshape(count, 1, 2)
-    message = np.zeros((count, 2 * blocks), dtype="<u8")
-    whole, rest = divmod(length, 8)
-    for place in range(whole):
-        message[:, place] = words(matrix, 8 * place)
-    if rest:  # the last bytes, read together with those before them
-        message[:, whole] = words(matrix, length - 8) >> np.uint64(64 - 8 * rest)
-    if length < 16 * blocks:
-        message[:, whole] |= np.uint64(0x80 << (8 * rest))
-    return message.view(np.uint64).reshape(count, blocks, 2)
+def _padding(length: int, before: int, subkey: bytes) -> bytes:
+    """RFC 4493, 2.4 step 4: 10* behind the last ``length - before`` bytes, XORed with K2."""
+    padding = (bytes(length - before) + b"\x80").ljust(16, b"\0")
+    return bytes(one ^ other for one, other in zip(padding, subkey, strict=True))
+
+
+def _read(rows: Bytes, place: int, word: Words) -> None:
+    """Bytes ``8 * place`` to ``8 * place + 8`` of every row, as far as the row goes, as a little-endian number."""
+    length = rows.shape[1]
+    rest = min(length - 8 * place, 8)
+    if rest == 8:
+        np.copyto(word, words(rows, 8 * place))
+    elif length >= 8:  # read together with the bytes before them
+        np.copyto(word, words(rows, length - 8))
+        word >>= np.uint64(64 - 8 * rest)
+    else:
+        word[:] = 0
+        word.view(np.uint8).reshape(-1, 8)[:, :length] = rows
 
 
 def _doubled(block: bytes) -> bytes:
