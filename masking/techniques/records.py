@@ -39,6 +39,7 @@ class RecordSuppression(RecordTechnique):
     """
     Leave out every record that meets ``when``.
 
+    A record whose compared value is null does not meet the comparison and stays; ``is_null`` names such records.
     Loss: the record. What is left out shows in the number of records of the internal report only.
     Source: ISO/IEC 20889:2018, suppression: record suppression.
     """
