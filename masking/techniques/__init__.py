@@ -7,6 +7,8 @@ from masking.techniques import (
     pseudonymization,
     randomization,
     suppression,
+    surrogates,
+    synthetic,
     text,
 )
 from masking.techniques.base import Example, Parameter, Technique, get, names, run_example, technique
@@ -24,6 +26,8 @@ __all__ = [
     "randomization",
     "run_example",
     "suppression",
+    "surrogates",
+    "synthetic",
     "technique",
     "text",
 ]
