@@ -1,12 +1,23 @@
 """The detector inside Presidio's analyzer, for those who build on that framework. Imported only when asked for.
 
-The language pipeline is ``spacy.blank("zh")``: it splits characters and knows nothing, so no model is loaded and none
+The language pipeline is ``spacy.blank``: it splits text into tokens and knows nothing, so no model is loaded and none
 is ever fetched. Presidio's own engine would map ``zh`` to a package name that a stranger registered; it is never used.
+
+An own engine of Presidio gets our recognizer by ``register``:
+
+    registry = RecognizerRegistry(supported_languages=["zh", "en"])
+    registry.load_predefined_recognizers(languages=["zh", "en"])
+    engine = AnalyzerEngine(
+        registry=register(registry), nlp_engine=BlankEngine(("zh", "en")), supported_languages=["zh", "en"]
+    )
+
+Presidio's own e-mail recognizer, one of the predefined ones, asks the network for a list of domain suffixes at its
+first finding (tldextract), and takes Chinese characters before an address for a part of it; ours does neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry, RecognizerResult
@@ -23,31 +34,42 @@ def analyzer() -> AnalyzerEngine:
     >>> [r.entity_type for r in analyzer().analyze("电话13800000000", language="zh")]
     ['PHONE']
     """
-    registry = RecognizerRegistry(recognizers=[ChineseIdentifiers()], supported_languages=[LANGUAGE])
+    registry = register(RecognizerRegistry(supported_languages=[LANGUAGE]))
     return AnalyzerEngine(registry=registry, nlp_engine=BlankEngine(), supported_languages=[LANGUAGE])
 
 
-class BlankEngine(NlpEngine):
-    """An NlpEngine over ``spacy.blank("zh")``: tokens without entities, no model."""
+def register(registry: RecognizerRegistry, languages: Sequence[str] | None = None) -> RecognizerRegistry:
+    """Add our recognizer to a registry, once for each of ``languages`` (all that the registry supports); returns it.
 
-    def __init__(self) -> None:
-        self._pipeline: Any = None
+    It finds the same in every language: identifiers of China stand in English texts too.
+    """
+    for language in registry.supported_languages if languages is None else languages:
+        registry.add_recognizer(ChineseIdentifiers(language))
+    return registry
+
+
+class BlankEngine(NlpEngine):
+    """An NlpEngine over ``spacy.blank`` of each language: tokens without entities, no model."""
+
+    def __init__(self, languages: Sequence[str] = (LANGUAGE,)) -> None:
+        self._languages = tuple(languages)
+        self._pipelines: dict[str, Any] = {}
 
     def load(self) -> None:
-        """Make the blank pipeline; reads nothing from disk or network."""
+        """Make the blank pipelines; reads nothing from disk or network."""
         import spacy
 
-        self._pipeline = spacy.blank(LANGUAGE)
+        self._pipelines = {language: spacy.blank(language) for language in self._languages}
 
     def is_loaded(self) -> bool:
         """True after ``load``."""
-        return self._pipeline is not None
+        return bool(self._pipelines)
 
     def process_text(self, text: str, language: str) -> NlpArtifacts:
         """Tokens of the text; entities are none."""
         if not self.is_loaded():
             self.load()
-        tokens = self._pipeline(text)
+        tokens = self._pipelines[language](text)
         return NlpArtifacts(
             entities=[],
             tokens=tokens,
@@ -86,16 +108,16 @@ class BlankEngine(NlpEngine):
         return []
 
     def get_supported_languages(self) -> list[str]:
-        """Chinese."""
-        return [LANGUAGE]
+        """Those it was made for; Chinese by default."""
+        return list(self._languages)
 
 
 class ChineseIdentifiers(EntityRecognizer):
     """All types of ``Detector`` as one recognizer: overlaps between types are resolved before Presidio sees them."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = LANGUAGE) -> None:
         self._detector = Detector()
-        super().__init__(supported_entities=list(FOUND), name="ChineseIdentifiers", supported_language=LANGUAGE)
+        super().__init__(supported_entities=list(FOUND), name="ChineseIdentifiers", supported_language=language)
 
     def load(self) -> None:
         """Nothing to load."""
