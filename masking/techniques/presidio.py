@@ -9,10 +9,12 @@ Equal values give equal results, and the same ones as a masked column under that
 hash draws a salt and its encrypt an IV for each value. None stays None and numbers are masked as numbers, where its own
 operators crash. A value that the technique refuses raises; nothing passes in clear.
 
+presidio-structured knows the operator after ``register_everywhere()``. It writes into the given frame cell by cell, so
+a column of numbers that becomes text has to be of dtype object before.
+
 Presidio is imported with this module, and this module only by those who ask for it.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +22,7 @@ from typing import Any, Final
 import pyarrow as pa
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import InvalidParamError, OperatorConfig
-from presidio_anonymizer.operators import Operator, OperatorType
+from presidio_anonymizer.operators import Operator, OperatorType, operators_factory
 
 from masking.errors import UnsupportedColumn
 from masking.keys import Keys, KeyUse, as_keys
@@ -61,6 +63,15 @@ def register(engine: AnonymizerEngine) -> AnonymizerEngine:
     return engine
 
 
+def register_everywhere() -> None:
+    """Put ``masking`` among Presidio's predefined operators: every engine made later knows it in this process.
+
+    presidio-structured needs it, for it makes its operators by itself and takes none.
+    """
+    if Masking not in operators_factory.ANONYMIZERS:
+        operators_factory.ANONYMIZERS.append(Masking)
+
+
 class Masking(Operator):
     """Masks one value, a span of a text or a cell, by a technique of ours."""
 
@@ -68,14 +79,14 @@ class Masking(Operator):
         """
         Return the masked value: text for text, whatever the technique gives for other cells.
 
-        None and NaN stay what they are. A text that the technique empties becomes the empty text.
+        None, NaN and NaT are null, and null stays None unless the technique fills it. A text that the technique
+        empties becomes the empty text.
 
         Raises:
             DataError: the value is outside what the technique accepts; the message does not hold it.
 
         """
-        if text is None or (isinstance(text, float) and math.isnan(text)):
-            return text
+        self.validate(params)  # presidio-structured does not
         made: Technique = (params or {})[TECHNIQUE]
         masked = made.apply(_column(text))[0].as_py()
         if not isinstance(text, str):
@@ -104,7 +115,7 @@ def _alone(made: Technique) -> bool:
 def _column(value: Any) -> pa.Array:
     """A column of one value; what Arrow does not know is refused without its message, which quotes the value."""
     try:
-        return pa.array([value])
+        return pa.array([value], from_pandas=True)
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
         pass  # raised below, where no exception is being handled that it would carry along
     raise UnsupportedColumn(f"a cell of type {type(value).__name__} cannot be masked")
