@@ -17,6 +17,9 @@ from masking.errors import InvalidParameter, UnsupportedColumn
 from masking.techniques.base import Example, Technique, technique
 from masking.techniques.fixed_width import as_text, flat
 
+_LONG = 1 << 10
+"""Characters up to which how a length is hidden is looked up in a table."""
+
 
 @technique("suppression.drop")
 @dataclass(frozen=True)
@@ -172,8 +175,41 @@ class Mask(Technique):
 
     def _apply(self, column: pa.Array) -> pa.Array:
         text = as_text(column)
-        if self.character.isascii() and len(text):
-            return self._by_bytes(text)
+        offsets, data = flat(text)
+        if self.character.isascii() and len(text) and not (data & 0x80).any():
+            return self._by_bytes(text, offsets, data)
+        lengths = pc.utf8_length(text)
+        longest = pc.max(lengths).as_py() or 0
+        if longest > _LONG:
+            return self._long(text)
+        shown = self.keep_first + self.keep_last
+        short = pc.less_equal(lengths, shown)
+        hidden = pa.array([self.character * (n if n <= shown else n - shown) for n in range(longest + 1)], text.type)
+        head = pc.utf8_slice_codeunits(text, 0, self.keep_first)
+        tail = pc.utf8_slice_codeunits(text, -self.keep_last) if self.keep_last else pa.scalar("", text.type)
+        head, tail = (pc.if_else(short, pa.scalar("", text.type), kept) for kept in (head, tail))
+        return pc.binary_join_element_wise(head, hidden.take(lengths), tail, pa.scalar("", text.type)).cast(pa.string())
+
+    def _by_bytes(self, text: pa.Array, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> pa.Array:
+        """All values at once, where a character is a byte."""
+        lengths = np.diff(offsets)
+        shown = self.keep_first + self.keep_last
+        masked = np.full(int(offsets[-1]), ord(self.character), dtype=np.uint8)
+        if lengths[0] > shown and (lengths == lengths[0]).all():
+            one, other = data.reshape(len(text), -1), masked.reshape(len(text), -1)
+            first, last = self.keep_first, int(lengths[0]) - self.keep_last
+            other[:, :first], other[:, last:] = one[:, :first], one[:, last:]
+            return _column(masked, offsets, text)
+        long = lengths > shown
+        starts, ends = offsets[:-1][long], offsets[1:][long]
+        kept = [starts + place for place in range(self.keep_first)]
+        kept += [ends - place for place in range(1, self.keep_last + 1)]
+        for places in kept:
+            masked[places] = data[places]
+        return _column(masked, offsets, text)
+
+    def _long(self, text: pa.Array) -> pa.Array:
+        """Values of any length, without a table of how each length is hidden."""
         value = pl.col("v")
         length = value.str.len_chars()
         hidden = pl.lit(self.character)
@@ -190,44 +226,6 @@ class Mask(Technique):
             .otherwise(_repeated(hidden, value))
         )
         return _arrow(frame.select(masked.alias("v"))["v"])
-
-    def _by_bytes(self, text: pa.Array) -> pa.Array:
-        """All values at once in their UTF-8 bytes; a hidden character becomes one byte."""
-        offsets, data = flat(text)
-        plain = not (data & 0x80).any()
-        if not plain:  # places of characters instead of bytes
-            begins = np.flatnonzero((data & 0xC0) != 0x80)
-            borders = np.searchsorted(begins, offsets)
-        else:
-            borders = offsets
-        lengths = np.diff(borders)
-        shown = self.keep_first + self.keep_last
-        masked = np.full(int(borders[-1]), ord(self.character), dtype=np.uint8)
-        same = bool(lengths[0] > shown and (lengths == lengths[0]).all())
-        if plain and same:
-            one, other = data.reshape(len(text), -1), masked.reshape(len(text), -1)
-            first, last = self.keep_first, int(lengths[0]) - self.keep_last
-            other[:, :first], other[:, last:] = one[:, :first], one[:, last:]
-            return _column(masked, borders, text)
-        long = lengths > shown
-        starts, ends = borders[:-1][long], borders[1:][long]
-        kept = [starts + place for place in range(self.keep_first)]
-        kept += [ends - place for place in range(1, self.keep_last + 1)]
-        if plain:
-            for places in kept:
-                masked[places] = data[places]
-            return _column(masked, borders, text)
-        open_ = np.zeros(len(begins), dtype=np.bool_)
-        for places in kept:
-            open_[places] = True
-        widths = np.diff(np.append(begins, len(data)))
-        opened = np.repeat(open_, widths)
-        single = np.zeros(len(data), dtype=np.bool_)
-        single[begins] = True
-        bytes_ = np.where(opened, data, np.uint8(ord(self.character)))[opened | single]
-        sizes = np.where(open_, widths, 1)
-        ends_of = np.concatenate(([0], np.cumsum(sizes)))
-        return _column(bytes_, ends_of[borders], text)
 
 
 def _is_number(kind: pa.DataType) -> bool:

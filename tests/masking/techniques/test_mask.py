@@ -19,8 +19,9 @@ def masked(text: str | None, first: int, last: int, character: str) -> str | Non
     return text[:first] + character * hidden + text[len(text) - last :]
 
 
-@given(TEXTS, COUNTS, COUNTS, st.sampled_from("*#●"))
-def test_mask_equals_a_loop_over_characters(texts, first, last, character):
+@given(TEXTS, COUNTS, COUNTS, st.sampled_from("*#●"), st.sampled_from([None, 2000]))
+def test_mask_equals_a_loop_over_characters(texts, first, last, character, long):
+    texts = texts if long is None else [*texts, "长" * long]
     mask = get("suppression.mask").build(
         {"keep_first": first, "keep_last": last, "character": character}, attribute="a", keys=None
     )
