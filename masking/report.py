@@ -1,7 +1,9 @@
 """What a masking run did and what risk is left: one report for the officer, one for everybody.
 
-The public report is computed from the masked table alone, plus risk figures rounded to two digits, so two raw
-tables that mask to the same table give the same public report. Neither holds a cell value, a key or a token.
+The public report is computed from the policy and the masked table alone, plus risk figures rounded to two digits, so
+two raw tables that mask to the same table give the same public report. Neither holds a key, a token, a direct
+identifier or free text. Distributions name a value, or the edge of a bin, only where at least ``least`` persons stand
+behind it; those of the raw table are in the internal report only.
 Source: GB/T 42460-2023 (effect), ISO/IEC 20889:2018 (measures), 个人信息保护法 Art. 73 (legal status).
 """
 
@@ -14,13 +16,53 @@ from typing import Any, Final, Literal, Self
 
 from masking.taxonomy import Effect, LegalStatus, Role
 
-VERSION: Final = 1
+VERSION: Final = 2
+READABLE: Final = (1, 2)
+"""Versions that this code reads: version 2 added what is said of each attribute beyond its nulls and rejects."""
 Kind = Literal["microdata", "aggregate"]
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """One bar: a value's ``label``, or the half-open bin from ``lower`` to ``upper`` (None: open end)."""
+
+    count: int
+    label: str = field(default="", repr=False)
+    lower: float | None = field(default=None, repr=False)
+    upper: float | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """
+    How often which values occur; nulls are counted elsewhere.
+
+    Every cell holds at least ``least`` persons; ``pooled`` counts the records of all others together, None if they are
+    fewer persons than that. Bins are multiples of ``step``; in the scale "month" they count months from year 0. Counts
+    are rounded to multiples of ``rounding``; ``sampled``: counted in a sample of the records.
+    """
+
+    kind: Literal["categories", "histogram"]
+    cells: tuple[Cell, ...]
+    pooled: int | None = 0
+    step: float | None = None
+    scale: Literal["number", "month"] = "number"
+    least: int = 1
+    rounding: int = 1
+    sampled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeReport:
-    """One attribute of a run: counts only. ``nulls`` in the masked column, ``rejects`` values outside the format."""
+    """
+    One attribute of a run.
+
+    ``nulls``, ``distinct`` and ``after`` tell of the masked column, ``nulls_before``, ``distinct_before``, ``before``
+    and ``rejects`` (values outside the format) of the raw one: those are None or 0 in the public report. ``withheld``
+    says why ``after`` is missing. ``loss`` is in [0, 1], of a kind that ``masking.measures.profile`` defines; in the
+    public report it is there only where the technique alone decides it. ``parameters`` are those of the policy.
+    ``condition`` with ``otherwise`` (technique, parameters, key): where a condition decides.
+    """
 
     name: str
     technique: str
@@ -29,6 +71,31 @@ class AttributeReport:
     rejects: int = 0
     dropped: bool = False
     invented: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    condition: Mapping[str, Any] | None = None
+    otherwise: Mapping[str, Any] | None = None
+    title: Mapping[str, str] = field(default_factory=dict)
+    sentence: Mapping[str, str] = field(default_factory=dict)
+    level: str | None = None
+    loss: float | None = None
+    loss_kind: str = ""
+    nulls_before: int | None = None
+    distinct_before: int | None = None
+    distinct: int | None = None
+    before: Distribution | None = None
+    after: Distribution | None = None
+    withheld: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReport:
+    """A key by name: the version of its domain, the datasets that may use it, the attributes that join under it."""
+
+    name: str
+    version: int = 1
+    datasets: tuple[str, ...] = ()
+    joins: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +116,8 @@ class PublicReport:
     """What anyone may read about an edition: facts of the masked table only.
 
     ``k`` is measured on the masked table; where persons can be told apart only in the raw table, it is the limit the
-    run enforced (``k_is_limit``). Risks are rounded to two digits.
+    run enforced (``k_is_limit``). Risks are rounded to two digits. ``records``: the techniques on whole records
+    (suppression, sampling) with their parameters. ``test_data``: surrogates look valid, so this is never an edition.
     """
 
     dataset: str
@@ -66,6 +134,11 @@ class PublicReport:
     uniqueness_all_columns: float
     effect: Effect
     legal_status: LegalStatus
+    title: Mapping[str, str] = field(default_factory=dict)
+    level: str | None = None
+    keys: tuple[KeyReport, ...] = ()
+    records: tuple[Mapping[str, Any], ...] = ()
+    test_data: bool = False
     version: int = VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +155,7 @@ class MaskingReport:
     """What the officer and the reviewer see. ``before`` and ``after`` are None for tables not about persons.
 
     ``unique_before`` and ``unique_after`` are shares of persons alone in their class, in [0, 1].
+    ``left_out`` counts records that the policy itself leaves out, ``suppressed`` those below the limits.
     ``anonymizable``: no key is kept and the public threshold is met, so a named person *may* sign that the edition is
     anonymous; the run alone never says so of personal data.
     """
@@ -103,6 +177,11 @@ class MaskingReport:
     released: PublicReport
     policy_digest: str = ""
     left_out: int = 0
+    title: Mapping[str, str] = field(default_factory=dict)
+    level: str | None = None
+    keys: tuple[KeyReport, ...] = ()
+    records: tuple[Mapping[str, Any], ...] = ()
+    test_data: bool = False
     version: int = VERSION
 
     @property
@@ -168,6 +247,8 @@ class MaskingReport:
             effect=Effect(plain["effect"]),
             legal_status=LegalStatus(plain["legal_status"]),
             released=public_from_dict(plain["released"]),
+            keys=_keys(plain),
+            records=tuple(plain.get("records", ())),
         )
         return cls(**known)
 
@@ -186,6 +267,8 @@ def public_from_dict(plain: Mapping[str, Any]) -> PublicReport:
         derived_quasi_identifiers=tuple(plain["derived_quasi_identifiers"]),
         effect=Effect(plain["effect"]),
         legal_status=LegalStatus(plain["legal_status"]),
+        keys=_keys(plain),
+        records=tuple(plain.get("records", ())),
     )
     return PublicReport(**known)
 
@@ -200,12 +283,34 @@ def _share(figures: RiskFigures | None) -> float:
 
 
 def _attribute(plain: Mapping[str, Any]) -> AttributeReport:
-    return AttributeReport(**{**plain, "role": Role(plain["role"])})
+    known = {
+        **plain,
+        "role": Role(plain["role"]),
+        "before": _distribution(plain.get("before")),
+        "after": _distribution(plain.get("after")),
+    }
+    return AttributeReport(**known)
+
+
+def _distribution(plain: Mapping[str, Any] | None) -> Distribution | None:
+    return Distribution(**{**plain, "cells": tuple(Cell(**cell) for cell in plain["cells"])}) if plain else None
+
+
+def _keys(plain: Mapping[str, Any]) -> tuple[KeyReport, ...]:
+    return tuple(
+        KeyReport(
+            key["name"],
+            key["version"],
+            tuple(key["datasets"]),
+            None if key["joins"] is None else tuple(key["joins"]),
+        )
+        for key in plain.get("keys", ())
+    )
 
 
 def _check_version(plain: Mapping[str, Any]) -> None:
-    if plain.get("version") != VERSION:
-        raise ValueError(f"report version {plain.get('version')!r} is not {VERSION}")
+    if plain.get("version") not in READABLE:
+        raise ValueError(f"report version {plain.get('version')!r} is none of {READABLE}")
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -20,9 +21,10 @@ from masking.engines.classes import COUNT, ClassCounter, figures, share_alone, w
 from masking.engines.plan import MaskedBatch, Plan, Step, compile  # noqa: A004
 from masking.errors import Cancelled, InvalidValue, LimitsNotMet, PolicyError
 from masking.keys import Keys, as_keys
+from masking.measures.profile import ColumnProfiles
 from masking.policy.load import load
 from masking.policy.model import MaskingPolicy
-from masking.policy.reporting import build_report
+from masking.policy.reporting import build_report, watch
 from masking.report import MaskingReport, RiskFigures
 from masking.table import as_reader
 from masking.table.frames import BATCH_ROWS
@@ -94,7 +96,7 @@ def apply_stream(
             measured.add(plan, each)
         stays = _enforced(policy, measured)
         reader = _again(make_reader, plan)
-    written = _Written.of(plan, measured, stays)
+    written = _Written.of(plan, measured, stays, watch(policy, plan.output_schema))
     sink(
         pa.RecordBatchReader.from_batches(
             plan.output_schema, written.batches(_runs(plan, reader, "write", *control.both))
@@ -113,6 +115,8 @@ def apply_stream(
         uniqueness_all_columns=share_alone(written.all_columns),
         nulls=written.nulls,
         rejects=written.rejects,
+        derived=plan.derived_names,
+        profiles=written.profiles,
     )
 
 
@@ -184,6 +188,7 @@ class _Written:
     plan: Plan
     stays: pl.DataFrame | None
     all_columns: ClassCounter
+    profiles: ColumnProfiles
     rows_in: int = 0
     rows_kept: int = 0
     rows_out: int = 0
@@ -192,10 +197,10 @@ class _Written:
     ended: bool = False
 
     @classmethod
-    def of(cls, plan: Plan, measured: _Measured, stays: pl.DataFrame | None) -> "_Written":
+    def of(cls, plan: Plan, measured: _Measured, stays: pl.DataFrame | None, profiles: ColumnProfiles) -> "_Written":
         keys = [name for name in measured.after.keys if name != "u"]
         kept = None if stays is None else stays.select(keys).unique()
-        return cls(measured, stays is None, plan, kept, ClassCounter(plan.output_schema.names))
+        return cls(measured, stays is None, plan, kept, ClassCounter(plan.output_schema.names), profiles)
 
     def batches(self, runs: Iterator[MaskedBatch]) -> Iterator[pa.RecordBatch]:
         for done in runs:
@@ -204,18 +209,22 @@ class _Written:
             if self.measures_too:
                 self.measured.add(self.plan, done)
             self.rejects.update(done.rejects)
-            left = done.masked if self.stays is None else self._filtered(done)
+            rows = None if self.stays is None else self._staying(done)
+            left = done.masked if rows is None else done.masked.take(pa.array(rows))
+            self.profiles.see(done.kept, done.masked, rows)
+            self.profiles.write(left)
             self.all_columns.add(left)
             self.rows_out += left.num_rows
             self.nulls.update({name: left.column(name).null_count for name in left.schema.names})
             yield left
         self.ended = True
 
-    def _filtered(self, done: MaskedBatch) -> pa.RecordBatch:
+    def _staying(self, done: MaskedBatch) -> "np.typing.NDArray[np.integer] | None":
+        """Places of the records that stay; None: all of them."""
         assert self.stays is not None
         hashed = self.measured.after.hashed(seen(self.plan, done)).with_row_index("row")
         rows = hashed.join(self.stays, on=self.stays.columns, how="semi")["row"].sort()
-        return done.masked if len(rows) == done.masked.num_rows else done.masked.take(rows.to_arrow())
+        return None if len(rows) == done.masked.num_rows else rows.to_numpy()
 
 
 def _has_limits(policy: MaskingPolicy) -> bool:

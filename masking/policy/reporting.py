@@ -3,20 +3,36 @@
 Legal status is decided here as far as a run can: keyed pseudonyms are never anonymous while a key exists
 (个人信息保护法 Art. 73), and an edition of personal data becomes ``anonymized`` only by
 a signed opinion, which is not the run's to give.
+
+What the public half says of a column comes from the masked table (PRIVACY 5): its counts are rounded, its loss is there
+only where the technique alone decides it, and a distribution only where the table itself shows how many persons stand
+behind each value: every record is a person, the persons are in the table as pseudonyms, or the column is a
+quasi-identifier and the enforced limit says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
+import pyarrow as pa
+
+from masking import techniques
 from masking.measures.effect import acceptable, effect
-from masking.policy.model import MaskingPolicy
-from masking.report import AttributeReport, MaskingReport, PublicReport, RiskFigures, two_digits
-from masking.taxonomy import Effect, LegalStatus
+from masking.measures.profile import ColumnProfiles, Loss, Watched
+from masking.policy.explain import explain
+from masking.policy.model import DROP, KEEP, AttributeRule, MaskingPolicy
+from masking.report import AttributeReport, KeyReport, MaskingReport, PublicReport, RiskFigures, two_digits
+from masking.taxonomy import Effect, LegalStatus, Role
 
 EMPTY: Final[Mapping[str, int]] = {}
+LEAST: Final = 10
+"""Persons in the smallest cell of a distribution where the policy sets no k."""
+ROUNDING: Final = 5
+"""Base that the counts of a public distribution are rounded to."""
 
 
 def build_report(
@@ -32,6 +48,8 @@ def build_report(
     nulls: Mapping[str, int] = EMPTY,
     rejects: Mapping[str, int] = EMPTY,
     thresholds: Mapping[str, float] | None = None,
+    derived: Sequence[str] = (),
+    profiles: ColumnProfiles | None = None,
 ) -> MaskingReport:
     """The report of a run.
 
@@ -40,23 +58,25 @@ def build_report(
     aggregate ``after`` is ``Tabulated.figures()``. ``uniqueness_all_columns`` is the share of masked rows that are
     alone over all masked columns.
     ``left_out`` counts records that the policy itself leaves out (suppress, sample).
-    ``nulls`` counts nulls of the masked columns, ``rejects`` values outside a format.
+    ``nulls`` counts nulls of the masked columns, ``rejects`` values outside a format. ``derived`` names the parts that
+    pseudonyms keep legible (``Plan.derived_names``); ``profiles`` saw every batch (``watch`` makes them).
     """
     personal = policy.about_persons
     grade = effect(policy, _graded_k(policy, after), thresholds=thresholds)
     status = legal_status(policy)
+    sentences = {lang: {each.attribute: each.sentence for each in explain(policy, lang)} for lang in ("zh", "en")}
     attributes = tuple(
-        AttributeReport(
-            name=name,
-            technique=rule.technique,
-            role=rule.role,
+        replace(
+            _described(policy, rule, profiles),
             nulls=nulls.get(name, 0),
             rejects=rejects.get(name, 0),
-            dropped=_absent(policy, name),
-            invented=rule.invented,
+            sentence={lang: told[name] for lang, told in sentences.items()},
         )
         for name, rule in policy.attributes.items()
     )
+    left = after if personal else None
+    released = _released(policy, rows_out, attributes, left, uniqueness_all_columns, grade, status, profiles)
+    parts = (*policy.derived_quasi_identifiers, *derived)
     return MaskingReport(
         dataset=policy.dataset,
         kind="aggregate" if policy.is_aggregate else "microdata",
@@ -66,18 +86,31 @@ def build_report(
         left_out=left_out,
         attributes=attributes,
         quasi_identifiers=policy.quasi_identifiers,
-        derived_quasi_identifiers=policy.derived_quasi_identifiers,
+        derived_quasi_identifiers=parts,
         before=before if personal else None,
-        after=after if personal else None,
+        after=left,
         uniqueness_all_columns=uniqueness_all_columns,
         effect=grade,
         legal_status=status,
         anonymizable=anonymizable(policy, grade, after.k if after else None, thresholds),
-        released=_released(
-            policy, rows_out, attributes, after if personal else None, uniqueness_all_columns, grade, status
-        ),
+        released=replace(released, derived_quasi_identifiers=parts),
         policy_digest=policy.digest,
+        **_about(policy),
     )
+
+
+def watch(policy: MaskingPolicy, masked: pa.Schema) -> ColumnProfiles:
+    """Profiles for a run of this policy whose masked table has the columns ``masked``; not for an aggregate."""
+    watched = [
+        Watched(
+            name,
+            before=not (rule.role is Role.DIRECT_IDENTIFIER or rule.free_text or _tells_tokens(rule)),
+            after=not _withheld(rule),
+            loss=_loss(rule),
+        )
+        for name, rule in policy.attributes.items()
+    ]
+    return ColumnProfiles(watched, masked.names, least=_least(policy), unit=policy.unit)
 
 
 def legal_status(policy: MaskingPolicy) -> LegalStatus:
@@ -107,6 +140,7 @@ def _released(
     uniqueness_all_columns: float,
     grade: Effect,
     status: LegalStatus,
+    profiles: ColumnProfiles | None,
 ) -> PublicReport:
     """The public half. The number of rejected values and everything about dropped attributes stay inside."""
     hidden = _persons_are_hidden(policy)
@@ -115,7 +149,7 @@ def _released(
         dataset=policy.dataset,
         kind="aggregate" if policy.is_aggregate else "microdata",
         rows=rows,
-        attributes=tuple(replace(a, rejects=0) for a in attributes if not a.dropped),
+        attributes=tuple(_public_attribute(policy, each, profiles) for each in attributes if not each.dropped),
         quasi_identifiers=policy.quasi_identifiers,
         derived_quasi_identifiers=policy.derived_quasi_identifiers,
         k=k,
@@ -126,7 +160,166 @@ def _released(
         uniqueness_all_columns=two_digits(uniqueness_all_columns),
         effect=grade,
         legal_status=status,
+        **_about(policy),
     )
+
+
+def _about(policy: MaskingPolicy) -> dict[str, Any]:
+    """What both reports say of the policy as a whole."""
+    domains = policy.key_domains
+    records: list[dict[str, Any]] = [
+        {"technique": "suppression.record", "condition": _plain(each.to_words())} for each in policy.suppress
+    ]
+    if policy.sample is not None:
+        by = [policy.unit] if policy.unit else list(policy.record)
+        records.append(
+            {"technique": "sampling.simple", "share": policy.sample.share, "by": by, "key": policy.sample.key}
+        )
+    return {
+        "title": dict(policy.title),
+        "level": policy.level.value if policy.level else None,
+        "keys": tuple(
+            KeyReport(name, domains[name].version, domains[name].datasets, domains[name].joins)
+            if name in domains
+            else KeyReport(name)
+            for name in policy.key_names
+        ),
+        "records": tuple(records),
+        "test_data": policy.test_data,
+    }
+
+
+def _described(policy: MaskingPolicy, rule: AttributeRule, profiles: ColumnProfiles | None) -> AttributeReport:
+    """What the policy says of an attribute, and what was seen of it."""
+    described = AttributeReport(
+        name=rule.name,
+        technique=rule.technique,
+        role=rule.role,
+        dropped=_absent(policy, rule.name),
+        invented=rule.invented,
+        parameters=_public_parameters(rule),
+        key=rule.key,
+        condition=_plain(rule.when.to_words()) if rule.when else None,
+        otherwise=_branch(rule.otherwise) if rule.otherwise else None,
+        title=dict(rule.title),
+        level=rule.level.value if rule.level else None,
+        withheld="aggregate" if policy.is_aggregate else _withheld(rule),
+    )
+    kind = _loss(rule)
+    if kind in _FIXED:
+        described = replace(described, loss=_FIXED[kind], loss_kind=kind)
+    if profiles is None:
+        return described
+    before, after = profiles.before(rule.name), profiles.after(rule.name)
+    loss, loss_kind = profiles.loss(rule.name)
+    shown = after.distribution if after else None
+    return replace(
+        described,
+        loss=loss,
+        loss_kind=loss_kind,
+        nulls_before=before.nulls,
+        distinct_before=before.distinct,
+        before=before.distribution,
+        distinct=after.distinct if after else None,
+        after=shown,
+        withheld=described.withheld or ("" if shown else "values"),
+    )
+
+
+def _public_attribute(
+    policy: MaskingPolicy, attribute: AttributeReport, profiles: ColumnProfiles | None
+) -> AttributeReport:
+    """The same attribute as the masked table alone tells of it."""
+    seen = profiles.after(attribute.name, rounding=ROUNDING if policy.about_persons else 1) if profiles else None
+    shown, withheld = (seen.distribution if seen else None), attribute.withheld
+    if shown and not _persons_are_shown(policy, attribute.name):
+        shown, withheld = None, "persons"
+    fixed = attribute.loss_kind in _FIXED
+    return replace(
+        attribute,
+        rejects=0,
+        loss=attribute.loss if fixed else None,
+        loss_kind=attribute.loss_kind if fixed else "",
+        nulls_before=None,
+        distinct_before=None,
+        before=None,
+        distinct=int(two_digits(seen.distinct)) if seen else None,
+        after=shown,
+        withheld=withheld,
+    )
+
+
+_FIXED: Final[Mapping[str, float]] = {"kept": 0.0, "dropped": 1.0, "token": 1.0}
+
+
+def _loss(rule: AttributeRule) -> Loss:
+    """How the loss of an attribute is known; empty where tokens stand beside values."""
+    kinds = {_branch_loss(branch) for branch in rule.branches}
+    return kinds.pop() if len(kinds) == 1 else "" if kinds & {"token", "dropped", "changed"} else "measured"
+
+
+def _branch_loss(rule: AttributeRule) -> Loss:
+    if rule.technique == KEEP:
+        return "kept"
+    if rule.technique == DROP or _releases(rule) == "nothing":
+        return "dropped"
+    if _releases(rule) == "token":
+        return "token"
+    return "changed" if rule.free_text else "measured"
+
+
+def _withheld(rule: AttributeRule) -> str:
+    """Why the distribution of the masked column is never shown; empty if it may be."""
+    if rule.dropped:
+        return "dropped"
+    if rule.role is Role.DIRECT_IDENTIFIER:
+        return "identifier"
+    if rule.free_text:
+        return "text"
+    return "token" if _tells_tokens(rule) else ""
+
+
+def _tells_tokens(rule: AttributeRule) -> bool:
+    return any(_releases(branch) == "token" for branch in rule.branches)
+
+
+def _releases(rule: AttributeRule) -> str:
+    return techniques.get(rule.technique).releases if rule.technique in techniques.names() else "value"
+
+
+def _least(policy: MaskingPolicy) -> int:
+    return (policy.limits.k_anonymity or LEAST) if policy.about_persons else 1
+
+
+def _persons_are_shown(policy: MaskingPolicy, name: str) -> bool:
+    """True if the masked table tells that ``_least`` persons stand behind each cell that is shown."""
+    if not policy.about_persons or not _persons_are_hidden(policy):
+        return True
+    return policy.limits.k_anonymity is not None and name in policy.quasi_identifiers
+
+
+def _branch(rule: AttributeRule) -> dict[str, Any]:
+    return {"technique": rule.technique, "parameters": _public_parameters(rule), "key": rule.key}
+
+
+def _public_parameters(rule: AttributeRule) -> dict[str, Any]:
+    """The parameters as the policy gives them; of a file only its name, of a table of values only its size."""
+    shown: dict[str, Any] = {}
+    for name, value in rule.parameters.items():
+        if isinstance(value, Mapping):
+            shown[name] = {"entries": len(value)}
+        else:
+            shown[name] = Path(value).name if name == "file" and isinstance(value, str) else _plain(value)
+    return shown
+
+
+def _plain(value: Any) -> Any:
+    """As JSON holds it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else value
 
 
 def _persons_are_hidden(policy: MaskingPolicy) -> bool:
