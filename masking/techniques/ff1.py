@@ -207,6 +207,7 @@ class Rounds:
         tail = fixed[len(fixed) - len(fixed) % 16 :].ljust(16, b"\0")
         self._template = int.from_bytes(_xor(state, tail), "big")
         self._round_shift = 8 * b  # [i]^1 stands just before [NUM(B)]^b
+        self._high = -1
         self._make_room(0)
 
     def encrypt(self, a: Column, b: Column) -> tuple[Column, Column]:

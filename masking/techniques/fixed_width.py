@@ -60,7 +60,7 @@ def by_length(column: pa.Array) -> Iterator[tuple[int, Rows, Bytes]]:
     """
     Give each byte length of a text column with its positions and the matrix (values x length) of its bytes.
 
-    Column: ``string`` or ``large_string``; null is in no matrix.
+    Column: ``string``, ``large_string`` or ``large_binary``; null is in no matrix.
     """
     if not len(column):
         return
@@ -138,7 +138,8 @@ def flat(column: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
 
 def _offsets(column: pa.Array) -> npt.NDArray[Any]:
     data = column.buffers()[1]
-    kind = np.dtype(np.int64 if pa.types.is_large_string(column.type) else np.int32)
+    large = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
+    kind = np.dtype(np.int64 if large else np.int32)
     if not len(column) or data is None:
         return np.zeros(len(column) + 1, dtype=kind)
     return np.frombuffer(data, dtype=kind, count=len(column) + 1, offset=kind.itemsize * column.offset)

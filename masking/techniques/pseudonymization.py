@@ -1,21 +1,25 @@
 """
 Pseudonymization family: keyed tokens that join under one key and say nothing else.
 
-Source: RFC 4493 and NIST SP 800-38B (AES-CMAC), computed for all values of one length by one AES call a block.
+Source: RFC 4493 and NIST SP 800-38B (AES-CMAC), computed for all values of one length by one AES call a block; GB/T
+32905-2016 (SM3) in HMAC.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from masking.errors import UnsupportedColumn
+from masking.keys import derive
 from masking.techniques.base import Example, Technique, secret_field, technique
 from masking.techniques.ff1 import BlockCipher
-from masking.techniques.fixed_width import Bytes, as_string, by_length, even, reassemble, text_of, words
+from masking.techniques.fixed_width import Bytes, as_string, by_length, distinct, even, reassemble, text_of, words
 
 Words = npt.NDArray[np.uint64]
 TOKEN_CHARACTERS = 16
@@ -93,6 +97,26 @@ class ColumnCMAC:
             yield start, state
 
 
+class ColumnSM3:
+    """HMAC-SM3 of every value of a column; each distinct value is computed once, for SM3 takes one at a time."""
+
+    def __init__(self, key: bytes) -> None:
+        self._keyed = HMAC(key, hashes.SM3())  # copied for each value, so that the key's two blocks are hashed once
+
+    def __repr__(self) -> str:
+        return "ColumnSM3(<key hidden>)"
+
+    def tokens(self, column: pa.Array) -> pa.Array:
+        """First 8 bytes of each value's HMAC as 16 hex characters; null stays null."""
+        values, places = distinct(as_string(column))
+        return pa.array([self._token(value) for value in values.to_pylist()], pa.string()).take(places)
+
+    def _token(self, value: str) -> str:
+        mac = self._keyed.copy()
+        mac.update(value.encode())
+        return mac.finalize()[: TOKEN_CHARACTERS // 2].hex()
+
+
 @technique("pseudonymization.keyed")
 @dataclass(frozen=True)
 class Keyed(Technique):
@@ -102,15 +126,18 @@ class Keyed(Technique):
     Column: text, numbers or dates; a value has one token whatever type holds it (5 and "5" join). Null stays null.
     Two columns join exactly when their rules name the same key. Two different values share a token with probability
     n^2 / 2^65 for n values.
+    Unit: ``algorithm`` is aes-cmac, or hmac-sm3 where national algorithms are asked for: each has a key of its own, so
+    that their tokens do not join.
     Loss: everything but equality. Whoever holds the key can try values, so the result is de-identified, never
     anonymized.
-    Source: AES-CMAC, RFC 4493; ISO/IEC 20889:2018, pseudonymization.
+    Source: AES-CMAC, RFC 4493; SM3, GB/T 32905-2016, in HMAC, RFC 2104; ISO/IEC 20889:2018, pseudonymization.
 
     Raises:
         UnsupportedColumn: the column is nested or binary.
 
     """
 
+    algorithm: Literal["aes-cmac", "hmac-sm3"] = "aes-cmac"
     secret: bytes = secret_field()
 
     needs_key: ClassVar[bool] = True
@@ -122,6 +149,12 @@ class Keyed(Technique):
             ("b1f90598d94ea51f", "adbd19833fa8c91e", None, "b1f90598d94ea51f"),
             "equal values have equal tokens; null stays null",
         ),
+        Example(
+            {"algorithm": "hmac-sm3"},
+            ("张三", None, "张三"),
+            ("3e9090996aa256d8", None, "3e9090996aa256d8"),
+            "the same by national algorithms",
+        ),
     )
 
     def output_type(self, given: pa.DataType) -> pa.DataType:
@@ -131,6 +164,8 @@ class Keyed(Technique):
         return pa.string()
 
     def _apply(self, column: pa.Array) -> pa.Array:
+        if self.algorithm == "hmac-sm3":
+            return ColumnSM3(derive(self.secret, domain=self.name, technique="hmac-sm3")).tokens(column)
         return ColumnCMAC(self.secret).tokens(column)
 
 
