@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from masking.cli import show
+from masking.cli.report import report as report_page
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -247,6 +248,9 @@ def explain(policy: Policy, json: Json = False, en: English = False) -> None:
     )
     for sentence in explain_limits(loaded, lang):
         show.line(sentence)
+
+
+app.command("report")(report_page)
 
 
 _MEASURES_ZH = {

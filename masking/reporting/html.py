@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from masking.report import AttributeReport, Distribution, MaskingReport, PublicReport, RiskFigures
 from masking.reporting import svg
-from masking.reporting.words import LOSSES, WITHHELD, Language, word
+from masking.reporting.words import LOSS_NAMES, LOSSES, WITHHELD, Language, word
 from masking.taxonomy import DataLevel
 
 Kind = Literal["internal", "public"]
@@ -107,7 +107,12 @@ class _Page:
             assert isinstance(self.report, PublicReport)
             head = ["measure", "after"]
             rows = list(self._public_figures(self.report))
-        table = self._table("figures_caption", [self.word(name) for name in head], rows, numbers=True)
+        table = self._table(
+            "figures_caption" if self.internal else "figures_public",
+            [self.word(name) for name in head],
+            rows,
+            numbers=True,
+        )
         return f'<section><h2>{self.word("figures")}</h2><div class="pair">{table}{plot}</div></section>'
 
     def _internal_figures(self, report: MaskingReport) -> Iterable[tuple[str, ...]]:
@@ -154,8 +159,9 @@ class _Page:
     def _records(self) -> str:
         items = []
         for each in self.report.records:
-            said = {name: value for name, value in each.items() if name != "technique"}
-            items.append(f"<li>{self.word(each['technique'])} {self._settings(said)}</li>")
+            said = {name: value for name, value in each.items() if name not in {"technique", "condition"}}
+            when = f": <code>{escape(_condition(each['condition']))}</code>" if "condition" in each else ""
+            items.append(f"<li>{self.word(each['technique'])}{when} {self._settings(said)}</li>")
         return f"<section><h2>{self.word('records')}</h2><ul>{''.join(items)}</ul></section>"
 
     def _keys(self) -> str:
@@ -192,7 +198,8 @@ class _Page:
         if each.condition:
             other = each.otherwise or {}
             treatment += (
-                f"<br>{self.word('when')} {self._settings(each.condition)}<br>{self.word('otherwise')} "
+                f"<br>{self.word('when')} <code>{escape(_condition(each.condition))}</code>"
+                f"<br>{self.word('otherwise')} "
                 f"<code>{escape(str(other.get('technique', '')))}</code> {self._settings(other.get('parameters', {}))}"
             )
         cells = [
@@ -208,9 +215,9 @@ class _Page:
     def _loss(self, each: AttributeReport) -> str:
         if each.loss is None:
             return "–"
-        kind = self.pick(LOSSES[each.loss_kind]) if each.loss_kind in LOSSES else ""
+        kind = self.pick(LOSS_NAMES[each.loss_kind]) if each.loss_kind in LOSS_NAMES else ""
         bar = f'<span class="bar" aria-hidden="true"><span style="width:{each.loss:.0%}"></span></span>'
-        return f'<span title="{kind}">{each.loss:.2f}</span> {bar}'
+        return f'{each.loss:.2f} {bar}<br><span class="mark">{kind}</span>'
 
     def _distributions(self) -> str:
         drawn = "".join(self._plots(each) for each in self.report.attributes)
@@ -254,7 +261,11 @@ class _Page:
 
     def _notes(self) -> str:
         used = {each.loss_kind for each in self.report.attributes if each.loss is not None}
-        losses = "".join(f"<li>{self.pick(pair)}</li>" for kind, pair in LOSSES.items() if kind in used)
+        losses = "".join(
+            f"<li>{self.pick(LOSS_NAMES[kind])}{self.word('colon')}{self.pick(pair)}</li>"
+            for kind, pair in LOSSES.items()
+            if kind in used
+        )
         notes = [self.word("note_risk"), self.word("note_internal" if self.internal else "note_public")]
         notes.append(self.word("note_distinct"))
         if self.internal and self.internal.policy_digest:
@@ -319,10 +330,20 @@ def _risk(share: float) -> str:
     return f"{share:.2%}" if share < 0.1 else f"{share:.1%}"
 
 
+def _condition(words: Mapping[str, Any]) -> str:
+    """A condition as people write it: ``age ≥ 97``, several joined by ∧ (and) or ∨ (or)."""
+    for joint, sign in (("all", " ∧ "), ("any", " ∨ ")):
+        if joint in words:
+            return sign.join(f"({_condition(part)})" for part in words[joint])
+    comparison, value = next((name, value) for name, value in words.items() if name != "column")
+    return svg.printable(f"{words.get('column', '')} {_SIGNS.get(comparison, comparison)} {_plain(value)}")
+
+
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+_SIGNS = {"equals": "=", "in": "∈", "not_in": "∉", "at_least": "≥", "below": "<", "is_null": "= null:", "matches": "~"}
 _STYLE = (
     "html{font:16px/1.55 system-ui,'PingFang SC','Noto Sans CJK SC','Microsoft YaHei',sans-serif;color:#1a1a1a;"
     "background:#fff}body{margin:0 auto;max-width:70rem;padding:1rem 1.25rem 3rem}"
@@ -349,7 +370,8 @@ _STYLE = (
     ".stacked thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}"
     ".stacked tr,.stacked tbody,.stacked th,.stacked td,.stacked caption,.stacked{display:block}"
     ".stacked tr{padding:.6rem 0;border-bottom:1px solid #888}.stacked th,.stacked td{border:0;padding:.1rem 0}"
-    ".stacked td::before{content:attr(data-head) '：';color:#555}}"
+    ".stacked td::before{content:attr(data-head) '：';color:#555}"
+    "[lang=en] .stacked td::before{content:attr(data-head) ': '}}"
     "@media print{html{font-size:11pt}body{max-width:none;padding:0}details{display:none}"
     ".bar,svg,.bar span{print-color-adjust:exact;-webkit-print-color-adjust:exact}}"
 )

@@ -42,6 +42,16 @@ LOSSES: Final[dict[str, tuple[str, str]]] = {
     "changed": ("有内容被替换的文本所占比例", "share of texts in which something was replaced"),
 }
 
+LOSS_NAMES: Final[dict[str, tuple[str, str]]] = {
+    "kept": ("保留", "kept"),
+    "dropped": ("删除", "gone"),
+    "token": ("假名", "token"),
+    "distance": ("改变量", "change"),
+    "extent": ("组宽", "width"),
+    "entropy": ("信息量", "information"),
+    "changed": ("替换", "replaced"),
+}
+
 WITHHELD: Final[dict[str, tuple[str, str]]] = {
     "dropped": ("已删除", "dropped"),
     "identifier": ("直接标识符不列出取值", "values of a direct identifier are not listed"),
@@ -75,6 +85,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "no": ("不可以", "no"),
     "figures": ("风险与规模", "Risk and size"),
     "figures_caption": ("处理前后的规模与重标识风险", "size and re-identification risk before and after"),
+    "figures_public": ("处理后的规模与重标识风险", "size and re-identification risk after masking"),
+    "colon": ("：", ": "),
     "measure": ("度量", "measure"),
     "before": ("处理前", "before"),
     "after": ("处理后", "after"),
