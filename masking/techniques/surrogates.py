@@ -189,12 +189,15 @@ class RunningNumbers(WholeColumn):
     spec: ClassVar[tuple[Example, ...]] = (
         Example(
             {},
-            ("张三", "李四", None, "张三"),
-            ("P0000001", "P0000002", None, "P0000001"),
+            ("张三", "李四", "王五", "赵六", "钱七", None, "张三"),
+            ("P0000001", "P0000004", "P0000003", "P0000005", "P0000002", None, "P0000001"),
             "equal values have equal numbers",
         ),
         Example(
-            {"prefix": "户", "width": 3}, (30, 10, 20), ("户001", "户003", "户002"), "the order of values does not show"
+            {"prefix": "户", "width": 3},
+            (30, 10, 20, 50, 40, 60),
+            ("户001", "户005", "户004", "户003", "户006", "户002"),
+            "the order of values does not show",
         ),
     )
 
