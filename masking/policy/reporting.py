@@ -24,7 +24,7 @@ from masking import techniques
 from masking.measures.effect import acceptable, effect
 from masking.measures.profile import ColumnProfiles, Loss, Watched
 from masking.policy.explain import explain
-from masking.policy.model import DROP, KEEP, AttributeRule, MaskingPolicy
+from masking.policy.model import DROP, FREE_TEXT, KEEP, AttributeRule, MaskingPolicy
 from masking.report import AttributeReport, KeyReport, MaskingReport, PublicReport, RiskFigures, two_digits
 from masking.taxonomy import Effect, LegalStatus, Role
 
@@ -263,9 +263,9 @@ def _branch_loss(rule: AttributeRule) -> Loss:
         return "kept"
     if rule.technique == DROP or _releases(rule) == "nothing":
         return "dropped"
-    if _releases(rule) == "token":
-        return "token"
-    return "changed" if rule.free_text else "measured"
+    if rule.technique.startswith(FREE_TEXT):
+        return "changed"
+    return "token" if _releases(rule) == "token" else "measured"
 
 
 def _withheld(rule: AttributeRule) -> str:

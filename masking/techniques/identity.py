@@ -15,7 +15,8 @@ class Keep(Technique):
     Leave every value as it is.
 
     Column: any; a dictionary column comes out as its values.
-    Loss: none.
+    Loss: none; nothing is protected either.
+    Source: no technique of any standard; a policy says for each attribute that it stays, so that none stays by mistake.
     """
 
     family: ClassVar[str] = "none"
