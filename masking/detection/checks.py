@@ -78,6 +78,8 @@ EMAIL: Final = (
     r"[A-Za-z0-9](?:[A-Za-z0-9._%+\-]{0,62}[A-Za-z0-9_\-])?@"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
 )
+NO_DOMAIN: Final = ".invalid"
+"""The ending that no address has (RFC 2606): pseudonyms of addresses bear it."""
 PLATE: Final = (
     r"[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼][A-HJ-NP-Za-hj-np-z][·•.\- ]?"
     r"(?:[DABCEFGHJKdabcefghjk][A-HJ-NP-Za-hj-np-z0-9][0-9]{4}|[0-9]{5}[DFdf]"
@@ -247,6 +249,11 @@ def vins(column: pl.Series) -> pl.Series:
 def mobiles(column: pl.Series) -> pl.Series:
     """``mobile`` of each value, +86 allowed, over a cleaned column."""
     return column.str.contains(rf"^(?:\+?86)?{MOBILE}$")
+
+
+def emails(column: pl.Series) -> pl.Series:
+    """The e-mail format, over a cleaned column; under ``.invalid`` there is no address."""
+    return column.str.contains(f"^{EMAIL}$") & ~column.str.to_lowercase().str.ends_with(NO_DOMAIN)
 
 
 def _where(column: pl.Series, shaped: pl.Series, length: int, check: object) -> pl.Series:

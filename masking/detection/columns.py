@@ -63,7 +63,7 @@ _CHECKS: Final[tuple[tuple[str, str, str, Callable[[pl.Series], pl.Series]], ...
     ("BANK_CARD", "发卡前缀与 Luhn 校验", "the issuer prefix and Luhn check", checks.bank_cards),
     ("VIN", "GB 16735 校验", "the GB 16735 check", checks.vins),
     ("PHONE", "手机号段校验", "the mobile prefix check", checks.mobiles),
-    ("EMAIL", "邮箱格式", "the e-mail format", lambda column: column.str.contains(f"^{checks.EMAIL}$")),
+    ("EMAIL", "邮箱格式", "the e-mail format", checks.emails),
     ("LICENSE_PLATE", "车牌格式", "the license plate format", lambda column: column.str.contains(f"^{checks.PLATE}$")),
     (
         "LANDLINE",

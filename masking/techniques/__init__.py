@@ -3,6 +3,7 @@
 from masking.techniques import (
     cryptographic,
     generalization,
+    identifiers,
     identity,
     pseudonymization,
     randomization,
@@ -20,6 +21,7 @@ __all__ = [
     "cryptographic",
     "generalization",
     "get",
+    "identifiers",
     "identity",
     "names",
     "pseudonymization",
