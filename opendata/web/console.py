@@ -265,7 +265,7 @@ def _policy(
         yaml=yaml,
         policy=policy,
         rows=rows,
-        choices=policy_form.CHOICES,
+        groups=policy_form.GROUPS,
         errors=messages,
         preview=preview,
         plot=_plot(preview),
