@@ -144,12 +144,15 @@ def _checked(name: str, value: object) -> bytes:
 
 
 def _read(path: Path) -> dict[str, bytes]:
+    content = reason = None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise KeyMissing(f"the keys file {path.name!r} cannot be read: {error.strerror}") from None
-    except ValueError:  # JSON and UTF-8 errors quote the text, which is key material
-        raise KeyMissing(f"the keys file {path.name!r} is not JSON") from None
+        reason = f"cannot be read: {error.strerror}"
+    except ValueError:
+        reason = "is not JSON"
+    if reason is not None:  # outside of the handlers: errors of JSON and UTF-8 carry the text, which is key material
+        raise KeyMissing(f"the keys file {path.name!r} {reason}")
     if not isinstance(content, dict) or content.get("version") != 1 or not isinstance(content.get("keys"), dict):
         raise KeyMissing(f'the keys file {path.name!r} must be {{"version": 1, "keys": {{name: base64}}}}')
     keys = {}

@@ -64,7 +64,8 @@ class Technique:
     Class attributes: ``name`` and ``family`` (ISO/IEC 20889), ``needs_key``, ``releases`` ("value": what comes out
     still tells about the value, "token": only equality of values can be seen, "nothing": nothing of the value comes
     out), ``randomized`` (draws once for each record, under a key that all editions share; see
-    ``masking.techniques.draws``), ``spec`` (examples).
+    ``masking.techniques.draws``), ``holds_gil`` (plain Python, so that several cores need several processes), ``spec``
+    (examples).
 
     The author fills ``_apply``, or ``_masked`` where the technique reads other columns (``context``) or replaces
     values outside its format.
@@ -75,6 +76,7 @@ class Technique:
     needs_key: ClassVar[bool] = False
     randomized: ClassVar[bool] = False
     releases: ClassVar[str] = "value"
+    holds_gil: ClassVar[bool] = False
     spec: ClassVar[tuple[Example, ...]] = ()
 
     def apply(self, column: pa.Array | pa.ChunkedArray, context: Context = NO_CONTEXT) -> pa.Array:
@@ -333,9 +335,11 @@ class _NoKeys:
 
 def _plain(given: pa.Array | pa.ChunkedArray) -> pa.Array:
     if isinstance(given, pa.ChunkedArray):
-        given = given.combine_chunks() if given.num_chunks != 1 else given.chunk(0)
-        if isinstance(given, pa.ChunkedArray):  # combine_chunks of an empty or oversized column may stay chunked
-            given = pa.concat_arrays(given.chunks) if given.num_chunks else pa.array([], type=given.type)
+        if not given.num_chunks:
+            return _plain(pa.nulls(0, given.type))
+        given = given.combine_chunks() if given.num_chunks > 1 else given.chunk(0)
+        if isinstance(given, pa.ChunkedArray):  # combine_chunks of an oversized column may stay chunked
+            given = pa.concat_arrays(given.chunks)
     if pa.types.is_dictionary(given.type):
         given = given.dictionary_decode()
     return given

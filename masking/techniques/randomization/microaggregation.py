@@ -90,7 +90,7 @@ class Microaggregation(Redistribution):
         own, origin = _numbers(values)
         for name in self.together:
             self.output_type(context[name].type)
-        if self.together and not any(context[name].equals(values) for name in self.together):
+        if self.together and len(values) and not any(context[name].equals(values) for name in self.together):
             raise InvalidParameter(
                 "together lists all columns that are grouped, this one included", parameter="together"
             )
