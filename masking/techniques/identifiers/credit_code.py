@@ -76,7 +76,7 @@ class CreditCode(FixedIdentifier):
 
     def _ascii(self, text: pa.Array, *, marked: bool) -> pa.Array:
         text = pc.ascii_upper(text)
-        return pc.replace_substring_regex(text, f"^([0-9A-KM-Z]{{0,{_HEAD - 1}}})L", r"\11") if marked else text
+        return pc.replace_substring_regex(text, "^([^L]?)L", r"\11") if marked else text
 
     def _spelled(self, text: pa.Array, *, marked: bool) -> pa.Array:
         return pc.replace_substring_regex(text, _LIKE_A_MOBILE, r"\1L\2") if marked else text
@@ -124,8 +124,7 @@ class CreditCode(FixedIdentifier):
 
 
 _NONE: Final = 255
-_HEAD: Final = 8  # characters before the organisation code; L is none of them
-_LIKE_A_MOBILE: Final = r"(^|[^0-9])1([3-9][0-9]{9}(?:[^0-9]|$))"
+_LIKE_A_MOBILE: Final = r"^([^0-9]?)1([3-9][0-9]{9}(?:[^0-9]|$))"  # the kind and region begin so, no kind has L
 _NEXT: Final = cycle(USCC_ALPHABET)
 _MARKED: Final = cycle(USCC_ALPHABET, MARK)
 _VALUES: Final = places(USCC_ALPHABET).astype(np.int64)
