@@ -25,7 +25,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -385,14 +385,22 @@ def distribution(
     shape = _Shape(least, rounding, sampled=sampled, by_person=persons is not None)
     if is_moment(values.dtype):
         months = pl.col("v").dt.year().cast(pl.Int64) * 12 + pl.col("v").dt.month().cast(pl.Int64) - 1
-        return shape.histogram(frame.with_columns(months), 1.0, scale="month")
+        return shape.histogram(frame.with_columns(months), 0, scale="month")
     if not is_number(values.dtype):
         return shape.categories(frame)
     frame = frame.with_columns(pl.col("v").cast(pl.Float64)).filter(pl.col("v").is_finite())
     if frame["v"].n_unique() <= SHOWN and bool((frame["v"] == frame["v"].round()).all()):
         return shape.categories(frame)
-    unit = 10.0 ** (math.floor(math.log10(_spread(frame["v"]) or _number(frame["v"].abs().max()))) - 2)
-    return shape.histogram(frame.with_columns((pl.col("v") / unit).round(6).floor()), unit, scale="number")
+    power = math.floor(math.log10(_spread(frame["v"]) or _number(frame["v"].abs().max()))) - 2
+    numbers = frame["v"].to_numpy()
+    cells = np.floor(_times(numbers, -power))
+    cells = cells + (numbers >= _times(cells + 1, power)) - (numbers < _times(cells, power))  # as the edges say
+    return shape.histogram(frame.with_columns(pl.Series("v", cells)), power, scale="number")
+
+
+def _times(cells: Any, power: int) -> Any:
+    """``cells`` times ten to ``power``, rounded once."""
+    return cells * 10.0**power if power >= 0 else cells / 10.0**-power
 
 
 @dataclass(slots=True)
@@ -415,13 +423,15 @@ class _Shape:
     by_person: bool
 
     def categories(self, frame: pl.DataFrame) -> Distribution | None:
-        ranked = sorted(self._groups(frame), key=lambda group: (-group.count, str(group.value)))
-        shown = [group for group in ranked if self._enough(group)][:SHOWN]
-        named = {group.value for group in shown}
-        rest = _Group("", 0, set())
-        for group in ranked:
-            if group.value not in named:
-                rest = rest.joined(group)
+        counted = self._counted(frame)
+        behind = pl.col("p").list.len() if self.by_person else pl.col("n")
+        often = counted.filter(behind >= self.least).sort(
+            [-pl.col("n").cast(pl.Int64), pl.col("v").cast(pl.String)], maintain_order=True
+        )
+        shown = self._groups(often.head(SHOWN))
+        others = counted.join(often.head(SHOWN), on="v", how="anti")
+        persons = set(others["p"].explode().drop_nulls()) if self.by_person else set()
+        rest = _Group("", int(others["n"].sum()), persons)
         while shown and rest.count and not self._enough(rest):
             rest = rest.joined(shown.pop())  # what is left of the total would tell a small remainder
         if not shown:
@@ -431,8 +441,8 @@ class _Shape:
         cells = tuple(Cell(label=_label(group.value), count=self._round(group.count)) for group in shown)
         return self._made("categories", cells, self._round(rest.count))
 
-    def histogram(self, frame: pl.DataFrame, unit: float, scale: Literal["number", "month"]) -> Distribution | None:
-        """``frame`` holds whole multiples of ``unit``."""
+    def histogram(self, frame: pl.DataFrame, power: int, scale: Literal["number", "month"]) -> Distribution | None:
+        """``frame`` holds whole multiples of ten to ``power``."""
         if frame.is_empty():
             return None
         width = _width(frame["v"], _MONTHS if scale == "month" else None)
@@ -440,10 +450,10 @@ class _Shape:
         lower: float | None = None
         open_: _Group | None = None
         whole = frame.with_columns(pl.col("v").cast(pl.Int64, strict=False) // width).drop_nulls("v")
-        for group in sorted(self._groups(whole), key=lambda group: group.value):
+        for group in sorted(self._groups(self._counted(whole)), key=lambda group: group.value):
             open_ = group if open_ is None else open_.joined(group)
             if self._enough(open_):
-                upper = float(f"{(float(group.value) + 1) * width * unit:.12g}")
+                upper = float(_times((int(group.value) + 1) * width, power))
                 bins.append((lower, upper, open_))
                 lower, open_ = upper, None
         if not bins:
@@ -451,10 +461,12 @@ class _Shape:
         start, _, last = bins.pop()
         bins.append((start, None, last if open_ is None else last.joined(open_)))
         cells = tuple(Cell(lower=low, upper=high, count=self._round(group.count)) for low, high, group in bins)
-        return self._made("histogram", cells, 0, step=float(f"{width * unit:.12g}"), scale=scale)
+        return self._made("histogram", cells, 0, step=float(_times(width, power)), scale=scale)
 
-    def _groups(self, frame: pl.DataFrame) -> list[_Group]:
-        counted = frame.group_by("v").agg(pl.len().alias("n"), *([pl.col("p").unique()] if self.by_person else []))
+    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.group_by("v").agg(pl.len().alias("n"), *([pl.col("p").unique()] if self.by_person else []))
+
+    def _groups(self, counted: pl.DataFrame) -> list[_Group]:
         return [_Group(row[0], row[1], set(row[2]) if self.by_person else set()) for row in counted.iter_rows()]
 
     def _enough(self, group: _Group) -> bool:
