@@ -9,6 +9,8 @@ into one template, both halves are uint64 columns, and y is reduced modulo radix
 are made once for a column and hold one chunk, so that they stay in the cache from round to round.
 """
 
+import functools
+import importlib.util
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -23,7 +25,8 @@ from masking.techniques.fixed_width import Bytes, as_string, by_length, distinct
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 MINIMUM_DOMAIN = 1_000_000
 ROUNDS = 10
-_CHUNK = 3 << 13  # values a round: halves, blocks and spare columns together stay in a cache of 2 MB
+_CHUNK = 1 << 14  # values a round: halves, blocks and spare columns together stay in a cache of 2 MB
+_WORTH_COMPILING = 20_000  # values; the first column on a machine waits seconds for the compiler
 _MAX_TWEAK = 2**16
 _ALL = np.uint64(2**64 - 1)
 
@@ -151,14 +154,28 @@ class FF1:
         outside: Outside | None = None
         numerals = Numerals(self.radix, min(count, _CHUNK), length)
         convert = self._column_converter(numerals, tweak, length, forward)
+        kernel = self._compiled(tweak, count, length, forward)
         for start in range(0, count, _CHUNK):
             letters = matrix[start : start + _CHUNK]
+            if kernel is not None and kernel.convert(letters, converted[start : start + _CHUNK]):
+                continue
             digits, odd = numerals.digits(letters)
             if odd is not None:
                 outside = np.zeros(count, dtype=np.bool_) if outside is None else outside
                 outside[start : start + _CHUNK] = odd
             convert(digits, converted[start : start + _CHUNK])
         return converted, outside
+
+    def _compiled(self, tweak: bytes, count: int, length: int, forward: bool) -> Any:
+        """Return the compiled kernel if numba is installed and the column is one for it, otherwise None."""
+        if self.radix != 10 or self.cipher != "aes" or count < _WORTH_COMPILING or not 8 <= length <= 18:
+            return None
+        compiled = compiled_kernel()
+        if compiled is None:
+            return None
+        rounds = Rounds(self.radix, self._block, tweak, length)
+        steps = [rounds.step(i) for i in (range(ROUNDS) if forward else reversed(range(ROUNDS)))]
+        return compiled.Kernel(self._block.into, steps, min(count, _CHUNK), forward=forward)
 
     def _column_converter(
         self, numerals: "Numerals", tweak: bytes, length: int, forward: bool
@@ -254,14 +271,18 @@ class Rounds:
             np.add(changed, modulus, out=spare)
         np.minimum(changed, spare, out=changed)
 
+    def step(self, i: int) -> tuple[int, int, int]:
+        """Return what both numbers of a block of round ``i`` are XORed with, and the round's modulus."""
+        block = self._template ^ (i << self._round_shift)
+        return block >> 64, block & (2**64 - 1), self._moduli[i % 2]  # step 6.v: m is u when i is even
+
     def _cipher(self, i: int, other: Column, spare: Column) -> None:
         """Steps 6.i-iii: the blocks R of round ``i`` into the buffer of results."""
-        block = self._template ^ (i << self._round_shift)
-        high, low = block >> 64, np.uint64(block & (2**64 - 1))
+        high, low, _ = self.step(i)
         if high != self._high:
             self._blocks[:, 0] = high
             self._high = high
-        np.bitwise_xor(other, low, out=spare)
+        np.bitwise_xor(other, np.uint64(low), out=spare)
         np.copyto(self._blocks[: len(other), 1], spare)
         self._block.into(self._given[: 16 * len(other)], self._taken)
 
@@ -424,6 +445,14 @@ class _WideFF1:
         for j in range(1, -(-self._d // 16)):
             s += self._block(_xor(r, j.to_bytes(16, "big")))
         return int.from_bytes(s[: self._d], "big")
+
+
+@functools.cache
+def compiled_kernel() -> Any:
+    """Return the module ``ff1_compiled``, or None where numba (the extra ``fast``) is not installed."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    return importlib.import_module("masking.techniques.ff1_compiled")
 
 
 def _taken(mask: Outside, places: pa.Array) -> Outside:

@@ -1,6 +1,7 @@
 """FF1: the standard's samples, an independent implementation, a bijection on every length, refusals."""
 
 import importlib.util
+import types
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masking.errors import InvalidParameter, InvalidValue
+from masking.techniques import ff1 as ff1_module
 from masking.techniques.ff1 import ALPHABET, FF1, Rounds
 
 _SPEC = importlib.util.spec_from_file_location("plain_ff1", Path(__file__).with_name("plain_ff1.py"))
@@ -199,3 +201,33 @@ def test_tweak_is_bounded():
 def test_repr_hides_the_key():
     assert KEY.hex() not in repr(FF1(KEY))
     assert repr(KEY) not in repr(FF1(KEY))
+
+
+@pytest.mark.parametrize("converts", [True, False])
+def test_a_compiled_kernel_is_asked_first_and_may_decline(monkeypatch, converts):
+    class Kernel:
+        def __init__(self, cipher, steps, room, *, forward):
+            self.forward = forward
+            assert [step[2] for step in steps] == [10**5, 10**6] * 5
+            assert room == 3
+
+        def convert(self, letters, out):
+            out[:] = letters[:, ::-1]
+            return converts
+
+    monkeypatch.setattr(ff1_module, "compiled_kernel", lambda: types.SimpleNamespace(Kernel=Kernel))
+    monkeypatch.setattr(ff1_module, "_WORTH_COMPILING", 3)
+    values = ["13800000000", "13900000000", "13700000000"]
+    expected = [value[::-1] for value in values] if converts else plain(values)
+    assert FF1(KEY).encrypt(values) == expected
+    assert FF1(KEY).encrypt(values[:2]) == plain(values[:2])  # not worth it
+    assert FF1(KEY, 16).encrypt(values) == plain(values, 16)  # not its numerals
+
+
+def plain(values, radix=10):
+    return [plain_ff1.encrypt(KEY, radix, b"", value) for value in values]
+
+
+def test_without_numba_there_is_no_compiled_kernel(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert ff1_module.compiled_kernel.__wrapped__() is None
