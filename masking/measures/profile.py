@@ -23,6 +23,7 @@ Loss is in [0, 1] (``loss_of``); its kinds and their sources:
 
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -44,6 +45,8 @@ _DISTINCT: Final = 1 << 14
 _SEEDS: Final = (51, 52, 53, 54)
 _LABEL: Final = 64
 _MONTHS: Final = (1, 3, 12, 60, 120, 600)  # month, quarter, year, 5, 10, 50 years
+_POWERS: Final = 290  # of ten, up and down: what is smaller is zero here
+_FAR: Final = 2.0**60  # in cells from zero; what is farther falls into the last one
 _LEADING: Final = re.compile(r"^[<>=≤≥\[(]*\s*(-?\d+(?:\.\d+)?)")
 
 Loss = Literal["kept", "dropped", "token", "measured", "changed", ""]
@@ -391,16 +394,18 @@ def distribution(
     frame = frame.with_columns(pl.col("v").cast(pl.Float64)).filter(pl.col("v").is_finite())
     if frame["v"].n_unique() <= SHOWN and bool((frame["v"] == frame["v"].round()).all()):
         return shape.categories(frame)
-    power = math.floor(math.log10(_spread(frame["v"]) or _number(frame["v"].abs().max()))) - 2
+    size = min(_spread(frame["v"]) or _number(frame["v"].abs().max()), sys.float_info.max)
+    power = min(max(math.floor(math.log10(size)) - 2, -_POWERS), _POWERS)
     numbers = frame["v"].to_numpy()
     cells = np.floor(_times(numbers, -power))
     cells = cells + (numbers >= _times(cells + 1, power)) - (numbers < _times(cells, power))  # as the edges say
-    return shape.histogram(frame.with_columns(pl.Series("v", cells)), power, scale="number")
+    return shape.histogram(frame.with_columns(pl.Series("v", cells.clip(-_FAR, _FAR))), power, scale="number")
 
 
 def _times(cells: Any, power: int) -> Any:
     """``cells`` times ten to ``power``, rounded once."""
-    return cells * 10.0**power if power >= 0 else cells / 10.0**-power
+    with np.errstate(over="ignore"):
+        return cells * 10.0**power if power >= 0 else cells / 10.0**-power
 
 
 @dataclass(slots=True)
