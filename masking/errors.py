@@ -200,3 +200,7 @@ class LimitsNotMet(MaskingError):
 
 class Cancelled(MaskingError):
     """The caller asked a run to stop; nothing was written."""
+
+
+class WorkerLost(MaskingError):
+    """A process that masked a part of the table died (killed, out of memory); nothing was written, run it again."""

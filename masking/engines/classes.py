@@ -1,9 +1,11 @@
 """
-Equivalence classes of a stream: counted by hash in flat memory, batch by batch.
+Equivalence classes of a stream, counted by hash, batch by batch.
 
-A class is held as 128 bits of hash over the values of its quasi-identifiers (null is a value), a person and a sensitive
-value as 64 bits each, so memory grows with the number of distinct combinations and not with the width of the table. Two
-persons or two sensitive values that share a hash count as one, which only makes a class look smaller.
+Where limits are asked, ``ClassCounter`` holds every combination: a class as 128 bits over the 64-bit hashes of its
+values (null is a value), a person and a sensitive value as 64 bits each, so memory grows with the number of distinct
+combinations and not with the width of the table. Two persons or two sensitive values that share a hash count as one,
+which only makes a class look smaller. Where nothing rests on the figures but the report, ``ClassSample`` holds a
+million classes at most.
 
 Rules (PRIVACY 2, 3, 6): k counts persons; a class below a limit leaves whole; each sensitive attribute is tested with
 the others as quasi-identifiers; what is left is tested again until nothing more leaves.
@@ -11,9 +13,11 @@ the others as quasi-identifiers; what is left is tested again until nothing more
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from masking.engines.tally import HELD, Hashes, Tally
 from masking.policy.model import Limits
 from masking.report import RiskFigures
 
@@ -21,7 +25,32 @@ CLASS = ("c0", "c1")
 UNIT = "u"
 COUNT = "n"
 _COMPACT_ROWS = 1 << 20
-_SEEDS = ((11, 12, 13, 14), (21, 22, 23, 24), (31, 32, 33, 34))
+_SEEDS = (31, 32, 33, 34)
+_MIXERS = (0x9E3779B97F4A7C15, 0xD1342543DE82EF95)
+_TOLD_APART = 100  # different sensitive values of one class that a sample counts
+
+
+class BatchHashes:
+    """Hashes of a batch's columns (``names``, or all), made at once for all who count."""
+
+    def __init__(self, batch: pa.RecordBatch, names: Sequence[str] | None = None) -> None:
+        self._rows = batch.num_rows
+        names = batch.schema.names if names is None else names
+        frame = pl.DataFrame({name: _series(batch.column(name)) for name in dict.fromkeys(names)})
+        hashed = frame.select(pl.all().hash(*_SEEDS)) if frame.width else frame
+        self._made = {name: hashed[name].to_numpy() for name in hashed.columns}
+
+    def of(self, name: str) -> Hashes:
+        """64 bits a value; equal values hash equally in every batch, and null like null."""
+        return self._made[name]
+
+    def over(self, names: Sequence[str], mixer: int = 0) -> Hashes:
+        """64 bits a record over several columns; another ``mixer`` (0, 1) gives others, independent of them."""
+        mixed = np.zeros(self._rows, dtype=np.uint64)
+        for name in names:
+            mixed *= np.uint64(_MIXERS[mixer])
+            mixed += self.of(name)
+        return mixed
 
 
 class ClassCounter:
@@ -43,25 +72,34 @@ class ClassCounter:
 
     def add(self, batch: pa.RecordBatch, unit: pa.Array | None = None) -> None:
         """Count the records of ``batch``; ``unit`` holds their persons."""
-        if not batch.num_rows:
-            return
-        hashed = self.hashed(batch)
+        self.merge(self.counted(BatchHashes(batch, [*self.quasi_identifiers, *self.sensitive]), unit))
+
+    def counted(self, hashes: BatchHashes, unit: pa.Array | None = None) -> pl.DataFrame:
+        """The combinations of one batch, for ``merge``: changes nothing, so any thread may do it."""
+        hashed = self.hashed(hashes)
         if self.units:
             assert unit is not None
-            hashed = hashed.with_columns(_hash([unit], batch.num_rows, _SEEDS[2]).alias(UNIT))
-        counted = hashed.group_by(self.keys).agg(pl.len().cast(pl.UInt64).alias(COUNT))
+            hashed = hashed.with_columns(_hash_of(unit).alias(UNIT))
+        return hashed.group_by(self.keys).agg(pl.len().cast(pl.UInt64).alias(COUNT))
+
+    def merge(self, counted: pl.DataFrame) -> None:
+        """Count what ``counted`` found in a batch."""
+        if not counted.height:
+            return
         self._pending.append(counted)
         self._pending_rows += counted.height
         if self._pending_rows > self._limit:
             self._limit = max(_COMPACT_ROWS, 2 * self.combinations().height)
 
-    def hashed(self, batch: pa.RecordBatch) -> pl.DataFrame:
+    def hashed(self, hashes: BatchHashes) -> pl.DataFrame:
         """Give each record's class and sensitive values as hashes, in the batch's order."""
-        classes = [batch.column(name) for name in self.quasi_identifiers]
-        columns = [_hash(classes, batch.num_rows, _SEEDS[place]).alias(name) for place, name in enumerate(CLASS)]
-        for key, name in zip(self.sensitive_keys, self.sensitive, strict=True):
-            columns.append(_hash([batch.column(name)], batch.num_rows, _SEEDS[2]).alias(key))
-        return pl.DataFrame(columns)
+        classes = {name: hashes.over(self.quasi_identifiers, mixer) for mixer, name in enumerate(CLASS)}
+        sensitive = {key: hashes.of(name) for key, name in zip(self.sensitive_keys, self.sensitive, strict=True)}
+        return pl.DataFrame({**classes, **sensitive})
+
+    def figures(self) -> RiskFigures:
+        """The figures of all combinations."""
+        return figures(self)
 
     def combinations(self) -> pl.DataFrame:
         """All combinations so far with the number of their records."""
@@ -118,23 +156,90 @@ def figures(counter: ClassCounter, combinations: pl.DataFrame | None = None) -> 
     )
 
 
-def share_alone(counter: ClassCounter) -> float:
-    """Share of records that no other record equals, in [0, 1]; 0 for an empty stream."""
-    counts = counter.combinations()[COUNT]
-    total = int(counts.sum())
-    return int((counts == 1).sum()) / total if total else 0.0
+class ClassSample:
+    """
+    The same figures for a report, in bounded memory; every record is a person.
+
+    Exact up to a million classes. Above, classes and unique persons are estimates (``masking.engines.tally``), and what
+    a sample cannot tell is given as the worst it can be: k 1, l 1. Different sensitive values of one class are counted
+    up to 100.
+    """
+
+    def __init__(self, quasi_identifiers: Sequence[str], sensitive: Sequence[str] = ()) -> None:
+        self.quasi_identifiers = tuple(quasi_identifiers)
+        self.sensitive = tuple(sensitive)
+        self._classes = Tally()
+        self._values = {name: _Values() for name in self.sensitive}
+
+    def counted(self, hashes: BatchHashes, unit: pa.Array | None = None) -> tuple[Hashes, dict[str, pl.DataFrame]]:
+        """The classes of one batch, for ``merge``."""
+        del unit  # every record is one
+        classes = hashes.over(self.quasi_identifiers)
+        values = {name: pl.DataFrame({"c": classes, "s": hashes.of(name)}).unique() for name in self.sensitive}
+        return classes, values
+
+    def merge(self, counted: tuple[Hashes, dict[str, pl.DataFrame]]) -> None:
+        """Count what was found in a batch."""
+        self._classes.add(counted[0])
+        for name, values in counted[1].items():
+            self._values[name].add(values)
+
+    def figures(self) -> RiskFigures:
+        """The figures so far."""
+        classes, rows = self._classes, self._classes.rows
+        if not rows:
+            return RiskFigures(0, 0, 0, 0, 0.0, 0.0, dict.fromkeys(self.sensitive, 0))
+        number = min(classes.keys, rows)
+        smallest = 1 if classes.level else int(classes.counts.min())
+        return RiskFigures(
+            persons=rows,
+            classes=number,
+            k=smallest,
+            unique_persons=min(classes.alone, rows),
+            prosecutor_max=1 / smallest,
+            prosecutor_average=number / rows,
+            distinct_l={name: min(values.least(), smallest) for name, values in self._values.items()},
+        )
+
+
+class _Values:
+    """Different sensitive values by class: all while the pairs are few, the worst answer beyond."""
+
+    def __init__(self) -> None:
+        self._pairs = pl.DataFrame(schema={"c": pl.UInt64, "s": pl.UInt64})
+        self._new: list[pl.DataFrame] = []
+        self._waiting = 0
+        self._overflowed = False
+
+    def add(self, pairs: pl.DataFrame) -> None:
+        if self._overflowed:
+            return
+        self._new.append(pairs)
+        self._waiting += pairs.height
+        if self._waiting > HELD:
+            self._settle()
+
+    def least(self) -> int:
+        self._settle()
+        if self._overflowed:
+            return 1
+        return min(self._pairs.group_by("c").len()["len"].to_list(), default=0)
+
+    def _settle(self) -> None:
+        pairs = pl.concat([self._pairs, *self._new]).unique()
+        self._pairs = pairs.filter(pl.col("s").rank("ordinal").over("c") <= _TOLD_APART)
+        self._new, self._waiting = [], 0
+        if self._pairs.height > HELD:
+            self._overflowed, self._pairs = True, self._pairs.clear()
+
+
+def _hash_of(column: pa.Array) -> pl.Series:
+    """64 bits a value; null is a value."""
+    return _series(column).hash(*_SEEDS)
 
 
 def _persons(counter: ClassCounter) -> pl.Expr:
     return (pl.col(UNIT).n_unique() if counter.units else pl.col(COUNT).sum()).cast(pl.UInt64)
-
-
-def _hash(columns: Sequence[pa.Array], rows: int, seeds: tuple[int, int, int, int]) -> pl.Series:
-    """One hash a record over the columns; equal values hash equally in every batch."""
-    if not columns:
-        return pl.Series([0], dtype=pl.UInt64).new_from_index(0, rows)
-    frame = pl.DataFrame([_series(column).alias(str(place)) for place, column in enumerate(columns)])
-    return frame.hash_rows(*seeds)
 
 
 def _series(column: pa.Array) -> pl.Series:

@@ -1,31 +1,36 @@
 """
-The local engine: a plan run over batches on this machine.
+The local engine: a plan run over batches on this machine, on all its cores.
 
-``apply_stream`` reads twice with flat memory: the first pass counts equivalence classes of the masked table, then the
-limits decide which classes leave, and only then the second pass writes. ``apply`` does the same for a table in memory.
+``apply_stream`` reads twice where the policy has limits: the first pass counts equivalence classes of the masked table,
+then the limits decide which classes leave, and only then the second pass writes. Without limits it reads once. Memory
+does not grow with the table but for what ``Measured`` says. ``apply`` does the same for a table in memory.
+
+Batches are masked by threads, by processes where a technique is plain Python (``masking.engines.parallel``), and given
+on in their order: the masked table is the same for any batch size and any number of workers.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from masking import Masked
-from masking.disclosure import Tabulated, tabulate
-from masking.engines.classes import COUNT, ClassCounter, figures, share_alone, within
+from masking.engines.aggregating import aggregated
+from masking.engines.measuring import Measured, Written, enforced, has_limits, seen
+from masking.engines.parallel import cores, in_order, recut
 from masking.engines.plan import MaskedBatch, Plan, Step, compile  # noqa: A004
-from masking.errors import Cancelled, InvalidValue, LimitsNotMet, PolicyError
+from masking.engines.processes import children
+from masking.errors import Cancelled, InvalidValue, PolicyError
 from masking.keys import Keys, as_keys
-from masking.measures.profile import ColumnProfiles
 from masking.policy.load import load
 from masking.policy.model import MaskingPolicy
-from masking.policy.reporting import build_report, watch
-from masking.report import MaskingReport, RiskFigures
+from masking.policy.reporting import build_report
+from masking.report import MaskingReport
 from masking.table import as_reader
 from masking.table.frames import BATCH_ROWS
 
@@ -34,14 +39,17 @@ __all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "f
 MakeReader = Callable[[], pa.RecordBatchReader]
 Sink = Callable[[pa.RecordBatchReader], None]
 Progress = Callable[[str, int], None]
-"""Told the stage ("measure" or "write") and the records done in it."""
+"""Told the stage ("fit", "measure" or "write") and the records done in it; see ``masking.engines.pace``."""
 IsCancelled = Callable[[], bool]
+Result = TypeVar("Result")
+_TEXT_ROWS = 1 << 12  # a batch of plain Python techniques: seconds, not minutes
 
 
 def run(
     plan: Plan,
     reader: pa.RecordBatchReader,
     *,
+    workers: int | None = 1,
     progress: Progress | None = None,
     cancelled: IsCancelled | None = None,
 ) -> pa.RecordBatchReader:
@@ -50,10 +58,11 @@ def run(
 
     Raises while it is read:
         InvalidValue: as ``Plan.mask_batch``, with records counted from the start of the stream.
-        Cancelled: ``cancelled`` said so between two batches.
+        Cancelled: ``cancelled`` said so.
+        WorkerLost: a worker process died.
 
     """
-    masked = (each.masked for each in _runs(plan, reader, "write", progress, cancelled))
+    masked = _Machine(workers, progress, cancelled).over(plan, reader, "write", lambda done: done.masked)
     return pa.RecordBatchReader.from_batches(plan.output_schema, masked)
 
 
@@ -63,6 +72,7 @@ def apply_stream(
     keys: Keys | None,
     sink: Sink,
     *,
+    workers: int | None = None,
     progress: Progress | None = None,
     cancelled: IsCancelled | None = None,
     files: Path | None = None,
@@ -72,37 +82,48 @@ def apply_stream(
 
     ``make_reader`` is called once a pass (twice with limits, else once) and must give the same records each time.
     ``sink`` reads its reader to the end and keeps nothing if that raises; it is not called at all when the limits are
-    not met.
+    not met. ``workers``: threads or processes that mask, None: one for each core, 1: none beside the caller's thread.
+    Readers and ``sink`` are used by the caller's thread only. ``cancelled`` is asked between batches and while one is
+    waited for.
 
     Raises:
         PolicyError, KeyMissing: before a record is read.
         DataError: values are not as the policy declares them.
         LimitsNotMet: more records than ``limits.suppression`` allows would leave.
-        Cancelled: ``cancelled`` said so between two batches.
+        Cancelled: ``cancelled`` said so.
+        WorkerLost: a worker process died.
 
     """
     reader = make_reader()
     plan = compile(policy, reader.schema, keys, files=files)
-    control = _Control(progress, cancelled)
+    machine = _Machine(workers, progress, cancelled)
     if plan.unfitted:
         plan = fit(plan, reader, progress=progress, cancelled=cancelled)
         reader = _again(make_reader, plan)
     if policy.aggregate is not None:
-        return _aggregated(policy, plan, reader, sink, control)
-    measured = _Measured.of(policy, plan)
+        with closing(machine.over(plan, reader, "measure", lambda done: done)) as runs:
+            return aggregated(policy, plan, runs, sink)
+    measured = Measured.of(policy, plan)
     stays: pl.DataFrame | None = None
-    if _has_limits(policy):
-        for each in _runs(plan, reader, "measure", *control.both):
-            measured.add(plan, each)
-        stays = _enforced(policy, measured)
+    if has_limits(policy):
+        with closing(machine.over(plan, reader, "measure", measured.look)) as looks:
+            for found in looks:
+                measured.count(found)
+        stays = enforced(policy, measured)
         reader = _again(make_reader, plan)
-    written = _Written.of(plan, measured, stays, watch(policy, plan.output_schema))
-    sink(
-        pa.RecordBatchReader.from_batches(
-            plan.output_schema, written.batches(_runs(plan, reader, "write", *control.both))
-        )
-    )
-    if not written.ended:
+    written = Written.of(policy, measured, stays)
+    ended = False
+
+    def batches() -> Generator[pa.RecordBatch, None, None]:
+        nonlocal ended
+        with closing(machine.over(plan, reader, "write", written.look)) as looks:
+            for looked in looks:
+                yield written.count(looked)
+        ended = True
+
+    with closing(batches()) as left:
+        sink(pa.RecordBatchReader.from_batches(plan.output_schema, left))
+    if not ended:
         raise AssertionError("the sink did not read to the end")
     return build_report(
         policy,
@@ -112,7 +133,7 @@ def apply_stream(
         suppressed=written.rows_kept - written.rows_out,
         before=measured.before_figures(),
         after=measured.after_figures(stays),
-        uniqueness_all_columns=share_alone(written.all_columns),
+        uniqueness_all_columns=written.share_alone,
         nulls=written.nulls,
         rejects=written.rejects,
         derived=plan.derived_names,
@@ -120,7 +141,9 @@ def apply_stream(
     )
 
 
-def apply(policy: Any, table: Any, keys: Any = None, *, files: str | Path | None = None) -> Masked:
+def apply(
+    policy: Any, table: Any, keys: Any = None, *, files: str | Path | None = None, workers: int | None = None
+) -> Masked:
     """See ``masking.apply``."""
     if not isinstance(policy, MaskingPolicy):
         if files is None and (isinstance(policy, Path) or "\n" not in str(policy)):
@@ -136,122 +159,10 @@ def apply(policy: Any, table: Any, keys: Any = None, *, files: str | Path | None
         lambda: whole.to_reader(max_chunksize=BATCH_ROWS),
         as_keys(keys),
         lambda stream: masked.append(stream.read_all()),
+        workers=workers,
         files=None if files is None else Path(files),
     )
     return Masked(restore(masked[0].to_reader()), report)
-
-
-@dataclass(frozen=True)
-class _Control:
-    progress: Progress | None
-    cancelled: IsCancelled | None
-
-    @property
-    def both(self) -> tuple[Progress | None, IsCancelled | None]:
-        return self.progress, self.cancelled
-
-
-@dataclass
-class _Measured:
-    """The classes of the raw and of the masked table."""
-
-    unit: str | None
-    before: ClassCounter | None
-    after: ClassCounter
-
-    @classmethod
-    def of(cls, policy: MaskingPolicy, plan: Plan) -> "_Measured":
-        units = policy.unit is not None
-        before = ClassCounter(policy.person_columns, units=units) if policy.about_persons else None
-        counted = (*policy.quasi_identifiers, *plan.derived_names)
-        return cls(policy.unit, before, ClassCounter(counted, policy.sensitive, units=units))
-
-    def add(self, plan: Plan, done: MaskedBatch) -> None:
-        persons = None if self.unit is None else done.kept.column(self.unit)
-        if self.before is not None:
-            self.before.add(done.kept, persons)
-        self.after.add(seen(plan, done), persons)
-
-    def before_figures(self) -> RiskFigures | None:
-        return None if self.before is None else figures(self.before)
-
-    def after_figures(self, stays: pl.DataFrame | None) -> RiskFigures | None:
-        return None if self.before is None else figures(self.after, stays)
-
-
-@dataclass
-class _Written:
-    """The second pass: leaves out what may not stay and counts what is written."""
-
-    measured: _Measured
-    measures_too: bool  # without limits there was no first pass
-    plan: Plan
-    stays: pl.DataFrame | None
-    all_columns: ClassCounter
-    profiles: ColumnProfiles
-    rows_in: int = 0
-    rows_kept: int = 0
-    rows_out: int = 0
-    nulls: Counter[str] = field(default_factory=Counter)
-    rejects: Counter[str] = field(default_factory=Counter)
-    ended: bool = False
-
-    @classmethod
-    def of(cls, plan: Plan, measured: _Measured, stays: pl.DataFrame | None, profiles: ColumnProfiles) -> "_Written":
-        keys = [name for name in measured.after.keys if name != "u"]
-        kept = None if stays is None else stays.select(keys).unique()
-        return cls(measured, stays is None, plan, kept, ClassCounter(plan.output_schema.names), profiles)
-
-    def batches(self, runs: Iterator[MaskedBatch]) -> Iterator[pa.RecordBatch]:
-        for done in runs:
-            self.rows_in += done.records
-            self.rows_kept += done.kept.num_rows
-            if self.measures_too:
-                self.measured.add(self.plan, done)
-            self.rejects.update(done.rejects)
-            rows = None if self.stays is None else self._staying(done)
-            left = done.masked if rows is None else done.masked.take(pa.array(rows))
-            self.profiles.see(done.kept, done.masked, rows)
-            self.profiles.write(left)
-            self.all_columns.add(left)
-            self.rows_out += left.num_rows
-            self.nulls.update({name: left.column(name).null_count for name in left.schema.names})
-            yield left
-        self.ended = True
-
-    def _staying(self, done: MaskedBatch) -> "np.typing.NDArray[np.integer] | None":
-        """Places of the records that stay; None: all of them."""
-        assert self.stays is not None
-        hashed = self.measured.after.hashed(seen(self.plan, done)).with_row_index("row")
-        rows = hashed.join(self.stays, on=self.stays.columns, how="semi")["row"].sort()
-        return None if len(rows) == done.masked.num_rows else rows.to_numpy()
-
-
-def _has_limits(policy: MaskingPolicy) -> bool:
-    return policy.limits.k_anonymity is not None or policy.limits.distinct_l_diversity is not None
-
-
-def _enforced(policy: MaskingPolicy, measured: _Measured) -> pl.DataFrame:
-    """Return the combinations that stay, or raise ``LimitsNotMet`` when too many records would leave."""
-    everything = measured.after.combinations()
-    stays = within(measured.after, policy.limits)
-    total, left = int(everything[COUNT].sum()), int(stays[COUNT].sum())
-    share = (total - left) / total if total else 0.0
-    if share > policy.limits.suppression:
-        found = figures(measured.after)
-        limits = {
-            name: float(value)
-            for name in ("k_anonymity", "distinct_l_diversity")
-            if (value := getattr(policy.limits, name)) is not None
-        }
-        asked = ", ".join(f"{name} {value:g}" for name, value in limits.items())
-        raise LimitsNotMet(
-            f"{asked}: {total - left} of {total} records ({share:.2%}) would have to leave, "
-            f"the policy allows {policy.limits.suppression:.2%}; generalize {list(policy.quasi_identifiers)} further",
-            limits={**limits, "suppression": policy.limits.suppression},
-            measured={"suppression": share, "k_anonymity": float(found.k), "records": float(total)},
-        )
-    return stays
 
 
 def fit(
@@ -262,24 +173,67 @@ def fit(
     cancelled: IsCancelled | None = None,
 ) -> Plan:
     """Read the columns that whole-column techniques need, and only those, and return the plan that can mask."""
+    machine = _Machine(1, progress, cancelled)
     held: list[pa.RecordBatch] = []
     wanted, rows = list(plan.unfitted), 0
     for batch in reader:
-        _go_on(cancelled)
+        machine.check()
         held.append(batch.select(wanted))
         rows += batch.num_rows
-        if progress is not None:
-            progress("fit", rows)
+        machine.tell("fit", rows)
     return plan.fit(pa.Table.from_batches(held, pa.schema([plan.input_schema.field(name) for name in wanted])))
 
 
-def seen(plan: Plan, done: MaskedBatch) -> pa.RecordBatch:
-    """The masked batch as its readers see it: with the parts that pseudonyms keep legible as columns of their own."""
-    if not plan.derived_names:
-        return done.masked
-    parts = plan.derived(done.kept)
-    columns, names = list(done.masked.columns), list(done.masked.schema.names)
-    return pa.RecordBatch.from_arrays([*columns, *parts.values()], names=[*names, *parts])
+@dataclass(frozen=True)
+class _Machine:
+    """How a run works through a stream."""
+
+    workers: int | None
+    progress: Progress | None
+    cancelled: IsCancelled | None
+
+    def over(
+        self, plan: Plan, reader: pa.RecordBatchReader, stage: str, look: Callable[[MaskedBatch], Result]
+    ) -> Generator[Result, None, None]:
+        """Give ``look`` of each masked batch, in order; close the iterator to end the workers early."""
+        batches = recut(reader, _TEXT_ROWS if plan.holds_gil else BATCH_ROWS)
+        first = list(itertools.islice(batches, 2))
+        workers = (cores() if self.workers is None else self.workers) if len(first) > 1 else 1
+        with ExitStack() as stack:
+            mask = plan.run
+            if workers > 1 and plan.holds_gil:
+                mask = stack.enter_context(children(plan, workers)).run
+
+            def work(item: tuple[int, pa.RecordBatch]) -> tuple[int, Result]:
+                start, batch = item
+                try:
+                    done = mask(batch)
+                except InvalidValue as error:
+                    raise error.after(start) from None
+                return start + batch.num_rows, look(done)
+
+            numbered = _numbered(itertools.chain(first, batches))
+            with closing(in_order(numbered, work, workers=workers, check=self.check)) as results:
+                for rows, result in results:
+                    yield result
+                    self.tell(stage, rows)
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` if the caller wants to stop."""
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("the run was cancelled; nothing was written")
+
+    def tell(self, stage: str, rows: int) -> None:
+        """Tell how far it is."""
+        if self.progress is not None:
+            self.progress(stage, rows)
+
+
+def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    rows = 0
+    for batch in batches:
+        yield rows, batch
+        rows += batch.num_rows
 
 
 def _again(make_reader: MakeReader, plan: Plan) -> pa.RecordBatchReader:
@@ -287,93 +241,3 @@ def _again(make_reader: MakeReader, plan: Plan) -> pa.RecordBatchReader:
     if not reader.schema.equals(plan.input_schema):
         raise PolicyError("the table changed between two readings")
     return reader
-
-
-def _go_on(cancelled: IsCancelled | None) -> None:
-    if cancelled is not None and cancelled():
-        raise Cancelled("the run was cancelled; nothing was written")
-
-
-def _runs(
-    plan: Plan,
-    reader: pa.RecordBatchReader,
-    stage: str,
-    progress: Progress | None,
-    cancelled: IsCancelled | None,
-) -> Iterator[MaskedBatch]:
-    """Each batch with what became of it."""
-    rows = 0
-    for batch in reader:
-        _go_on(cancelled)
-        try:
-            done = plan.run(batch)
-        except InvalidValue as error:
-            raise error.after(rows) from None
-        rows += batch.num_rows
-        yield done
-        if progress is not None:
-            progress(stage, rows)
-
-
-def _aggregated(
-    policy: MaskingPolicy, plan: Plan, reader: pa.RecordBatchReader, sink: Sink, control: _Control
-) -> MaskingReport:
-    """The fixed table of an aggregate policy: only the columns it needs are held."""
-    assert policy.aggregate is not None
-    wanted = _columns_of(policy, plan)
-    before = ClassCounter(policy.person_columns, units=policy.unit is not None)
-    needed = pa.schema([plan.output_schema.field(name) for name in wanted])
-    held: list[pa.RecordBatch] = []
-    persons: list[pa.Array] = []
-    rejects: Counter[str] = Counter()
-    rows = 0
-    kept = 0
-    for done in _runs(plan, reader, "measure", *control.both):
-        person = None if policy.unit is None else done.kept.column(policy.unit)
-        before.add(done.kept, person)
-        if person is not None:
-            persons.append(person)
-        held.append(done.masked.select(wanted))
-        rejects.update(done.rejects)
-        rows += done.records
-        kept += done.kept.num_rows
-    made = _tabulated(policy, pa.Table.from_batches(held, needed), persons)
-    sink(made.table.to_reader())
-    return build_report(
-        policy,
-        rows_in=rows,
-        rows_out=made.table.num_rows,
-        left_out=rows - kept,
-        before=figures(before) if policy.about_persons else None,
-        after=made.figures(),
-        rejects=rejects,
-    )
-
-
-def _tabulated(policy: MaskingPolicy, table: pa.Table, persons: list[pa.Array]) -> Tabulated:
-    rules = policy.aggregate
-    assert rules is not None
-    unit = pa.chunked_array(persons) if persons else None
-    if policy.unit is not None and unit is None:
-        unit = pa.chunked_array([], pa.null())
-    return tabulate(
-        table,
-        by=rules.by,
-        measures=rules.measures,
-        unit=unit,
-        threshold=rules.threshold,
-        rounding=rules.rounding,
-        clamp=rules.clamp,
-        dominance=rules.dominance,
-    )
-
-
-def _columns_of(policy: MaskingPolicy, plan: Plan) -> list[str]:
-    """Columns that the table needs; none of them may be dropped."""
-    assert policy.aggregate is not None
-    measured = [column for measure in policy.aggregate.measures.values() for column in measure.values()]
-    wanted = list(dict.fromkeys([*policy.aggregate.by, *(column for column in measured if column != "*")]))
-    absent = [name for name in wanted if name not in plan.output_schema.names]
-    if absent:
-        raise PolicyError(f"aggregate: {absent} are not in the masked table; a dropped attribute cannot be counted")
-    return wanted

@@ -49,10 +49,19 @@ class Step:
         others = [name for each in self.techniques for name in each.context()]
         return tuple(dict.fromkeys([self.name, *others, *(self.when.columns if self.when else ())]))
 
+    @property
+    def by_value(self) -> bool:
+        """True if what comes out depends on the value alone: then a dictionary is masked instead of its records."""
+        return self.when is None and not self.technique.context() and not isinstance(self.technique, WholeColumn)
+
     def apply(self, context: Context) -> tuple[pa.Array, int]:
         """Mask the column and count the values outside their format; errors name the attribute."""
         column = context[self.name]
         try:
+            if self.by_value and isinstance(column, pa.DictionaryArray):
+                masked = self._dictionary(column)
+                if masked is not None:
+                    return masked, 0
             if self.when is None or self.otherwise is None:
                 return self.technique.apply_counted(column, context)
             return self._branched(column, context, self.when, self.otherwise)
@@ -79,6 +88,21 @@ class Step:
         order = np.argsort(np.concatenate(places), kind="stable")
         return pa.concat_arrays(parts).take(pa.array(order)), rejects
 
+    def _dictionary(self, column: pa.DictionaryArray) -> pa.Array | None:
+        """
+        The masked column from its masked dictionary; None where that would cost more, or not count the same.
+
+        A value outside the format is counted, or told, once for each record, so such a column is masked record by
+        record.
+        """
+        if 2 * len(column.dictionary) > len(column):
+            return None
+        try:
+            masked, rejects = self.technique.apply_counted(column.dictionary)
+        except InvalidValue:
+            return None
+        return None if rejects else masked.take(column.indices)
+
     def fitted(self, column: pa.ChunkedArray, context: Mapping[str, pa.ChunkedArray]) -> "Step":
         """The step after techniques that need the whole column have seen it."""
         if not isinstance(self.technique, WholeColumn):
@@ -93,8 +117,8 @@ class Step:
 class MaskedBatch:
     """What became of a batch. ``kept`` holds the raw records that stayed, record for record beside ``masked``."""
 
-    kept: pa.RecordBatch
-    masked: pa.RecordBatch
+    kept: pa.RecordBatch = field(repr=False)
+    masked: pa.RecordBatch = field(repr=False)
     rejects: Mapping[str, int]
     records: int  # how many came in
     stay: "np.typing.NDArray[np.bool_] | None" = None  # which of them stayed; None: all
@@ -110,6 +134,11 @@ class Plan:
     records: tuple[RecordTechnique, ...] = field(default=(), repr=False)
 
     @property
+    def holds_gil(self) -> bool:
+        """True if a technique is plain Python, so that only processes use several cores."""
+        return any(technique.holds_gil for step in self.steps for technique in step.techniques)
+
+    @property
     def unfitted(self) -> tuple[str, ...]:
         """Raw columns that have to be read as a whole before the first batch is masked; mostly none."""
         whole = [step for step in self.steps if isinstance(step.technique, WholeColumn)]
@@ -120,7 +149,8 @@ class Plan:
 
     def fit(self, table: pa.Table) -> "Plan":
         """The plan after it has seen the columns ``unfitted`` of all records; records that leave are left out first."""
-        kept = table.filter(pa.array(self._stay({name: table.column(name) for name in table.column_names}, len(table))))
+        stay = self._stay({name: table.column(name) for name in table.column_names}, len(table))
+        kept = table if stay.all() else table.filter(pa.array(stay))
         context = {name: kept.column(name) for name in kept.column_names}
         return replace(
             self,

@@ -48,6 +48,8 @@ class Spans(Technique):
 
     types: tuple[str, ...] | None = None
 
+    holds_gil: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         from masking.detection.detector import TYPES
 
