@@ -33,7 +33,9 @@ def as_text(column: pa.Array) -> pa.Array:
         return pc.if_else(whole, integers, column.cast(pa.large_string()))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_nested(kind):
         raise TypeError("not a column of text, numbers or dates")
-    return column.cast(pa.large_string())
+    text = column.cast(pa.large_string())
+    # The cast of a slice keeps where its bytes began; pc.ascii_lower and ascii_upper (Arrow 26) then read past the end.
+    return pa.concat_arrays([text]) if len(text) and int(_offsets(text)[0]) else text
 
 
 def as_string(column: pa.Array) -> pa.Array:

@@ -35,7 +35,7 @@ KEYED = [
     for name, group in itertools.groupby(subjects(), key=lambda subject: subject.technique.name)
     if get(name).needs_key
 ]
-SOME = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+SOME = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("subject", EVERY)
