@@ -5,6 +5,7 @@ Source: NIST SP 800-38G, FF1, on the integers (``masking.techniques.integer_ff1`
 pseudonymization. The parts that stay legible are the tweak, so that each stratum has a permutation of its own.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -43,7 +44,7 @@ class Permutation:
         The product of the hidden sizes is the domain, that of the kept ones must be below 2^48.
         """
         size = _product(hidden)
-        domain = self._domains.setdefault(size, IntegerFF1(self._block, size))
+        domain = self._domains.get(size) or self._domains.setdefault(size, IntegerFF1(self._block, size))
         tweak = packed(fields, kept) * np.uint64(256) + np.uint64(salt) if kept else salt
         numbers = packed(fields, hidden)
         numbers = domain.encrypt(numbers, tweak) if self._forward else domain.decrypt(numbers, tweak)
@@ -135,21 +136,21 @@ class Identifier(Reversible):
             return self._converted(values, forward=forward).take(places)
         return self._converted(text, forward=forward)
 
+    @abstractmethod
     def _smallest_stratum(self) -> tuple[int, str]:
         """How many values share the kept parts at least, and of which they are, in words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _converted(self, text: pa.Array, *, forward: bool) -> pa.Array:
         """Pseudonyms of valid identifiers or the way back; null where a value is not in the format."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _canonical(self, text: pa.Array) -> pa.Array:
         """Valid identifiers in their one spelling; null for others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _part(self, part: str, values: pa.Array) -> pa.Array:
         """A kept part of canonical identifiers."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -162,15 +163,17 @@ class FixedIdentifier(Identifier):
 
     lengths: ClassVar[tuple[int, ...]] = ()
 
+    @abstractmethod
     def _read(self, matrix: Bytes, *, marked: bool) -> tuple[Fields, Flags]:
         """The fields of each row, and whether it is in the format."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _permute(self, fields: Fields, permutation: Permutation, length: int) -> None:
-        raise NotImplementedError
+        """Replace the hidden fields of identifiers of one length."""
 
+    @abstractmethod
     def _write(self, fields: Fields, matrix: Bytes, *, marked: bool) -> None:
-        raise NotImplementedError
+        """Spell the fields, each in its row."""
 
     def _ascii(self, text: pa.Array, *, marked: bool) -> pa.Array:  # noqa: ARG002
         """Values as ASCII characters, for ``_read``; null for what cannot be in the format."""

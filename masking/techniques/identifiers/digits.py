@@ -19,18 +19,18 @@ def all_digits(matrix: Bytes, start: int, end: int) -> Flags:
 
 
 def read(matrix: Bytes, start: int, width: int) -> Column:
-    """The number that ``width`` digits of every row spell, at most 19; what other characters give means nothing."""
+    """
+    The number that ``width`` digits of every row spell, at most 19; what other characters give means nothing.
+
+    Rows have eight characters up to the last of the digits or from the first on.
+    """
     numbers: Column | None = None
     place = start
     for size in [width % 8] * bool(width % 8) + [8] * (width // 8):
         if place + size >= 8:  # read together with the bytes before them, which are then cleared
             x = words(matrix, place + size - 8) & np.uint64(2**64 - 2 ** (64 - 8 * size))
-        elif place + 8 <= matrix.shape[1]:
-            x = words(matrix, place) << np.uint64(64 - 8 * size)
         else:
-            window = np.zeros((len(matrix), 8), dtype=np.uint8)
-            window[:, 8 - size :] = matrix[:, place : place + size]
-            x = window.view("<u8")[:, 0]
+            x = words(matrix, place) << np.uint64(64 - 8 * size)
         x = x & np.uint64(0x0F0F0F0F0F0F0F0F)
         x *= np.uint64(2561)
         x >>= np.uint64(8)

@@ -93,6 +93,7 @@ def test_letters_that_spell_too_large_a_number_do_not_open():
     (masked,) = rule.apply(pa.array(["zhangwei@example.com"])).to_pylist()
     letters, ending = masked.split("@")
     assert rule.opened(pa.array(["z" * len(letters) + "@" + ending])).to_pylist() == [None]
+    assert rule.opened(pa.array(["abc@" + ending, "a" * 80 + "@" + ending])).null_count == 2
     assert rule.opened(pa.array(["q" + masked[1:], masked + "x", "a@b", "a" + masked])).null_count == 4
 
 
