@@ -16,6 +16,7 @@ from tests.benchmarks.measured import Measured
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "keyed-token": kernels.keyed_token,
     "ff1": kernels.ff1,
+    "ff1-compiled": kernels.ff1_compiled,
     "mask": kernels.mask,
     "policy": policy.seven_columns,
     "jail": jail.start,
