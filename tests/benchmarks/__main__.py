@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "keyed-token": kernels.keyed_token,
     "ff1": kernels.ff1,
     "ff1-compiled": kernels.ff1_compiled,
+    "resident-id": kernels.resident_id,
     "mask": kernels.mask,
     "policy": policy.seven_columns,
     "jail": jail.start,

@@ -22,12 +22,12 @@ from masking.techniques.randomization.columns import is_text
 @dataclass(frozen=True)
 class Pram(Technique):
     """
-    Keep each category with probability ``keep``, else draw one from ``codes``.
+    Keep each category with probability ``keep``, else draw one from ``values``.
 
     Column: text or whole numbers; null stays null.
-    ``codes``: all categories, as the standard or the publication lists them. ``weights``: how often each is drawn, all
+    ``values``: all categories, as the standard or the publication lists them. ``weights``: how often each is drawn, all
     alike by default; with the attribute's published distribution the expected frequencies do not change (invariant
-    PRAM). ``on_invalid``: a value that is none of the codes stops the run (reject) or becomes null; it never passes.
+    PRAM). ``on_invalid``: a value that is none of the values stops the run (reject) or becomes null; it never passes.
     Unit: ``keep`` in [0, 1). A kept value may also be drawn: see ``transition_matrix``.
     Loss: whether a category is true. Frequencies can be estimated, since the matrix is published with the data.
     Drawn once for each record and attribute; records that ``record`` does not tell apart have the same draws.
@@ -36,11 +36,11 @@ class Pram(Technique):
     Raises:
         InvalidParameter: ``keep`` outside [0, 1), no two different codes, weights that do not match.
         UnsupportedColumn: the column is neither text nor whole numbers.
-        InvalidValue: ``on_invalid`` is reject and values are none of the codes.
+        InvalidValue: ``on_invalid`` is reject and values are none of the values.
 
     """
 
-    codes: tuple[str | int, ...]
+    values: tuple[str | int, ...]
     keep: float
     weights: tuple[float, ...] | None = None
     on_invalid: Literal["reject", "null"] = "reject"
@@ -51,13 +51,13 @@ class Pram(Technique):
     randomized: ClassVar[bool] = True
     spec: ClassVar[tuple[Example, ...]] = (
         Example(
-            {"codes": ["1", "2", "9"], "keep": 0.5},
+            {"values": ["1", "2", "9"], "keep": 0.5},
             ("1", "2", None, "1", "2"),
             ("9", "2", None, "1", "2"),
             "kept or drawn; null stays null",
         ),
         Example(
-            {"codes": [1, 2], "keep": 0, "weights": [1, 0], "on_invalid": "null"},
+            {"values": [1, 2], "keep": 0, "weights": [1, 0], "on_invalid": "null"},
             (2, 3, 1),
             (1, None, 1),
             "what is no code becomes null",
@@ -65,16 +65,16 @@ class Pram(Technique):
     )
 
     def __post_init__(self) -> None:
-        if any(isinstance(code, bool) for code in self.codes):
+        if any(isinstance(code, bool) for code in self.values):
             raise InvalidParameter(
-                "codes are text or whole numbers; yes, no, on and off need quotes", parameter="codes"
+                "values are text or whole numbers; yes, no, on and off need quotes", parameter="values"
             )
-        if len(self.codes) < 2 or len({str(code) for code in self.codes}) < len(self.codes):
-            raise InvalidParameter("codes must be two or more, each once", parameter="codes")
+        if len(self.values) < 2 or len({str(code) for code in self.values}) < len(self.values):
+            raise InvalidParameter("values must be two or more, each once", parameter="values")
         if not 0 <= self.keep < 1:
             raise InvalidParameter("keep must be in [0, 1)", parameter="keep")
-        if self.weights is not None and len(self.weights) != len(self.codes):
-            raise InvalidParameter("weights must be as many as codes", parameter="weights")
+        if self.weights is not None and len(self.weights) != len(self.values):
+            raise InvalidParameter("weights must be as many as values", parameter="weights")
         _check_weights(self.weights or (1.0,))
 
     def context(self) -> tuple[str, ...]:
@@ -84,8 +84,8 @@ class Pram(Technique):
     def output_type(self, given: pa.DataType) -> pa.DataType:
         """int64 for whole numbers, text for text."""
         if pa.types.is_integer(given):
-            if not all(isinstance(code, int) for code in self.codes):
-                raise InvalidParameter("codes must be whole numbers for a column of them", parameter="codes")
+            if not all(isinstance(code, int) for code in self.values):
+                raise InvalidParameter("values must be whole numbers for a column of them", parameter="values")
             return pa.int64()
         if is_text(given) or pa.types.is_null(given):
             return pa.string()
@@ -93,23 +93,23 @@ class Pram(Technique):
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
-        """The transition matrix over ``codes``, for whoever analyses the masked column."""
+        """The transition matrix over ``values``, for whoever analyses the masked column."""
         return transition_matrix(self.keep, self._weights)
 
     def _masked(self, column: pa.Array, context: Context) -> tuple[pa.Array, int]:
-        spelled = pa.array([str(code) for code in self.codes], pa.large_string())
+        spelled = pa.array([str(code) for code in self.values], pa.large_string())
         found = pc.index_in(as_text(column), spelled)
         strange = pc.and_(pc.is_null(found), pc.is_valid(column)).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(strange)
         if len(rows) and self.on_invalid == "reject":
-            raise InvalidValue("none of the codes", count=len(rows), first_rows=rows[:5].tolist())
+            raise InvalidValue("none of the values", count=len(rows), first_rows=rows[:5].tolist())
         drawn = draws(self.secret, [context[name] for name in self.record])
         places = pc.fill_null(found, 0).to_numpy(zero_copy_only=False)
         borders = list(itertools.accumulate(_shares(self._weights).tolist()))[:-1]
         chosen = np.searchsorted(borders, uniforms(drawn[:, 1]), side="right")
         masked = np.where(uniforms(drawn[:, 0]) < self.keep, places, chosen)
         missing = pc.is_null(found).to_numpy(zero_copy_only=False)
-        codes = pa.array(self.codes if pa.types.is_integer(column.type) else [str(code) for code in self.codes])
+        codes = pa.array(self.values if pa.types.is_integer(column.type) else [str(code) for code in self.values])
         return codes.take(pa.array(masked, pa.int64(), mask=missing)), len(rows)
 
     def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
@@ -117,7 +117,7 @@ class Pram(Technique):
 
     @property
     def _weights(self) -> tuple[float, ...]:
-        return self.weights or (1.0,) * len(self.codes)
+        return self.weights or (1.0,) * len(self.values)
 
 
 def transition_matrix(keep: float, weights: Sequence[float]) -> npt.NDArray[np.float64]:

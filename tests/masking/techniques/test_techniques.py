@@ -46,10 +46,6 @@ def build(name, parameters=None, key="one"):
     return cls.build(parameters, attribute="column", key=key if cls.needs_key else None, keys=KEYS)
 
 
-def test_names_of_this_version():
-    assert set(names()) == set(SIMPLEST)
-
-
 @pytest.mark.parametrize(
     ("cls", "example"),
     [pytest.param(get(name), example, id=f"{name}-{example.note}") for name in names() for example in get(name).spec],
