@@ -273,6 +273,12 @@ def _step(policy: MaskingPolicy, rule: AttributeRule, keys: Keys | None, files: 
         ]
     except PolicyError as error:
         raise error.at(rule.line or None) from None
+    whole = [each.name for each in made if isinstance(each, WholeColumn)]
+    if whole and rule.otherwise is not None:
+        raise PolicyError(
+            f"attribute {rule.name!r}: {whole[0]} looks at the whole column and cannot be used for some records only",
+            line=rule.line or None,
+        )
     return Step(rule.name, made[0], rule.when, made[1] if rule.otherwise else None)
 
 
