@@ -25,7 +25,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.rows = 0
-        self.level = 0
+        self._level = 0
         self._held = np.zeros(0, dtype=np.uint64)
         self._counts = np.zeros(0, dtype=np.int64)
         self._new: list[Hashes] = []
@@ -34,11 +34,17 @@ class Tally:
     def add(self, keys: Hashes) -> None:
         """Count each key once for each time that it is in ``keys``."""
         self.rows += len(keys)
-        kept = _below(keys, self.level)
+        kept = _below(keys, self._level)
         self._new.append(kept)
         self._waiting += len(kept)
         if self._waiting > HELD:
             self._settle()
+
+    @property
+    def level(self) -> int:
+        """How often the threshold was halved."""
+        self._settle()
+        return self._level
 
     @property
     def keys(self) -> int:
@@ -68,8 +74,8 @@ class Tally:
             first = np.flatnonzero(np.concatenate([[True], both[1:] != both[:-1]]))
             keys, counts = both[first], np.add.reduceat(amounts, first)
         while len(keys) > HELD:
-            self.level += 1
-            kept = np.searchsorted(keys, np.uint64(1) << np.uint64(64 - self.level))
+            self._level += 1
+            kept = np.searchsorted(keys, np.uint64(1) << np.uint64(64 - self._level))
             keys, counts = keys[:kept], counts[:kept]
         self._held, self._counts = keys, counts
 

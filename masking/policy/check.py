@@ -98,7 +98,8 @@ def _check_branch(policy: MaskingPolicy, rule: AttributeRule, schema: pa.Schema 
         raise error.at(line) from None
     if schema is not None:
         try:
-            made.output_type(schema.field(rule.name).type)
+            kind = schema.field(rule.name).type
+            made.output_type(kind.value_type if pa.types.is_dictionary(kind) else kind)
         except UnsupportedColumn as error:
             raise error.of(rule.name) from None
 
