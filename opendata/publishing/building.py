@@ -1,7 +1,7 @@
 """Steps that make an edition: mask, scan, compose, decide. Used for reviewed editions and for recipients' own ones."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -134,7 +134,8 @@ def mask(context: JobContext, edition_id: str) -> None:
         edition.files, edition.rows, edition.table_digest = listed, written.rows, written.table_digest
         edition.digest = files.edition_digest(edition_id, work.dataset.name, listed, written.table_digest)
         edition.effect = int(report.effect)
-        edition.internal_report = {name: value for name, value in report.to_dict().items() if name != "released"}
+        kept = _without_raw_values(report).to_dict()
+        edition.internal_report = {name: value for name, value in kept.items() if name != "released"}
         edition.public_report = report.public().to_dict()
 
 
@@ -237,6 +238,11 @@ def decide(grades: catalog_grades.Grades, work: Work, facts: legal.Facts) -> cat
 def will_destroy_key(edition: Edition) -> bool:
     """An unconditional edition's key is destroyed before it is signed."""
     return edition.opening_class == OpeningClass.UNCONDITIONAL
+
+
+def _without_raw_values(report: MaskingReport) -> MaskingReport:
+    """Nothing but counts of the raw table is stored: its values stay with the vault, whoever may read the database."""
+    return replace(report, attributes=tuple(replace(each, before=None) for each in report.attributes))
 
 
 def _spooled(reader: Any, folder: Any) -> None:

@@ -19,6 +19,7 @@ from opendata.web import doors, views
 from opendata.web.deps import OptionalActor, SessionDep, SettingsDep
 from opendata.web.problems import Problem
 from opendata.web.rendering import LANGUAGE_DAYS, LANGUAGES, language, render
+from opendata.web.report_pages import report_page
 from opendata.web.rows import MAX_OFFSET, MAX_ROWS, Rows, read_rows
 from opendata.web.security import LANGUAGE_COOKIE, local_path, set_cookie
 
@@ -253,6 +254,27 @@ def receipt(request: Request, name: str, actor: OptionalActor) -> Response:
     content = request.app.state.editions.path(opened.edition.digest, "receipt.json").read_bytes()
     headers = {"Cache-Control": "private, no-store"} if opened.conditional else {}
     return Response(content, media_type="application/json", headers=headers)
+
+
+@router.get("/dataset/{name}/report", include_in_schema=False)
+def report(request: Request, name: str, actor: OptionalActor) -> Response:
+    """The public report of the current edition as a page; of a conditional one for whoever may open it."""
+    from masking.report import public_from_dict
+
+    with request.app.state.database.session() as session:
+        dataset = catalog.get(session, name, actor)
+        opened = open_edition(
+            session,
+            dataset,
+            actor=actor,
+            app_key=doors.app_key(request),
+            grades=request.app.state.grades,
+            now=utc_now(),
+        )
+        if opened.edition.public_report is None:
+            raise Problem.not_found()
+        found = public_from_dict(opened.edition.public_report)
+    return report_page(request, found, "public", private=opened.conditional)
 
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:

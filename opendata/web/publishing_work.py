@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from masking.errors import MaskingError
+from masking.report import MaskingReport
 from opendata.catalog import service as catalog
 from opendata.catalog.models import Dataset, Edition
 from opendata.db import Database, new_id
@@ -199,6 +200,11 @@ def intake_json(intake: Intake, lang: str) -> dict[str, Any]:
         "job": intake.job_id,
         "created_at": intake.created_at,
     }
+
+
+def report_of(edition: Edition) -> MaskingReport:
+    """The report of the run, as far as the edition keeps it."""
+    return MaskingReport.from_dict({**(edition.internal_report or {}), "released": edition.public_report})
 
 
 def edition_json(edition: Edition, dataset: Dataset, lang: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from opendata.catalog import service as catalog
 from opendata.catalog.models import Dataset, Edition
 from opendata.db import utc_now
-from opendata.errors import ConflictError, DeniedError, InvalidInputError
+from opendata.errors import ConflictError, DeniedError, InvalidInputError, NotFoundError
 from opendata.identity import Actor, Role, User
 from opendata.ledger import service as ledger
 from opendata.publishing import service as publishing
@@ -21,6 +21,7 @@ from opendata.web import policy_form, problems, views
 from opendata.web import publishing_work as work
 from opendata.web.deps import CurrentActor, SessionDep, WriteDep, require
 from opendata.web.rendering import language, render, say
+from opendata.web.report_pages import report_page
 
 router = APIRouter(include_in_schema=False)
 
@@ -58,6 +59,16 @@ def edition_page(request: Request, edition_id: str, session: SessionDep, actor: 
     """All evidence of one edition."""
     edition, dataset = work.known_edition(session, edition_id, actor)
     return _page(request, session, edition, dataset, actor, {})
+
+
+@router.get("/console/editions/{edition_id}/report")
+def edition_report(request: Request, edition_id: str, session: SessionDep, actor: CurrentActor) -> Response:
+    """What the run did to each attribute and what risk is left, with plots: for whoever sees the edition's evidence."""
+    edition, _ = work.known_edition(session, edition_id, actor)
+    if edition.internal_report is None or edition.public_report is None:
+        raise NotFoundError("此版本还没有脱敏报告（no report yet）")
+    report = work.report_of(edition)
+    return report_page(request, report, "internal", private=True)
 
 
 @router.post("/console/editions/{edition_id}/{act}")
