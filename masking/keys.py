@@ -87,8 +87,18 @@ class KeyUse:
 
     @property
     def scope(self) -> str:
-        """What goes into the derivation."""
-        return self.domain or self.name
+        """What goes into the derivation: a rotated key ``name@1`` still gives the pseudonyms of ``name``."""
+        return self.domain or base_name(self.name)
+
+
+def base_name(name: str) -> str:
+    """The name of a key without the ``@<n>`` that rotation gives to an old one.
+
+    >>> base_name("visits@2"), base_name("a@b")
+    ('visits', 'a@b')
+    """
+    base, _, number = name.rpartition("@")
+    return base if base and number.isascii() and number.isdigit() else name
 
 
 def derived(keys: Keys | None, use: KeyUse | str, *, technique: str, for_records: bool = False) -> bytes:

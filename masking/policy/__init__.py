@@ -2,8 +2,18 @@
 
 from masking.policy.check import ColumnStatistics, check
 from masking.policy.explain import Explained, explain
-from masking.policy.load import dump, load
-from masking.policy.model import Aggregate, AttributeRule, KeyDomain, Limits, MaskingPolicy, Sample, SandboxRules
+from masking.policy.load import dump, dump_set, holds_several, load, load_set
+from masking.policy.model import (
+    Aggregate,
+    AttributeRule,
+    ForeignKey,
+    KeyDomain,
+    Limits,
+    MaskingPolicy,
+    PolicySet,
+    Sample,
+    SandboxRules,
+)
 from masking.policy.propose import propose
 from masking.policy.reporting import build_report
 from masking.policy.schema import json_schema
@@ -13,16 +23,21 @@ __all__ = [
     "AttributeRule",
     "ColumnStatistics",
     "Explained",
+    "ForeignKey",
     "KeyDomain",
     "Limits",
     "MaskingPolicy",
+    "PolicySet",
     "Sample",
     "SandboxRules",
     "build_report",
     "check",
     "dump",
+    "dump_set",
     "explain",
+    "holds_several",
     "json_schema",
     "load",
+    "load_set",
     "propose",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
-from masking.policy.model import AttributeRule, MaskingPolicy
+from masking import techniques
+from masking.policy.model import AttributeRule, KeyDomain, MaskingPolicy, PolicySet
+from masking.policy.words import Both, Language, sentence, shown
+from masking.techniques.conditions import Condition
 
-Language = Literal["zh", "en"]
+_LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,54 +32,162 @@ def explain(policy: MaskingPolicy, lang: Language = "zh") -> list[Explained]:
 
 
 def explain_limits(policy: MaskingPolicy, lang: Language = "zh") -> list[str]:
-    """Sentences about the whole table: limits, the person unit, the aggregate."""
-    zh = lang == "zh"
-    limits = policy.limits
-    sentences = []
-    if policy.unit:
-        sentences.append(
-            f"以“{policy.unit}”区分个人，按人计数"
-            if zh
-            else f"persons are told apart by {policy.unit!r} and counted as persons"
+    """Sentences about the whole table: test data, the person unit, records, keys, limits, the aggregate."""
+    place = 0 if lang == "zh" else 1
+    return [both[place] for both in (*_about_test_data(policy.test_data), *_records(policy), *_limits(policy))] + [
+        both[place] for both in _keys(policy.key_domains)
+    ]
+
+
+def explain_set(policies: PolicySet, lang: Language = "zh") -> list[str]:
+    """Sentences about several tables together."""
+    sentences = list(_about_test_data(policies.test_data))
+    sentences += [
+        (
+            f"{each.table} 的“{each.column}”与 {each.to_table} 的“{each.to_column}”同法处理，脱敏后仍可关联",
+            f"{each.column!r} of {each.table} and {each.to_column!r} of {each.to_table} are masked alike: they join",
         )
-    if limits.k_anonymity:
+        for each in policies.foreign_keys
+    ]
+    if policies.foreign_keys:
         sentences.append(
-            f"准标识符的每种组合至少对应 {limits.k_anonymity} 人；为此最多删去 {limits.suppression:.1%} 的行"
-            if zh
-            else f"every combination of quasi-identifiers belongs to at least {limits.k_anonymity} persons; at most "
-            f"{limits.suppression:.1%} of the rows are left out for it"
+            (
+                "各表的限值只在本表内检验；得到多张表的人可以把它们关联起来",
+                "limits are checked in each table by itself; who holds several tables can join them",
+            )
+        )
+    return [both[0 if lang == "zh" else 1] for both in (*sentences, *_keys(policies.key_domains))]
+
+
+def _about_test_data(test_data: bool) -> Iterator[Both]:
+    if test_data:
+        yield (
+            "！！仅供测试：假名看起来可能是真实有效的号码；按此策略处理的表不得发布，也不得提供给任何人",
+            (
+                "!! TEST DATA ONLY: pseudonyms may look like real, valid numbers; a table made by this policy is never "
+                "published or given to anybody"
+            ),
+        )
+
+
+def _records(policy: MaskingPolicy) -> Iterator[Both]:
+    if policy.unit:
+        yield (
+            f"以“{policy.unit}”区分个人，按人计数",
+            f"persons are told apart by {policy.unit!r} and counted as persons",
+        )
+    if policy.record:
+        yield (
+            f"以“{'”“'.join(policy.record)}”区分记录；随机数每条记录只抽取一次，各次发布相同",
+            (
+                f"records are told apart by {', '.join(policy.record)}; what is random is drawn once for each of them, the "
+                "same in all editions"
+            ),
+        )
+    for each in policy.suppress:
+        met = {lang: condition_in_words(each, policy, lang) for lang in _LANGUAGES}
+        yield f"{met['zh']}的记录整条删去", f"records are left out where {met['en']}"
+    if policy.sample:
+        share, key = f"{policy.sample.share:.1%}", policy.sample.key
+        whose = ("按人", "of the persons") if policy.unit else ("按记录", "of the records")
+        yield (
+            f"只抽取 {share} 的样本（{whose[0]}，由密钥“{key}”决定，只抽取一次）",
+            f"only a sample of {share} {whose[1]} is kept, drawn once under the key {key!r}",
+        )
+
+
+def _limits(policy: MaskingPolicy) -> Iterator[Both]:
+    limits = policy.limits
+    if limits.k_anonymity:
+        yield (
+            f"准标识符的每种组合至少对应 {limits.k_anonymity} 人；为此最多删去 {limits.suppression:.1%} 的行",
+            (
+                f"every combination of quasi-identifiers belongs to at least {limits.k_anonymity} persons; at most "
+                f"{limits.suppression:.1%} of the rows are left out for it"
+            ),
         )
     if limits.distinct_l_diversity:
-        sentences.append(
-            f"每个等价类中的敏感属性至少有 {limits.distinct_l_diversity} 个不同值"
-            if zh
-            else f"every class holds at least {limits.distinct_l_diversity} values of each sensitive attribute"
+        yield (
+            f"每个等价类中的敏感属性至少有 {limits.distinct_l_diversity} 个不同值",
+            f"every class holds at least {limits.distinct_l_diversity} values of each sensitive attribute",
         )
     if policy.aggregate:
         by, threshold, base = ", ".join(policy.aggregate.by), policy.aggregate.threshold, policy.aggregate.rounding
-        sentences.append(
-            f"不发布记录，只发布按 {by} 统计的表：少于 {threshold} 人的格不显示，计数取整到 {base}"
-            if zh
-            else f"no records, only a table by {by}: cells of fewer than {threshold} persons are not shown, counts are "
-            f"rounded to {base}"
+        yield (
+            f"不发布记录，只发布按 {by} 统计的表：少于 {threshold} 人的格不显示，计数取整到 {base}",
+            (
+                f"no records, only a table by {by}: cells of fewer than {threshold} persons are not shown, counts are "
+                f"rounded to {base}"
+            ),
         )
-    return sentences
+
+
+def _keys(domains: Mapping[str, KeyDomain]) -> Iterator[Both]:
+    for name, domain in domains.items():
+        zh, en = [], []
+        if domain.datasets:
+            zh.append(f"只用于数据集 {'、'.join(domain.datasets)}")
+            en.append(f"only for the datasets {', '.join(domain.datasets)}")
+        if domain.joins is not None:
+            zh.append(f"只有“{'”“'.join(domain.joins)}”的假名可以互相关联" if domain.joins else "各属性的假名互不关联")
+            en.append(
+                f"only pseudonyms of {', '.join(domain.joins)} join each other"
+                if domain.joins
+                else "pseudonyms of no two attributes join"
+            )
+        if domain.period:
+            zh.append(f"假名只在 {domain.period} 期内有效，下一期全部更换")
+            en.append(f"pseudonyms hold for the period {domain.period} only; the next one gets fresh ones")
+        if domain.version > 1:
+            zh.append(f"第 {domain.version} 版假名")
+            en.append(f"pseudonyms of version {domain.version}")
+        if zh:
+            yield f"密钥“{name}”：{'；'.join(zh)}", f"key {name!r}: {'; '.join(en)}"
 
 
 def _sentence(policy: MaskingPolicy, rule: AttributeRule, lang: Language) -> str:
-    role = rule.role.title(lang)
-    words = _TECHNIQUES.get(rule.technique)
-    what = words(rule, rule.parameters)[lang] if words else _other(rule)[lang]
+    zh = lang == "zh"
+    what = _what(policy, rule, lang)
     if policy.aggregate is not None and not rule.dropped:
         what = _in_cells(policy, rule, what, lang)
-    sentence = f"{role}：{what}" if lang == "zh" else f"{role}: {what}"
+    sentence = f"{rule.role.title(lang)}：{what}" if zh else f"{rule.role.title(lang)}: {what}"
     if rule.pseudonym and rule.name in policy.derived_quasi_identifiers:
-        sentence += (
-            "；假名仍按准标识符计入风险" if lang == "zh" else "; the pseudonym still counts as a quasi-identifier"
-        )
+        sentence += "；假名仍按准标识符计入风险" if zh else "; the pseudonym still counts as a quasi-identifier"
     if rule.invented:
-        sentence += "（虚构的测试数据）" if lang == "zh" else " (invented test data)"
+        sentence += "（虚构的测试数据）" if zh else " (invented test data)"
     return sentence
+
+
+def _what(policy: MaskingPolicy, rule: AttributeRule, lang: Language) -> str:
+    """What becomes of the value; with a condition, of the records that meet it and of all others."""
+    done = sentence_of(rule, lang)
+    if rule.when is None or rule.otherwise is None:
+        return done
+    met, others = condition_in_words(rule.when, policy, lang), sentence_of(rule.otherwise, lang)
+    return f"{met}的记录：{done}；其余记录：{others}" if lang == "zh" else f"where {met}: {done}; elsewhere: {others}"
+
+
+def sentence_of(rule: AttributeRule, lang: Language) -> str:
+    """What the rule's technique does with its parameters, whatever role and condition it has."""
+    known = rule.technique in techniques.names()
+    parameters = techniques.get(rule.technique).parameters() if known else ()
+    return sentence(rule.technique, rule.parameters, {each.name: each.default for each in parameters}, rule.key, lang)
+
+
+def condition_in_words(condition: Condition, policy: MaskingPolicy, lang: Language) -> str:
+    """Which records meet a condition: ``年龄 ≥ 90``, ``age >= 90``."""
+    if condition.parts:
+        parts = [condition_in_words(part, policy, lang) for part in condition.parts]
+        joint = {"all": ("且", " and "), "any": ("或", " or ")}[condition.comparison][lang != "zh"]
+        return joint.join(f"（{part}）" if lang == "zh" else f"({part})" for part in parts) if parts[1:] else parts[0]
+    rule = policy.attributes.get(condition.column)
+    title = (rule.title.get(lang) if rule else "") or condition.column
+    word = _COMPARISONS[condition.comparison][lang != "zh"]
+    if condition.comparison == "is_null":
+        word = _EMPTY[bool(condition.value)][lang != "zh"]
+        return f"“{title}”{word}" if lang == "zh" else f"{title} {word}"
+    value = shown(condition.value, lang)
+    return f"“{title}”{word} {value} " if lang == "zh" else f"{title} {word} {value}"
 
 
 def _in_cells(policy: MaskingPolicy, rule: AttributeRule, what: str, lang: Language) -> str:
@@ -88,75 +199,13 @@ def _in_cells(policy: MaskingPolicy, rule: AttributeRule, what: str, lang: Langu
     return "不出现在统计表中" if lang == "zh" else "not in the table"
 
 
-def _both(zh: str, en: str) -> dict[str, str]:
-    return {"zh": zh, "en": en}
-
-
-def _bands(_: AttributeRule, given: Mapping[str, Any]) -> dict[str, str]:
-    if given.get("edges"):
-        edges = [f"{edge:g}" for edge in given["edges"]]
-        return _both(f"分段，界点 {'、'.join(edges)}", f"in bands with edges {', '.join(edges)}")
-    ends = [f"{word} {given[name]:g}" for name, word in (("lower", ""), ("upper", "")) if given.get(name) is not None]
-    zh = f"按每 {given.get('width', 0):g} 一段分段"
-    en = f"in bands of {given.get('width', 0):g}"
-    return _both(f"{zh}，两端为{'、'.join(ends)}", f"{en}, ends at{','.join(ends)}") if ends else _both(zh, en)
-
-
-def _date(_: AttributeRule, given: Mapping[str, Any]) -> dict[str, str]:
-    to = str(given.get("to", ""))
-    if to.startswith("year_band:"):
-        years = to.split(":", maxsplit=1)[1]
-        return _both(f"只保留 {years} 年一段", f"only the band of {years} years is kept")
-    zh = {"year": "年份", "month": "年月", "quarter": "季度"}.get(to, to)
-    return _both(f"只保留{zh}", f"only the {to} is kept")
-
-
-def _top_bottom(_: AttributeRule, given: Mapping[str, Any]) -> dict[str, str]:
-    parts_zh, parts_en = [], []
-    if given.get("lower") is not None:
-        parts_zh.append(f"小于 {given['lower']:g} 的记为 {given['lower']:g}")
-        parts_en.append(f"values below {given['lower']:g} become {given['lower']:g}")
-    if given.get("upper") is not None:
-        parts_zh.append(f"大于 {given['upper']:g} 的记为 {given['upper']:g}")
-        parts_en.append(f"values above {given['upper']:g} become {given['upper']:g}")
-    return _both("，".join(parts_zh), ", ".join(parts_en))
-
-
-def _mask(_: AttributeRule, given: Mapping[str, Any]) -> dict[str, str]:
-    first, last = given.get("keep_first", 0), given.get("keep_last", 0)
-    return _both(
-        f"只显示前 {first} 位和后 {last} 位，其余遮盖",
-        f"the first {first} and last {last} characters are shown, the rest covered",
-    )
-
-
-def _other(rule: AttributeRule) -> dict[str, str]:
-    return _both(f"使用技术 {rule.technique}", f"technique {rule.technique}")
-
-
-_TECHNIQUES: Final[Mapping[str, Callable[[AttributeRule, Mapping[str, Any]], dict[str, str]]]] = {
-    "keep": lambda _rule, _given: _both("保持原样", "kept as it is"),
-    "suppression.drop": lambda _rule, _given: _both("删除，不发布", "dropped, not published"),
-    "suppression.mask": _mask,
-    "generalization.date": _date,
-    "generalization.rounding": lambda _rule, given: _both(
-        f"取整到 {given.get('base')} 的倍数", f"rounded to multiples of {given.get('base')}"
-    ),
-    "generalization.bands": _bands,
-    "generalization.top_bottom": _top_bottom,
-    "generalization.hierarchy": lambda _rule, given: _both(
-        f"按层级表归并到第 {given.get('level', 1)} 层", f"replaced by level {given.get('level', 1)} of its hierarchy"
-    ),
-    "pseudonymization.keyed": lambda rule, _given: _both(
-        f"换成密钥“{rule.key}”下的假名（去标识化，不是匿名化）",
-        f"replaced by a pseudonym under the key {rule.key!r} (de-identified, not anonymous)",
-    ),
-    "cryptographic.ff1": lambda rule, _given: _both(
-        f"以密钥“{rule.key}”保留格式加密（去标识化，不是匿名化）",
-        f"encrypted under the key {rule.key!r}, format kept (de-identified, not anonymous)",
-    ),
-    "text.redact": lambda _rule, _given: _both(
-        "文本中查出的标识符换成类型名；去标识化效果最高为 2 级",
-        "identifiers found in the text are replaced by their type; the effect is at most 2",
-    ),
+_COMPARISONS: Final[Mapping[str, tuple[str, str]]] = {
+    "equals": ("为", "is"),
+    "in": ("属于", "is one of"),
+    "not_in": ("不属于", "is none of"),
+    "at_least": ("不低于", "is at least"),
+    "below": ("低于", "is below"),
+    "is_null": ("", ""),
+    "matches": ("形如", "has the form"),
 }
+_EMPTY: Final[Mapping[bool, tuple[str, str]]] = {True: ("为空", "is empty"), False: ("不为空", "is not empty")}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +18,22 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from masking.errors import PolicyError, UnknownTechnique, suggestion
-from masking.policy.model import KEEP, Aggregate, AttributeRule, KeyDomain, Limits, MaskingPolicy, Sample, SandboxRules
+from masking.errors import PolicyError
+from masking.policy.complaints import complaint, place
+from masking.policy.model import (
+    KEEP,
+    Aggregate,
+    AttributeRule,
+    ForeignKey,
+    KeyDomain,
+    Limits,
+    MaskingPolicy,
+    PolicySet,
+    Sample,
+    SandboxRules,
+)
 from masking.policy.schema import RULE_WORDS, json_schema
-from masking.policy.shape import Violation, violations
+from masking.policy.shape import violations
 from masking.taxonomy import DataLevel, Role
 from masking.techniques.conditions import Condition, condition
 
@@ -39,43 +52,48 @@ def load(source: str | Path) -> MaskingPolicy:
     text = _text(source)
     document = _parse(text)
     _check_shape(document)
+    if "tables" in document:
+        raise PolicyError("this file holds the policies of several tables (`tables:`); one is expected here")
     return _policy(document, text)
+
+
+def load_set(source: str | Path) -> PolicySet:
+    """The policies of several tables in ``source``: a path, or YAML text.
+
+    Raises:
+        PolicyError: as ``load``; or it is the policy of one table.
+    """
+    text = _text(source)
+    document = _parse(text)
+    _check_shape(document)
+    if "tables" not in document:
+        raise PolicyError("this is the policy of one table; several stand below `tables:`", line=1, column=1)
+    return _policies(document, text)
+
+
+def holds_several(source: str | Path) -> bool:
+    """True if the file holds the policies of several tables (``load_set`` reads it) and not of one (``load``)."""
+    return "tables" in _parse(_text(source))
 
 
 def dump(policy: MaskingPolicy) -> str:
     """YAML text that ``load`` reads back to an equal policy (line numbers aside)."""
-    plain: dict[str, Any] = {"version": policy.version, "dataset": policy.dataset}
-    for name in ("title", "origin"):
-        if getattr(policy, name):
-            plain[name] = _flow(getattr(policy, name))
-    if policy.level:
-        plain["level"] = policy.level.value
-    if policy.test_data:
-        plain["test_data"] = True
-    if policy.unit:
-        plain["unit"] = policy.unit
-    if policy.record:
-        plain["record"] = _flow(list(policy.record))
-    if policy.key_domains:
-        plain["key_domains"] = {name: _flow(_domain_words(domain)) for name, domain in policy.key_domains.items()}
-    if policy.suppress:
-        plain["suppress"] = [_flow(each.to_words()) for each in policy.suppress]
-    if policy.sample:
-        plain["sample"] = _flow({"share": policy.sample.share, "key": policy.sample.key})
-    plain["attributes"] = {name: _flow(_rule_words(rule)) for name, rule in policy.attributes.items()}
-    limits = {name: getattr(policy.limits, name) for name in Limits.__slots__ if getattr(policy.limits, name)}
-    if limits:
-        plain["limits"] = _flow(limits)
-    if policy.aggregate:
-        plain["aggregate"] = _aggregate_words(policy.aggregate)
-    if policy.sandbox != SandboxRules():
-        plain["sandbox"] = _flow({name: getattr(policy.sandbox, name) for name in SandboxRules.__slots__})
-    stream = io.StringIO()
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.allow_unicode = True
-    yaml.dump(_commented(plain), stream)
-    return stream.getvalue()
+    return _written({**_head_words(policy), **_table_words(policy)})
+
+
+def dump_set(policies: PolicySet) -> str:
+    """YAML text that ``load_set`` reads back to an equal set (line numbers aside)."""
+    plain = _head_words(policies)
+    plain["tables"] = {
+        name: {**({"title": _flow(policy.title)} if policy.title else {}), **_table_words(policy)}
+        for name, policy in policies.tables.items()
+    }
+    if policies.foreign_keys:
+        plain["foreign_keys"] = [
+            _flow({"from": f"{each.table}.{each.column}", "to": f"{each.to_table}.{each.to_column}"})
+            for each in policies.foreign_keys
+        ]
+    return _written(plain)
 
 
 # Reading.
@@ -125,121 +143,114 @@ def _mark(mark: Any) -> dict[str, int]:
 def _check_shape(document: CommentedMap) -> None:
     found = sorted(
         violations(_plain(document), json_schema()),
-        key=lambda v: (v.keyword != "additionalProperties", *_place(document, v.path, None)),
+        key=lambda v: (v.keyword != "additionalProperties", *place(document, v.path, None)),
     )
     if found:
-        raise _in_words(document, found[0])
-    for name, rule in document["attributes"].items():
+        raise complaint(document, found[0])
+    rules = [(["attributes", name], rule) for name, rule in document.get("attributes", {}).items()]
+    rules += [
+        (["tables", table, "attributes", name], rule)
+        for table, words in document.get("tables", {}).items()
+        for name, rule in words["attributes"].items()
+    ]
+    for path, rule in rules:
         if "technique" not in rule and rule["role"] in (Role.DIRECT_IDENTIFIER, Role.QUASI_IDENTIFIER):
-            line, column = _place(document, ["attributes", name], None)
+            line, column = place(document, path, None)
             raise PolicyError(
-                f"attribute {str(name)!r}: a {rule['role']} needs a technique (to keep it as it is, `technique: keep`)",
+                f"attribute {str(path[-1])!r}: a {rule['role']} needs a technique "
+                "(to keep it as it is, `technique: keep`)",
                 line=line,
                 column=column,
             )
 
 
-def _in_words(document: CommentedMap, found: Violation) -> PolicyError:
-    """The schema's complaint as one sentence with a place and, for a near miss, the right word."""
-    path = [str(step) for step in found.path]
-    where = ".".join(path) or "the policy"
-    line, column = _place(document, found.path, None)
-    wanted = found.wanted
-    if found.keyword == "additionalProperties":
-        known = sorted(found.schema.get("properties", ()))
-        name = next(str(key) for key in found.value if key not in known)
-        line, column = _place(document, found.path, name)
-        return PolicyError(
-            f"{where} has no entry {name!r}{suggestion(name, known) or f'; known: {known}'}", line=line, column=column
-        )
-    if found.keyword == "enum":
-        given = str(found.value)
-        if path[-1:] == ["technique"]:
-            return UnknownTechnique.from_name(given, wanted).at(line, column)
-        return PolicyError(
-            f"{where}: {given!r} is not one of {wanted}{suggestion(given, wanted)}", line=line, column=column
-        )
-    if found.keyword == "required":
-        sentence = f"{where} needs {[name for name in wanted if name not in found.value]}"
-    elif found.keyword == "const":
-        sentence = f"{where}: this program reads version {wanted}"
-    elif found.keyword == "type":
-        sentence = f"{where} must be {_kind(wanted)}"
-    elif found.keyword == "uniqueItems":
-        sentence = f"{where} names something twice"
-    else:
-        sentence = f"{where} must be {_BOUNDS[found.keyword]} {wanted}"
-    return PolicyError(sentence, line=line, column=column)
-
-
-_BOUNDS: Final = {
-    "minimum": "at least",
-    "exclusiveMaximum": "less than",
-    "minLength": "text of at least length",
-    "minProperties": "of at least size",
-    "maxProperties": "of at most size",
-    "minItems": "a list of at least length",
-    "maxItems": "a list of at most length",
-}
-
-
-def _kind(names: str | Sequence[str]) -> str:
-    words = {
-        "object": "a mapping",
-        "array": "a list",
-        "string": "text",
-        "integer": "a whole number",
-        "number": "a number",
-        "boolean": "true or false",
-        "null": "nothing",
-    }
-    return " or ".join(words.get(name, name) for name in ([names] if isinstance(names, str) else names))
-
-
-def _place(document: Any, path: Iterable[Any], key: str | None) -> tuple[int, int]:
-    """Line and column, from 1, of the entry at ``path`` (of its word ``key`` if given)."""
-    node, line, column = document, 1, 1
-    for step in [*path, *([key] if key is not None else [])]:
-        if isinstance(node, CommentedMap) and step in node:
-            at = node.lc.key(step)
-        elif isinstance(node, CommentedSeq) and isinstance(step, int):
-            at = node.lc.item(step)
-        else:
-            break
-        line, column = at[0] + 1, at[1] + 1
-        node = node[step]
-    return line, column
-
-
 def _policy(document: CommentedMap, text: str) -> MaskingPolicy:
     plain = _plain(document)
-    attributes = {
-        name: _rule(name, rule, _place(document, ["attributes"], name)[0]) for name, rule in plain["attributes"].items()
-    }
     return MaskingPolicy(
         version=plain["version"],
         dataset=plain["dataset"],
         title=plain.get("title", {}),
         origin=plain.get("origin", {}),
         level=DataLevel(plain["level"]) if "level" in plain else None,
-        unit=plain.get("unit"),
-        attributes=attributes,
-        limits=Limits(**plain.get("limits", {})),
-        aggregate=_aggregate(plain["aggregate"]) if "aggregate" in plain else None,
-        sandbox=_sandbox(plain.get("sandbox", {})),
-        record=tuple(plain.get("record", ())),
-        suppress=tuple(
-            _condition(words, _place(document, ["suppress", place], None))
-            for place, words in enumerate(plain.get("suppress", ()))
-        ),
-        sample=Sample(**plain["sample"]) if "sample" in plain else None,
-        key_domains={name: _domain(words) for name, words in plain.get("key_domains", {}).items()},
+        key_domains=_domains(plain),
         test_data=plain.get("test_data", False),
         source_text=text,
+        **_table(document, plain, []),
     )
 
 
-def _rule(name: str, words: Mapping[str, Any], line: int) -> AttributeRule:
+def _table(document: CommentedMap, plain: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
+    """What a policy says of one table; ``path`` leads to it in the document."""
+    return {
+        "unit": plain.get("unit"),
+        "attributes": {
+            name: _rule(document, name, words, [*path, "attributes", name])
+            for name, words in plain["attributes"].items()
+        },
+        "limits": Limits(**plain.get("limits", {})),
+        "aggregate": _aggregate(plain["aggregate"]) if "aggregate" in plain else None,
+        "sandbox": _sandbox(plain.get("sandbox", {})),
+        "record": tuple(plain.get("record", ())),
+        "suppress": tuple(
+            _condition(document, words, [*path, "suppress", at]) for at, words in enumerate(plain.get("suppress", ()))
+        ),
+        "sample": Sample(**plain["sample"]) if "sample" in plain else None,
+    }
+
+
+def _policies(document: CommentedMap, text: str) -> PolicySet:
+    plain = _plain(document)
+    dataset, domains = plain["dataset"], _domains(plain)
+    shared = {
+        "version": plain["version"],
+        "origin": plain.get("origin", {}),
+        "level": DataLevel(plain["level"]) if "level" in plain else None,
+        "test_data": plain.get("test_data", False),
+    }
+    tables = {}
+    for name, words in plain["tables"].items():
+        made = MaskingPolicy(
+            dataset=f"{dataset}.{name}",
+            title=words.get("title", {}),
+            **_table(document, words, ["tables", name]),
+            **shared,
+        )
+        tables[name] = replace(made, key_domains=_of_table(domains, made))
+    return PolicySet(
+        dataset=dataset,
+        tables=tables,
+        foreign_keys=tuple(
+            _foreign_key(each, place(document, ["foreign_keys", at], None)[0])
+            for at, each in enumerate(plain.get("foreign_keys", ()))
+        ),
+        title=plain.get("title", {}),
+        key_domains=domains,
+        source_text=text,
+        **shared,
+    )
+
+
+def _foreign_key(words: Mapping[str, str], line: int) -> ForeignKey:
+    table, column = words["from"].split(".", maxsplit=1)
+    to_table, to_column = words["to"].split(".", maxsplit=1)
+    return ForeignKey(table, column, to_table, to_column, line)
+
+
+def _of_table(domains: Mapping[str, KeyDomain], policy: MaskingPolicy) -> dict[str, KeyDomain]:
+    """The domains of the keys that the table uses; which datasets may use them is the set's to check."""
+    return {
+        name: replace(
+            domain,
+            datasets=(),
+            joins=None if domain.joins is None else tuple(n for n in domain.joins if n in policy.attributes),
+        )
+        for name, domain in domains.items()
+        if name in policy.key_names
+    }
+
+
+def _rule(document: CommentedMap, name: str, words: Mapping[str, Any], path: list[Any]) -> AttributeRule:
+    otherwise = words.get("otherwise")
     return AttributeRule(
         name=name,
         role=Role(words["role"]),
@@ -251,28 +262,32 @@ def _rule(name: str, words: Mapping[str, Any], line: int) -> AttributeRule:
         reason=words.get("reason", ""),
         codes=tuple(words["codes"]) if "codes" in words else None,
         practice=words.get("practice"),
-        line=line,
+        line=place(document, path, None)[0],
         invented=words.get("invented", False),
-        when=_condition(words["when"], (line, None)) if "when" in words else None,
-        otherwise=_rule(name, {"role": words["role"], **words["otherwise"]}, line) if "otherwise" in words else None,
+        when=_condition(document, words["when"], [*path, "when"]) if "when" in words else None,
+        otherwise=_rule(document, name, {"role": words["role"], **otherwise}, path) if otherwise else None,
     )
 
 
-def _condition(words: Any, place: tuple[int, int | None]) -> Condition:
+def _condition(document: CommentedMap, words: Any, path: list[Any]) -> Condition:
     try:
         return condition(words)
     except PolicyError as error:
-        raise error.at(*place) from None
+        raise error.at(*place(document, path, None)) from None
+
+
+def _domains(plain: Mapping[str, Any]) -> dict[str, KeyDomain]:
+    return {name: _domain(words) for name, words in plain.get("key_domains", {}).items()}
 
 
 def _domain(words: Mapping[str, Any]) -> KeyDomain:
     joins = words.get("joins")
-    return KeyDomain(tuple(words.get("datasets", ())), words.get("version", 1), None if joins is None else tuple(joins))
-
-
-def _domain_words(domain: KeyDomain) -> dict[str, Any]:
-    words: dict[str, Any] = {"datasets": list(domain.datasets), "version": domain.version}
-    return words if domain.joins is None else {**words, "joins": list(domain.joins)}
+    return KeyDomain(
+        datasets=tuple(words.get("datasets", ())),
+        version=words.get("version", 1),
+        joins=None if joins is None else tuple(joins),
+        period=words.get("period", ""),
+    )
 
 
 def _aggregate(words: Mapping[str, Any]) -> Aggregate:
@@ -307,6 +322,57 @@ def _plain(node: Any) -> Any:
 
 
 # Writing.
+
+
+def _written(plain: Mapping[str, Any]) -> str:
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.allow_unicode = True
+    yaml.dump(_commented(plain), stream)
+    return stream.getvalue()
+
+
+def _head_words(policy: MaskingPolicy | PolicySet) -> dict[str, Any]:
+    plain: dict[str, Any] = {"version": policy.version, "dataset": policy.dataset}
+    for name in ("title", "origin"):
+        if getattr(policy, name):
+            plain[name] = _flow(getattr(policy, name))
+    if policy.level:
+        plain["level"] = policy.level.value
+    if policy.test_data:
+        plain["test_data"] = True
+    if policy.key_domains:
+        plain["key_domains"] = {name: _flow(_domain_words(domain)) for name, domain in policy.key_domains.items()}
+    return plain
+
+
+def _table_words(policy: MaskingPolicy) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    if policy.unit:
+        plain["unit"] = policy.unit
+    if policy.record:
+        plain["record"] = _flow(list(policy.record))
+    if policy.suppress:
+        plain["suppress"] = [_flow(each.to_words()) for each in policy.suppress]
+    if policy.sample:
+        plain["sample"] = _flow({"share": policy.sample.share, "key": policy.sample.key})
+    plain["attributes"] = {name: _flow(_rule_words(rule)) for name, rule in policy.attributes.items()}
+    limits = {name: getattr(policy.limits, name) for name in Limits.__slots__ if getattr(policy.limits, name)}
+    if limits:
+        plain["limits"] = _flow(limits)
+    if policy.aggregate:
+        plain["aggregate"] = _aggregate_words(policy.aggregate)
+    if policy.sandbox != SandboxRules():
+        plain["sandbox"] = _flow({name: getattr(policy.sandbox, name) for name in SandboxRules.__slots__})
+    return plain
+
+
+def _domain_words(domain: KeyDomain) -> dict[str, Any]:
+    words: dict[str, Any] = {"datasets": list(domain.datasets), "version": domain.version}
+    if domain.joins is not None:
+        words["joins"] = list(domain.joins)
+    return {**words, "period": domain.period} if domain.period else words
 
 
 def _rule_words(rule: AttributeRule) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from masking import techniques
-from masking.keys import KeyUse
+from masking.keys import KeyUse, base_name
 from masking.taxonomy import DataLevel, Role
 from masking.techniques.conditions import Condition
 
@@ -130,15 +130,18 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class KeyDomain:
-    """What a key joins (PRIVACY 11). ``datasets`` that may use it, empty: any; ``version`` rises at a rotation.
+    """What a key joins (PRIVACY 11). ``datasets`` that may use it, empty: any; ``version`` rises at a renewal.
 
     ``joins``: attributes that share one pseudonym space; every other attribute under the key has its own. None: all
     attributes under the key join.
+    ``period``: the time that the table covers, such as 2026-03. Pseudonyms of another period are others, so that
+    records of a person join within the period only (PRIVACY 12).
     """
 
     datasets: tuple[str, ...] = ()
     version: int = 1
     joins: tuple[str, ...] | None = None
+    period: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +172,12 @@ class MaskingPolicy:
         if rule.key is None:
             return None
         domain = self.key_domains.get(rule.key, KeyDomain())
-        apart = domain.joins is not None and rule.name not in domain.joins
-        return KeyUse(rule.key, f"{rule.key}/{self.dataset}/{rule.name}" if apart else "", domain.version)
+        parts = [base_name(rule.key)]
+        if domain.period:
+            parts += ["period", domain.period]
+        if domain.joins is not None and rule.name not in domain.joins:
+            parts += [self.dataset, rule.name]
+        return KeyUse(rule.key, "/".join(parts) if parts[1:] else "", domain.version)
 
     def with_role(self, role: Role) -> tuple[str, ...]:
         """Names of the attributes of this role, dropped ones included."""
@@ -206,6 +213,14 @@ class MaskingPolicy:
     def bare_identifiers(self) -> tuple[str, ...]:
         """Direct identifiers that would appear in clear: effect 1. Redacted text is capped at effect 2 elsewhere."""
         return tuple(n for n in self.with_role(Role.DIRECT_IDENTIFIER) if not self.attributes[n].hides)
+
+    @property
+    def standing_pseudonym(self) -> str | None:
+        """The attribute whose pseudonyms join the records of a person; None: no such column leaves."""
+        if self.unit is None or self.is_aggregate or self.unit not in self.attributes:
+            return None
+        rule = self.attributes[self.unit]
+        return None if rule.dropped or not rule.pseudonym else self.unit
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -244,6 +259,45 @@ class MaskingPolicy:
 
             text = dump(self)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """``table.column`` refers to ``to_table.to_column``; ``line`` is its line in the YAML, 0 when made in code."""
+
+    table: str
+    column: str
+    to_table: str
+    to_column: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column} → {self.to_table}.{self.to_column}"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """The policies of several tables of one dataset, by table, and the keys that join them.
+
+    Each table's policy stands for itself: its limits count the persons of that table. Who holds two tables holds their
+    join, so a quasi-identifier belongs into the table whose limit counts it.
+    """
+
+    dataset: str
+    tables: Mapping[str, MaskingPolicy]
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    version: int = VERSION
+    title: Mapping[str, str] = field(default_factory=dict)
+    level: DataLevel | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
+    key_domains: Mapping[str, KeyDomain] = field(default_factory=dict)
+    test_data: bool = False
+    source_text: str = field(default="", repr=False, compare=False)
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """Names of the keys a run needs, each once."""
+        return tuple(dict.fromkeys(name for policy in self.tables.values() for name in policy.key_names))
 
 
 def _known(technique: str, word: str) -> Any:

@@ -1,17 +1,23 @@
 """The JSON Schema of a masking policy, for editors and for ``load``; ``policies/masking-policy.schema.json`` is its
 copy.
 
-Names of techniques and of their parameters come from the registry, so a new technique needs no change here. Which
-parameter belongs to which technique, and its interval, is checked by the technique itself (``check``).
+One file holds the policy of one table (``attributes:``) or of several (``tables:``). Names of techniques, their
+parameters, types and descriptions come from the registry, so a new technique needs no change here: below its name a
+rule takes exactly the parameters of that technique. Intervals are checked by the technique itself (``check``).
 """
 
 from __future__ import annotations
 
+import inspect
+import types
+import typing
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from masking import techniques
-from masking.policy.model import VERSION
+from masking.policy.model import KEEP, VERSION
 from masking.taxonomy import DataLevel, Role
+from masking.techniques.conditions import COMPARISONS
 
 IDENTIFIER: Final = "https://json-schema.org/draft/2020-12/schema"
 RULE_WORDS: Final = (
@@ -28,6 +34,8 @@ RULE_WORDS: Final = (
     "otherwise",
 )
 """Words of an attribute's rule; every other word in it is a parameter of its technique."""
+BRANCH_WORDS: Final = ("technique", "key")
+"""Words of what holds ``otherwise``; every other word in it is a parameter of its technique."""
 _TEXT: Final = {"type": "string"}
 _TITLE: Final = {
     "description": "shown to people, Chinese and English",
@@ -37,7 +45,8 @@ _TITLE: Final = {
     "additionalProperties": False,
 }
 _NAME: Final = {"type": "string", "minLength": 1}
-_PARAMETER: Final = {"description": "parameter of a technique"}
+_NAMES: Final = {"type": "array", "items": _NAME, "uniqueItems": True}
+_SIMPLE: Final = {bool: "boolean", int: "integer", float: "number", str: "string", types.NoneType: "null"}
 
 
 def json_schema() -> dict[str, Any]:
@@ -46,53 +55,142 @@ def json_schema() -> dict[str, Any]:
         "$schema": IDENTIFIER,
         "title": "脱敏策略 masking policy",
         "type": "object",
-        "properties": {
-            "version": {"const": VERSION},
-            "dataset": _NAME,
-            "title": _TITLE,
-            "level": {"description": "level of the raw table", "enum": [level.value for level in DataLevel]},
-            "origin": {
-                "description": "where the table comes from: source, licence",
-                "type": "object",
-                "additionalProperties": _TEXT,
-            },
-            "unit": {"description": "the column that identifies a person; without it each row is one person", **_NAME},
-            "record": {
-                "description": "columns that tell records apart; randomness is drawn once for each",
-                "type": "array",
-                "items": _NAME,
-                "minItems": 1,
-                "uniqueItems": True,
-            },
-            "test_data": {"description": "surrogates look valid; never published", "type": "boolean"},
-            "key_domains": {"type": "object", "additionalProperties": _domain()},
-            "suppress": {"description": "records that leave", "type": "array", "items": {"type": "object"}},
-            "sample": {
-                "description": "only a share of the records is kept",
-                "type": "object",
-                "properties": {"share": {"type": "number"}, "key": _NAME},
-                "required": ["share", "key"],
-                "additionalProperties": False,
-            },
-            "attributes": {"type": "object", "minProperties": 1, "additionalProperties": _rule()},
+        "if": {"required": ["tables"]},
+        "then": {"$ref": "#/$defs/policies"},
+        "else": {"$ref": "#/$defs/policy"},
+        "$defs": {
+            "policy": _policy(),
+            "policies": _policies(),
+            "rule": _rule(),
+            "branch": _branch(),
+            "condition": _condition(),
             "limits": _limits(),
             "aggregate": _aggregate(),
             "sandbox": _sandbox(),
         },
+    }
+
+
+def parameters_of(technique: str) -> dict[str, dict[str, Any]]:
+    """The schema of each parameter that a rule with this technique may give."""
+    return {
+        parameter.name: {
+            **_of_type(parameter.type),
+            **({} if parameter.default is None or parameter.required else {"default": _plain(parameter.default)}),
+        }
+        for parameter in techniques.get(technique).parameters()
+    }
+
+
+def _policy() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {**_head(), **_table()},
         "required": ["version", "dataset", "attributes"],
         "additionalProperties": False,
     }
 
 
+def _policies() -> dict[str, Any]:
+    """Several tables with the keys between them."""
+    end = {"type": "string", "pattern": r"^[^.]+\..+$"}
+    key = {
+        "type": "object",
+        "properties": {
+            "from": {"description": "table.column that refers to another table", **end},
+            "to": {"description": "table.column that it refers to", **end},
+        },
+        "required": ["from", "to"],
+        "additionalProperties": False,
+    }
+    table = {
+        "type": "object",
+        "properties": {"title": _TITLE, **_table()},
+        "required": ["attributes"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {
+            **_head(),
+            "tables": {
+                "description": "the policy of each table, by the name of its file",
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": table,
+            },
+            "foreign_keys": {
+                "description": "columns that join tables, before and after; both must be masked alike",
+                "type": "array",
+                "items": key,
+            },
+        },
+        "required": ["version", "dataset", "tables"],
+        "additionalProperties": False,
+    }
+
+
+def _head() -> dict[str, Any]:
+    return {
+        "version": {"description": "of this format", "const": VERSION},
+        "dataset": {"description": "name of the dataset in the catalogue", **_NAME},
+        "title": _TITLE,
+        "level": {"description": "level of the raw table", "enum": [level.value for level in DataLevel]},
+        "origin": {
+            "description": "where the table comes from: source, licence",
+            "type": "object",
+            "additionalProperties": _TEXT,
+        },
+        "test_data": {
+            "description": "only for tests: pseudonyms may look valid, and no edition is ever made of it",
+            "type": "boolean",
+        },
+        "key_domains": {
+            "description": "what each named key joins: datasets, attributes, period, version",
+            "type": "object",
+            "additionalProperties": _domain(),
+        },
+    }
+
+
+def _table() -> dict[str, Any]:
+    return {
+        "unit": {"description": "the column that identifies a person; without it each record is one person", **_NAME},
+        "record": {
+            "description": "columns that tell records apart; whatever is random is drawn once for each record",
+            **_NAMES,
+            "minItems": 1,
+        },
+        "suppress": {
+            "description": "records that meet one of these leave the table",
+            "type": "array",
+            "items": {"$ref": "#/$defs/condition"},
+        },
+        "sample": {
+            "description": "only a share of the records stays, drawn once for each record or person under a key",
+            "type": "object",
+            "properties": {"share": {"description": "in (0, 1)", "type": "number"}, "key": _NAME},
+            "required": ["share", "key"],
+            "additionalProperties": False,
+        },
+        "attributes": {
+            "description": "every column of the table with its role and technique; an unnamed one is an error",
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"$ref": "#/$defs/rule"},
+        },
+        "limits": {"$ref": "#/$defs/limits"},
+        "aggregate": {"$ref": "#/$defs/aggregate"},
+        "sandbox": {"$ref": "#/$defs/sandbox"},
+    }
+
+
 def _rule() -> dict[str, Any]:
-    parameters = sorted(
-        {parameter.name for name in techniques.names() for parameter in techniques.get(name).parameters()}
-    )
     return {
         "type": "object",
         "properties": {
             "role": {"enum": [role.value for role in Role]},
-            "technique": {"enum": list(techniques.names())},
+            "technique": _technique(),
             "key": {"description": "name of a key, never the key", **_NAME},
             "data_level": {"description": "level of the attribute", "enum": [level.value for level in DataLevel]},
             "title": _TITLE,
@@ -100,33 +198,127 @@ def _rule() -> dict[str, Any]:
             "codes": {"description": "the code list of the attribute, for practice data", "type": "array"},
             "practice": {"description": "how practice data of the attribute is made", "type": "object"},
             "invented": {"description": "the column holds invented test data", "type": "boolean"},
-            "when": {"description": "the technique applies to records that meet this", "type": "object"},
-            "otherwise": {
-                "description": "the technique for all other records",
-                "type": "object",
-                "properties": {
-                    "technique": {"enum": list(techniques.names())},
-                    "key": _NAME,
-                    **dict.fromkeys(parameters, _PARAMETER),
-                },
-                "required": ["technique"],
-                "additionalProperties": False,
+            "when": {
+                "description": "the technique applies to records that meet this, `otherwise` to all others",
+                "$ref": "#/$defs/condition",
             },
-            **dict.fromkeys(parameters, _PARAMETER),
+            "otherwise": {"description": "the technique for all other records", "$ref": "#/$defs/branch"},
         },
         "required": ["role"],
+        "allOf": _by_technique(RULE_WORDS),
+    }
+
+
+def _branch() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"technique": _technique(), "key": {"description": "name of a key, never the key", **_NAME}},
+        "required": ["technique"],
+        "allOf": _by_technique(BRANCH_WORDS),
+    }
+
+
+def _technique() -> dict[str, Any]:
+    """``enumDescriptions`` is no keyword of JSON Schema: editors show it, validators leave it alone."""
+    names = techniques.names()
+    return {"enum": list(names), "enumDescriptions": [sentence_of(name) for name in names]}
+
+
+def _by_technique(words: Sequence[str]) -> list[dict[str, Any]]:
+    """For each technique: exactly its parameters may stand beside ``words``. No technique means ``keep``."""
+    others: dict[str, Any] = {f"^({'|'.join(words)})$": {}}
+    return [
+        {
+            "if": {
+                "properties": {"technique": {"const": name}},
+                **({} if name == KEEP else {"required": ["technique"]}),
+            },
+            "then": {
+                "description": sentence_of(name),
+                "properties": parameters_of(name),
+                "patternProperties": others,
+                "required": [each.name for each in techniques.get(name).parameters() if each.required],
+                "additionalProperties": False,
+            },
+        }
+        for name in techniques.names()
+    ]
+
+
+def sentence_of(technique: str) -> str:
+    """The first sentence of a technique's docstring."""
+    first = inspect.cleandoc(techniques.get(technique).__doc__ or "").split("\n\n", maxsplit=1)[0]
+    return " ".join(first.split()).replace("``", "`")
+
+
+def _of_type(annotation: Any) -> dict[str, Any]:
+    """What JSON values a parameter of this type takes; the same that ``Technique.build`` takes.
+
+    >>> _of_type(tuple[str | int, ...] | None)
+    {'type': ['array', 'null'], 'items': {'type': ['string', 'integer']}}
+    """
+    if annotation in _SIMPLE:
+        return {"type": _SIMPLE[annotation]}
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return {"enum": list(inner)}
+    if origin is tuple:
+        return {"type": "array", "items": _of_type(inner[0])}
+    if origin in (typing.Union, types.UnionType):
+        schemas = [_of_type(each) for each in inner]
+        if any("enum" in schema for schema in schemas):
+            return {"enum": [value for schema in schemas for value in schema.get("enum", [None])]}
+        names = [name for schema in schemas for name in _listed(schema["type"])]
+        return {**{word: what for schema in schemas for word, what in schema.items()}, "type": names}
+    return {"type": "object"}  # a mapping
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+
+
+def _condition() -> dict[str, Any]:
+    """One column and one comparison, or others joined by ``all`` or ``any``."""
+    value = {"type": ["string", "number", "boolean"]}
+    ordered = {"type": ["string", "number"]}
+    values = {"type": "array", "items": value, "minItems": 1}
+    parts = {"type": "array", "items": {"$ref": "#/$defs/condition"}, "minItems": 1}
+    known = {
+        "equals": {"description": "is this value", **value},
+        "in": {"description": "is one of these values", **values},
+        "not_in": {"description": "is a value that is none of these", **values},
+        "at_least": {"description": "a number or date, this or above", **ordered},
+        "below": {"description": "a number or date below this", **ordered},
+        "is_null": {"description": "the cell is empty (true) or not (false)", "type": "boolean"},
+        "matches": {"description": "the whole value has the form of this regular expression (RE2)", "type": "string"},
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "column": {"description": "a raw column of the table", **_NAME},
+            **{name: known[name] for name in COMPARISONS},
+            "all": {"description": "all of these hold", **parts},
+            "any": {"description": "one of these holds", **parts},
+        },
         "additionalProperties": False,
     }
 
 
 def _domain() -> dict[str, Any]:
-    names = {"type": "array", "items": _NAME, "uniqueItems": True}
     return {
         "type": "object",
         "properties": {
-            "datasets": {"description": "datasets that may use the key; none named: any", **names},
+            "datasets": {"description": "datasets that may use the key; none named: any", **_NAMES},
             "version": {"description": "rises when pseudonyms are renewed", "type": "integer", "minimum": 1},
-            "joins": {"description": "attributes whose pseudonyms join; others are apart", **names},
+            "period": {
+                "description": "the period that the table covers; the next one gets fresh pseudonyms",
+                **_NAME,
+            },
+            "joins": {"description": "attributes whose pseudonyms join; others are apart", **_NAMES},
         },
         "additionalProperties": False,
     }
@@ -134,6 +326,7 @@ def _domain() -> dict[str, Any]:
 
 def _limits() -> dict[str, Any]:
     return {
+        "description": "what the masked table must satisfy before it may leave",
         "type": "object",
         "properties": {
             "k_anonymity": {"description": "persons in the smallest class", "type": "integer", "minimum": 2},
@@ -154,6 +347,7 @@ def _aggregate() -> dict[str, Any]:
     measure["properties"] = dict.fromkeys(("count", "sum", "mean"), _NAME)
     pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
     return {
+        "description": "a fixed table of cells leaves instead of records",
         "type": "object",
         "properties": {
             "by": {"type": "array", "items": _NAME, "minItems": 1, "uniqueItems": True},
@@ -175,6 +369,7 @@ def _aggregate() -> dict[str, Any]:
 def _sandbox() -> dict[str, Any]:
     whole = {"type": "integer", "minimum": 1}
     return {
+        "description": "what a sealed job on the raw table may release",
         "type": "object",
         "properties": {
             "threshold": {"description": "least persons behind a released figure", "type": "integer", "minimum": 2},

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Schema = Mapping[str, Any]
+Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
     """``keyword`` of ``schema`` does not hold for ``value`` at ``path``."""
 
-    path: tuple[str | int, ...]
+    path: Path
     keyword: str
     schema: Schema
     value: Any
@@ -29,37 +30,66 @@ class Violation:
         return self.schema[self.keyword]
 
 
-def violations(value: Any, schema: Schema, path: tuple[str | int, ...] = ()) -> Iterator[Violation]:
+def violations(value: Any, schema: Schema) -> Iterator[Violation]:
     """Everything in ``value`` that breaks ``schema``; below a value of the wrong type nothing more is said.
+
+    A ``$ref`` points into the ``$defs`` of ``schema``.
 
     >>> [v.keyword for v in violations({"a": 0}, {"type": "object", "properties": {"a": {"minimum": 1}}})]
     ['minimum']
     """
-    if unknown := set(schema) - _HANDLED:
-        raise NotImplementedError(f"schema keywords {sorted(unknown)}")
-    if "type" in schema and not any(_TYPES[name](value) for name in _listed(schema["type"])):
-        yield Violation(path, "type", schema, value)
-        return
-    for keyword, holds in _KEYWORDS.items():
-        if keyword in schema and not holds(value, schema[keyword]):
-            yield Violation(path, keyword, schema, value)
-    if isinstance(value, Mapping):
-        yield from _of_object(value, schema, path)
-    if isinstance(value, list) and "items" in schema:
-        for place, item in enumerate(value):
-            yield from violations(item, schema["items"], (*path, place))
+    yield from _Document(schema).violations(value, schema, ())
 
 
-def _of_object(value: Mapping[str, Any], schema: Schema, path: tuple[str | int, ...]) -> Iterator[Violation]:
-    known = schema.get("properties", {})
-    others = schema.get("additionalProperties", True)
-    if others is False and any(name not in known for name in value):
-        yield Violation(path, "additionalProperties", schema, value)
-    for name, item in value.items():
-        if name in known:
-            yield from violations(item, known[name], (*path, name))
-        elif isinstance(others, Mapping):
-            yield from violations(item, others, (*path, name))
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """The whole schema, which references point into."""
+
+    root: Schema
+
+    def violations(self, value: Any, schema: Schema, path: Path) -> Iterator[Violation]:
+        if unknown := set(schema) - _HANDLED:
+            raise NotImplementedError(f"schema keywords {sorted(unknown)}")
+        if "$ref" in schema:
+            yield from self.violations(value, self._referred(schema["$ref"]), path)
+        if "type" in schema and not any(_TYPES[name](value) for name in _listed(schema["type"])):
+            yield Violation(path, "type", schema, value)
+            return
+        for keyword, holds in _KEYWORDS.items():
+            if keyword in schema and not holds(value, schema[keyword]):
+                yield Violation(path, keyword, schema, value)
+        if isinstance(value, Mapping):
+            yield from self._of_object(value, schema, path)
+        if isinstance(value, list) and "items" in schema:
+            for place, item in enumerate(value):
+                yield from self.violations(item, schema["items"], (*path, place))
+        for part in schema.get("allOf", ()):
+            yield from self.violations(value, part, path)
+        if "if" in schema:
+            met = next(self.violations(value, schema["if"], path), None) is None
+            yield from self.violations(value, schema.get("then" if met else "else", {}), path)
+
+    def _of_object(self, value: Mapping[str, Any], schema: Schema, path: Path) -> Iterator[Violation]:
+        known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        others = schema.get("additionalProperties", True)
+        unnamed = [name for name in value if name not in known and not any(re.search(each, name) for each in patterns)]
+        if others is False and unnamed:
+            yield Violation(path, "additionalProperties", schema, value)
+        for name, item in value.items():
+            if name in known:
+                yield from self.violations(item, known[name], (*path, name))
+            for pattern, inner in patterns.items():
+                if re.search(pattern, name):
+                    yield from self.violations(item, inner, (*path, name))
+            if name in unnamed and isinstance(others, Mapping):
+                yield from self.violations(item, others, (*path, name))
+
+    def _referred(self, reference: str) -> Schema:
+        place, name = reference.rsplit("/", maxsplit=1)
+        if place != "#/$defs":
+            raise NotImplementedError(f"schema reference {reference!r}")
+        found: Schema = self.root["$defs"][name]
+        return found
 
 
 def _listed(names: str | list[str]) -> list[str]:
@@ -68,6 +98,10 @@ def _listed(names: str | list[str]) -> list[str]:
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(value: Any) -> bool:
+    return _number(value) and (isinstance(value, int) or value.is_integer())
 
 
 def _same(value: Any, other: Any) -> bool:
@@ -83,7 +117,7 @@ _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "object": lambda value: isinstance(value, Mapping),
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
-    "integer": lambda value: _number(value) and float(value).is_integer(),
+    "integer": _whole,
     "number": _number,
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
@@ -102,6 +136,6 @@ _KEYWORDS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "uniqueItems": lambda value, wanted: not (wanted and isinstance(value, list)) or _unique(value),
     "required": lambda value, names: not isinstance(value, Mapping) or all(name in value for name in names),
 }
-_HANDLED: Final = frozenset(
-    {*_KEYWORDS, "type", "properties", "additionalProperties", "items", "$schema", "title", "description"}
-)
+_INNER: Final = {"properties", "patternProperties", "additionalProperties", "items", "allOf", "if", "then", "else"}
+_SAID: Final = {"$schema", "$ref", "$defs", "type", "title", "description", "default", "enumDescriptions"}
+_HANDLED: Final = frozenset({*_KEYWORDS, *_INNER, *_SAID})

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masking import techniques
 from masking.detection import ColumnFinding, detect_columns
 from masking.detection.headers import WORDS
 from masking.detection.invented import resident_ids
-from masking.policy import AttributeRule, MaskingPolicy, check, dump, explain, load, propose
-from masking.policy.explain import explain_limits
+from masking.policy import check, dump, load, propose
 from masking.policy.propose import statistics_of
 from masking.taxonomy import DataLevel, Role
 
@@ -87,27 +84,3 @@ def test_a_large_even_identifier_becomes_a_keyed_token():
     )
     rule = propose([finding], dataset="health").attributes["id"]
     assert (rule.technique, rule.key) == ("pseudonymization.keyed", "health-1")
-
-
-@pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize("name", techniques.names())
-def test_every_technique_has_words(name, lang):
-    for example in techniques.get(name).spec:
-        rule = AttributeRule(
-            "a", Role.QUASI_IDENTIFIER, name, dict(example.parameters), key="k", title={"zh": "甲", "en": "A"}
-        )
-        (explained,) = explain(MaskingPolicy("x", {"a": rule}), lang)
-        assert explained.title == {"zh": "甲", "en": "A"}[lang]
-        assert name not in explained.sentence  # words, not the registered name
-        assert (any("一" <= c <= "鿿" for c in explained.sentence)) is (lang == "zh")
-
-
-def test_limits_in_words():
-    policy = load(
-        "version: 1\ndataset: x\nunit: q\nattributes:\n  q: {role: quasi_identifier, technique: keep}\n  s: {role: sensitive}\n"
-        "limits: {k_anonymity: 5, distinct_l_diversity: 2, suppression: 0.05}\n"
-        "aggregate: {by: [q], measures: {n: {count: '*'}, m: {mean: s}}, clamp: {s: [0, 1]}}\n"
-    )
-    assert len(explain_limits(policy, "zh")) == len(explain_limits(policy, "en")) == 4
-    assert "统计维度" in explain(policy)[0].sentence
-    assert "汇总" in explain(policy)[1].sentence
