@@ -1,6 +1,7 @@
 """Masking policies (脱敏策略): model, YAML, checks, words, proposals."""
 
 from masking.policy.check import ColumnStatistics, check
+from masking.policy.check_set import check_set
 from masking.policy.explain import Explained, explain
 from masking.policy.load import dump, dump_set, holds_several, load, load_set
 from masking.policy.model import (
@@ -32,6 +33,7 @@ __all__ = [
     "SandboxRules",
     "build_report",
     "check",
+    "check_set",
     "dump",
     "dump_set",
     "explain",

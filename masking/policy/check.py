@@ -16,13 +16,15 @@ import pyarrow as pa
 from masking import techniques
 from masking.disclosure.frequency import check_shape
 from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, UnsupportedColumn, suggestion
-from masking.policy.model import AttributeRule, MaskingPolicy
+from masking.policy.model import FREE_TEXT, AttributeRule, MaskingPolicy
+from masking.policy.unkeyed import is_hash, refusal
 from masking.taxonomy import Role
 
 SMALL: Final = 10_000
 """Distinct values below which a token is guessed by its frequency (PRIVACY 12)."""
 SKEWED: Final = 0.01
 """Share of the most frequent value above which a token is guessed."""
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class ColumnStatistics:
 
     distinct: int
     top_share: float
+    records: int = 0
+    """Cells that are not null; 0: unknown."""
+
+    @property
+    def repeated(self) -> bool:
+        """True if a value stands in several records."""
+        return (self.records or self.distinct) * self.top_share > 1 + _ROUNDING
 
 
 def check(
@@ -53,15 +62,19 @@ def check(
     """
     if schema is not None:
         _check_names(policy, schema)
+    known = statistics or {}
     for rule in policy.attributes.values():
         for branch in rule.branches:
             _check_branch(policy, branch, schema, files)
         _check_rule(rule, policy)
-        if statistics and rule.name in statistics:
-            _check_token(rule, statistics[rule.name])
+        if rule.name in known:
+            _check_token(rule, known[rule.name])
+            _check_repeated(policy, rule, known[rule.name])
     _check_columns(policy)
+    _check_record(policy, known)
     _check_keys(policy)
     _check_unit(policy)
+    _check_test_data(policy)
     _check_limits(policy)
     _check_aggregate(policy)
     if not policy.is_aggregate and not policy.kept:
@@ -84,6 +97,8 @@ def _check_names(policy: MaskingPolicy, schema: pa.Schema) -> None:
 
 def _check_branch(policy: MaskingPolicy, rule: AttributeRule, schema: pa.Schema | None, files: Path | None) -> None:
     line = rule.line or None
+    if rule.technique not in techniques.names() and is_hash(rule.technique):
+        raise refusal(rule.technique, rule.name).at(line)
     try:
         made = techniques.get(rule.technique).check(
             rule.parameters, attribute=rule.name, key=policy.key_use(rule), files=files, record=policy.record
@@ -178,7 +193,11 @@ def _check_keys(policy: MaskingPolicy) -> None:
 
 
 def _check_token(rule: AttributeRule, column: ColumnStatistics) -> None:
-    """PRIVACY 12: a token of a small or skewed column is a quasi-identifier and must be counted as one."""
+    """PRIVACY 12: a token of a small or skewed column is a quasi-identifier and must be counted as one.
+
+    Whatever stands for equal values by equal ones: tokens, surrogates, running numbers, encrypted values, structure-
+    preserving pseudonyms, tokens in texts. What is drawn for each record is no token.
+    """
     if not rule.pseudonym or rule.role is Role.QUASI_IDENTIFIER:
         return
     if column.distinct < SMALL or column.top_share > SKEWED:
@@ -187,10 +206,80 @@ def _check_token(rule: AttributeRule, column: ColumnStatistics) -> None:
             if column.distinct < SMALL
             else f"one value holds {column.top_share:.1%} of the rows"
         )
+        instead = "replace what is found by its type (text.redact)" if rule.free_text else "drop it"
         raise PolicyError(
-            f"attribute {rule.name!r}: tokens of this column can be guessed by frequency ({why}); drop it, or give it "
-            "the role quasi_identifier so that k-anonymity counts it",
+            f"attribute {rule.name!r}: tokens of this column can be guessed by frequency ({why}); {instead}, or give "
+            "it the role quasi_identifier so that k-anonymity counts it",
             line=rule.line or None,
+        )
+
+
+def _check_repeated(policy: MaskingPolicy, rule: AttributeRule, column: ColumnStatistics) -> None:
+    """PRIVACY 12: a pseudonym that joins a person's records makes their whole sequence tell the person.
+
+    A limit on classes counts each record by itself, so it does not see that. No engine here limits sequences: such a
+    pseudonym holds for a period, and the next one gets fresh ones.
+    """
+    tells = rule.role is Role.DIRECT_IDENTIFIER or rule.name == policy.unit
+    free = any(branch.technique.startswith(FREE_TEXT) for branch in rule.branches)
+    if policy.is_aggregate or free or not (tells and rule.pseudonym and column.repeated):
+        return
+    line = rule.line or None
+    if policy.unit is None:
+        raise PolicyError(
+            f"attribute {rule.name!r}: its pseudonym stands in several records, so a person has several: name the "
+            "column that identifies the person (`unit:`), for limits count persons and not records",
+            line=line,
+        )
+    keys = [branch.key for branch in rule.branches if branch.key]
+    if not all(policy.key_domains[key].period if key in policy.key_domains else "" for key in keys):
+        raise PolicyError(
+            f"attribute {rule.name!r}: its pseudonym joins all records of a person, and a sequence of records points "
+            "to one person where no record does (a limit counts each record by itself); mask the records of one period "
+            f"at a time and say which it is, `key_domains: {{{keys[0]}: {{period: 2026-03}}}}`: the next period gets "
+            "fresh pseudonyms; or drop the attribute",
+            line=line,
+        )
+
+
+def _check_record(policy: MaskingPolicy, known: Mapping[str, ColumnStatistics]) -> None:
+    """PRIVACY 13: what is drawn once for each record needs columns that tell records apart."""
+    if not policy.draws or len(policy.record) != 1 or policy.record[0] not in known:
+        return
+    if known[policy.record[0]].repeated:
+        raise PolicyError(
+            f"record: {policy.record[0]!r} has one value in several records, which would share one draw; name all "
+            "columns that tell records apart"
+        )
+
+
+def _check_test_data(policy: MaskingPolicy) -> None:
+    """PRIVACY 9: pseudonyms that look valid exist for tests only, and a table for tests claims nothing."""
+    for rule in policy.attributes.values():
+        for branch in rule.branches:
+            if branch.parameters.get("valid_looking") and not policy.test_data:
+                raise InvalidParameter(
+                    "a pseudonym that looks valid may be the number of a living person; leave `valid_looking` out, or, "
+                    "if the table is for tests only and never published, say `test_data: true` beside `attributes:`",
+                    parameter="valid_looking",
+                    attribute=rule.name,
+                    line=rule.line or None,
+                )
+    if not policy.test_data:
+        return
+    limits = policy.limits
+    claimed = [
+        word
+        for word, given in (
+            ("limits", limits.k_anonymity is not None or limits.distinct_l_diversity is not None),
+            ("aggregate", policy.is_aggregate),
+            ("sample", policy.sample is not None),
+        )
+        if given
+    ]
+    if claimed:
+        raise PolicyError(
+            f"test_data: a table for tests is never published, so it claims nothing: leave {claimed} out, or test_data"
         )
 
 

@@ -87,8 +87,9 @@ def _unknown_word(document: CommentedMap, found: Violation, where: str) -> Polic
     if "patternProperties" in found.schema:  # a rule: what may stand in it depends on its technique
         words = BRANCH_WORDS if str(found.path[-1]) == "otherwise" else RULE_WORDS
         name = next(str(key) for key in found.value if key not in (*known, *words))
-        technique = _technique(found)
-        sentence = f"{where}: {technique} has no parameter {name!r}{_meant(name, known, words)}"
+        named = found.value.get("technique")
+        has_none = f": {named} has no parameter" if named else " has no entry"
+        sentence = f"{where}{has_none} {name!r}{_meant(name, known, words)}"
     else:
         name = next(str(key) for key in found.value if key not in known)
         sentence = f"{where} has no entry {name!r}{suggestion(name, known) or f'; known: {known}'}"
@@ -101,7 +102,7 @@ def _meant(name: str, own: Sequence[str], words: Sequence[str]) -> str:
     near = suggestion(name, own) or suggestion(name, words)
     if near:
         return near
-    has = f"; it has {list(own)}" if own else "; it has none"
+    has = f"; it has {list(own)}" if own else ""
     of_others = {parameter: each for each in techniques.names() for parameter in parameters_of(each)}
     elsewhere = suggestion(name, of_others)
     if name in of_others:

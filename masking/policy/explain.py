@@ -80,7 +80,7 @@ def _records(policy: MaskingPolicy) -> Iterator[Both]:
         yield (
             f"以“{'”“'.join(policy.record)}”区分记录；随机数每条记录只抽取一次，各次发布相同",
             (
-                f"records are told apart by {', '.join(policy.record)}; what is random is drawn once for each of them, the "
+                f"records are told apart by {', '.join(policy.record)}; what is random is drawn once for each, the "
                 "same in all editions"
             ),
         )

@@ -38,7 +38,7 @@ def propose(
     statistics: Mapping[str, ColumnStatistics] | None = None,
     key: str | None = None,
 ) -> MaskingPolicy:
-    """A policy that passes ``check`` and errs on the safe side.
+    """A policy that passes ``check`` and errs on the safe side: a pseudonym only where each person has one record.
 
     ``key`` is the name pseudonyms are made under (default: ``<dataset>-1``); ``statistics`` replaces what the findings
     say of distinct values. Every rule carries the finding's reason.
@@ -66,7 +66,7 @@ def propose(
 
 def statistics_of(findings: Sequence[ColumnFinding]) -> dict[str, ColumnStatistics]:
     """What ``check`` wants to know of the columns, from their findings."""
-    return {f.column: ColumnStatistics(f.distinct, f.top_share) for f in findings}
+    return {f.column: ColumnStatistics(f.distinct, f.top_share, f.checked) for f in findings}
 
 
 def _with(finding: ColumnFinding, statistics: Mapping[str, ColumnStatistics] | None) -> ColumnFinding:
@@ -92,7 +92,8 @@ def _rule(finding: ColumnFinding, key: str, *, strict: bool) -> AttributeRule:
 def _technique(finding: ColumnFinding, key: str, *, strict: bool) -> tuple[str, dict[str, Any], str | None]:
     if finding.role is Role.DIRECT_IDENTIFIER:
         token = finding.type in {"ID_CARD", "PHONE", "MEDICAL_RECORD", "STUDENT_ID", "SOCIAL_SECURITY", "VIN"}
-        if token and finding.distinct >= SMALL and finding.top_share <= SKEWED:
+        known = ColumnStatistics(finding.distinct, finding.top_share, finding.checked)
+        if token and known.distinct >= SMALL and known.top_share <= SKEWED and not known.repeated:
             return KEYED_TOKEN, {}, key
         return DROP, {}, None
     if finding.type in {"FREE_TEXT", "MIXED", "GPS", "BIOMETRIC", "USCC"}:

@@ -278,8 +278,8 @@ WORDS: Final[Mapping[str, Words]] = {
         (
             "同一“{per}”的各日期一起平移，最多前后 {max_days} 天，间隔不变；知道其中一个真实日期的人可推出其余日期",
             (
-                "all dates of one {per} move together by at most {max_days} days, intervals stay; whoever knows one true "
-                "date knows them all"
+                "all dates of one {per} move together by at most {max_days} days, intervals stay; whoever knows one "
+                "true date knows them all"
             ),
         )
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +82,9 @@ def test_levels_lead_to_kinds_of_editions():
 
 def test_a_large_even_identifier_becomes_a_keyed_token():
     finding = ColumnFinding(
-        "id", "ID_CARD", Role.DIRECT_IDENTIFIER, DataLevel.L3, 20_000, 20_000, {"zh": "", "en": ""}, "", 20_000, 0.0001
+        "id", "ID_CARD", Role.DIRECT_IDENTIFIER, DataLevel.L3, 20_000, 20_000, {"zh": "", "en": ""}, "", 20_000, 0.00005
     )
     rule = propose([finding], dataset="health").attributes["id"]
     assert (rule.technique, rule.key) == ("pseudonymization.keyed", "health-1")
+    several = replace(finding, checked=40_000, distinct=20_000)  # records of a person would join (PRIVACY 12)
+    assert propose([several], dataset="health").attributes["id"].dropped
