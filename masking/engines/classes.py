@@ -160,9 +160,9 @@ class ClassSample:
     """
     The same figures for a report, in bounded memory; every record is a person.
 
-    Exact up to a million classes. Above, classes and unique persons are estimates (``masking.engines.tally``), and what
-    a sample cannot tell is given as the worst it can be: k 1, l 1. Different sensitive values of one class are counted
-    up to 100.
+    Exact up to half a million classes. Above, classes and unique persons are estimates (``masking.engines.tally``), and
+    what a sample cannot tell is given as the worst it can be: k 1, l 1. Different sensitive values of one class are
+    counted up to 100.
     """
 
     def __init__(self, quasi_identifiers: Sequence[str], sensitive: Sequence[str] = ()) -> None:

@@ -197,8 +197,10 @@ class _Machine:
     ) -> Generator[Result, None, None]:
         """Give ``look`` of each masked batch, in order; close the iterator to end the workers early."""
         batches = recut(reader, _TEXT_ROWS if plan.holds_gil else BATCH_ROWS)
-        first = list(itertools.islice(batches, 2))
-        workers = (cores() if self.workers is None else self.workers) if len(first) > 1 else 1
+        first, second = next(batches, None), next(batches, None)
+        workers = 1 if second is None else cores() if self.workers is None else self.workers
+        begun = iter([each for each in (first, second) if each is not None])
+        del first, second  # a batch is held no longer than it is needed
         with ExitStack() as stack:
             mask = plan.run
             if workers > 1 and plan.holds_gil:
@@ -212,7 +214,7 @@ class _Machine:
                     raise error.after(start) from None
                 return start + batch.num_rows, look(done)
 
-            numbered = _numbered(itertools.chain(first, batches))
+            numbered = _numbered(itertools.chain(begun, batches))
             with closing(in_order(numbered, work, workers=workers, check=self.check)) as results:
                 for rows, result in results:
                     yield result

@@ -38,8 +38,8 @@ class Measured:
     """
     The classes of the raw and of the masked table.
 
-    Memory: a million classes at most, unless persons have several records (``unit``) or limits are asked: then every
-    combination of class, person and sensitive values is held.
+    Memory: half a million classes at most, unless persons have several records (``unit``) or limits are asked: then
+    every combination of class, person and sensitive values is held.
     """
 
     unit: str | None
@@ -157,7 +157,7 @@ class Written:
         """
         Share of written records that no other equals, in [0, 1]; 0 for an empty table.
 
-        Exact up to a million different records, above that with a standard error of at most 0.0014.
+        Exact up to half a million different records, above that with a standard error of at most 0.002.
         """
         return min(1.0, self._alone.alone / self.rows_out) if self.rows_out else 0.0
 

@@ -29,7 +29,7 @@ def in_order(
     items: Iterable[Item], work: Callable[[Item], Result], *, workers: int, check: Callable[[], None]
 ) -> Generator[Result, None, None]:
     """
-    Give ``work(item)`` for each item, in order; at most ``workers + 2`` of them are begun and not yet given.
+    Give ``work(item)`` for each item, in order; at most ``workers + 1`` of them are begun and not yet given.
 
     ``items`` is read by the caller's thread only (a database cursor belongs to one thread). ``check`` is called between
     items and while waiting: what it raises ends the run. Then, as after any error, work that has begun is waited for.
@@ -45,7 +45,7 @@ def in_order(
         try:
             while True:
                 check()
-                if len(begun) < workers + 2 and (following := next(source, None)) is not None:
+                if len(begun) < workers + 1 and (following := next(source, None)) is not None:
                     begun.append(pool.submit(work, following))
                     continue
                 if not begun:

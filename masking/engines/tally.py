@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
 
-HELD = 1 << 20
+HELD = 1 << 19
 
 
 class Tally:
@@ -20,7 +20,7 @@ class Tally:
 
     ``level`` 0: every key is held and all figures are exact. Above, ``keys`` and ``alone`` are estimates: from m held
     keys of that kind, with a relative standard error of at most 1/sqrt(m); for a share of all records that is at most
-    0.0014, for at least ``HELD / 2`` keys are held.
+    0.002, for at least ``HELD / 2`` keys are held.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Tally:
         kept = _below(keys, self._level)
         self._new.append(kept)
         self._waiting += len(kept)
-        if self._waiting > HELD:
+        if self._waiting > HELD // 2:
             self._settle()
 
     @property

@@ -1,10 +1,13 @@
 """
 Files to streams and back: csv, csv.gz, tsv, parquet, jsonl, xlsx, by extension.
 
-A written file appears whole or not at all: it is made beside its place, flushed to the disk and renamed.
+A written file appears whole or not at all: it is made beside its place, flushed to the disk and renamed. What a killed
+run left there (``.<name>.*.part``) is removed by the next one that writes to the same place.
 """
 
 import contextlib
+import fcntl
+import glob
 import gzip
 import io
 import os
@@ -56,7 +59,7 @@ def open_table(
     path = Path(path)
     kind = format or file_format(path)
     if not path.is_file():
-        raise BadFile("there is no such file")
+        raise BadFile("it is not a regular file" if path.exists() else "there is no such file")
     if kind in ("csv", "csv.gz", "tsv"):
         return _open_delimited(path, kind, types=types, on_bad_row=on_bad_row)
     if kind == "parquet":
@@ -84,21 +87,42 @@ def write_table(reader: pa.RecordBatchReader | pa.Table, path: str | Path, *, fo
     """
     path = Path(path)
     kind = format or file_format(path)
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise BadFile("the output is a link, a folder or a device; name a file")
     source = reader.to_reader(max_chunksize=BATCH_ROWS) if isinstance(reader, pa.Table) else reader
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    stream, temporary = _beside(path)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with stream:
             rows = _write(source, stream, kind)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644 & ~_umask())
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o644 & ~_umask())
+            os.replace(temporary, path)
         _sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
     return rows
+
+
+def _beside(path: Path) -> tuple[BinaryIO, str]:
+    """Open a new file beside ``path``, locked while its run lives, after removing those of dead runs."""
+    start = f".{path.name[:100]}."
+    try:
+        for left in glob.glob(f"{glob.escape(str(path.parent / start))}*.part"):
+            with contextlib.suppress(OSError), open(left, "rb") as dead:
+                fcntl.flock(dead, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the run that made it lives
+                os.unlink(left)
+        while True:
+            handle, temporary = tempfile.mkstemp(prefix=start, suffix=".part", dir=path.parent)
+            stream = os.fdopen(handle, "wb")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if os.path.exists(temporary):  # else another run took it for dead before it was locked
+                return stream, temporary
+            stream.close()
+    except FileNotFoundError:
+        raise BadFile("there is no such folder to write to") from None
 
 
 def _write(reader: pa.RecordBatchReader, stream: BinaryIO, kind: str) -> int:
@@ -193,10 +217,28 @@ def _write_parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> int:
     schema = reader.schema.remove_metadata()
     options = {"compression": "zstd", "version": "2.6", "write_page_checksum": True}
     with pq.ParquetWriter(stream, schema, **options) as writer:
-        for batch in reader:
+        for batch in _row_groups(reader):
             writer.write_batch(batch.replace_schema_metadata(None), row_group_size=BATCH_ROWS)
             rows += batch.num_rows
     return rows
+
+
+def _row_groups(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Batches of ``BATCH_ROWS``, each a row group: the file does not tell how the stream was cut."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in reader:
+        start = 0
+        while rows + batch.num_rows - start >= BATCH_ROWS:
+            end = start + BATCH_ROWS - rows
+            held.append(batch.slice(start, end - start))
+            yield held[0] if len(held) == 1 else pa.concat_batches(held)
+            held, rows, start = [], 0, end
+        if start < batch.num_rows:
+            held.append(batch.slice(start))
+            rows += batch.num_rows - start
+    if held:
+        yield held[0] if len(held) == 1 else pa.concat_batches(held)
 
 
 def _flat(schema: pa.Schema) -> pa.Schema:

@@ -207,7 +207,7 @@ def test_only_a_few_items_are_in_flight():
     for result in in_order(source(), lambda number: number * 2, workers=3, check=lambda: None):
         assert result == 2 * given
         given += 1
-        assert len(taken) <= given + 3 + 2
+        assert len(taken) <= given + 3 + 1
     assert given == 100
 
 
