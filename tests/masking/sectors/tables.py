@@ -153,7 +153,7 @@ def health_insurance() -> pl.DataFrame:
     diagnosis, inpatient = _diagnoses(random, age)
     employee = (age >= 18) & (random.random(count) < 0.45)
     retired = employee & (age >= 58)
-    kinds = np.where(age < 18, "1402", "1401").astype(object)
+    kinds = np.select([age < 18, age < 60], ["1403", "1501"], "1601").astype(object)
     kinds[employee] = "1101"
     kinds[retired] = "1201"
     kinds[employee & (age > 85)] = "1301"

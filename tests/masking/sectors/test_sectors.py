@@ -125,6 +125,12 @@ def eligible(name: str) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("name", TABLES)
+def test_effect_is_what_the_level_asks_for(name):
+    """Aggregates 4 and microdata 3, as the matrix of grades asks for; free text caps it at 2."""
+    assert masked(name)[1].effect == (4 if name in AGGREGATES else 2 if policy(name).free_text else 3)
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_no_valid_identifier_is_left(name):
     assert found(TABLES[name]().head(500)) > 0  # the raw table holds some, so that finding none means something
     assert found(masked(name)[0]) == 0
