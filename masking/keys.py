@@ -8,9 +8,11 @@ columns join exactly when the policy gives them the same key name: the name is t
 
 import base64
 import binascii
+import contextlib
 import json
+import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -21,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from masking.errors import KeyMissing
 
 MINIMUM_BYTES = 16
+_NEW_BYTES = 32
 _SALT = b"opendata-sandbox masking"
 
 
@@ -116,6 +119,109 @@ def derived(keys: Keys | None, use: KeyUse | str, *, technique: str, for_records
         raise KeyMissing.from_name(use.name)
     get = getattr(keys, "for_records", keys.get) if for_records else keys.get
     return derive(get(use.name), domain=use.scope, technique=technique, version=use.version)
+
+
+def create_keys(path: str | Path, names: Iterable[str]) -> None:
+    """
+    Put fresh random keys of these names into a keys file, which is made if it is not there.
+
+    Raises:
+        KeyMissing: a name is no name, or has a key already; the file is no keys file. Nothing was written then.
+    """
+    with _rewriting(Path(path), new=True) as keys:
+        for name in _named(names):
+            if name in keys:
+                raise KeyMissing(f"there is a key {name!r} already; rotate it for another one")
+            keys[name] = secrets.token_bytes(_NEW_BYTES)
+
+
+def rotate_keys(path: str | Path, names: Iterable[str]) -> dict[str, str]:
+    """
+    Give each name a fresh random key and keep the old one as ``name@<n>``, n from 1; returns the old keys' new names.
+
+    A rule with ``key: name@1`` makes the pseudonyms that ``name`` made before (see ``KeyUse.scope``).
+
+    Raises:
+        KeyMissing: there is no such key. Nothing was written then.
+    """
+    kept = {}
+    with _rewriting(Path(path)) as keys:
+        for name in _named(names):
+            if name not in keys:
+                raise KeyMissing.from_name(name)
+            versions = [int(each.rpartition("@")[2]) for each in keys if each != name and base_name(each) == name]
+            kept[name] = f"{name}@{max(versions, default=0) + 1}"
+            keys[kept[name]] = keys[name]
+            keys[name] = secrets.token_bytes(_NEW_BYTES)
+    return kept
+
+
+def destroy_keys(path: str | Path, names: Iterable[str]) -> tuple[str, ...]:
+    """
+    Take keys out of the file for good; ``name`` takes its old ones along, ``name@1`` goes alone. Returns what went.
+
+    The file's old bytes are overwritten where they stand. Copies, backups and what a disk keeps of old blocks are out
+    of reach: a key is destroyed when they are.
+
+    Raises:
+        KeyMissing: there is no such key. Nothing was written then.
+    """
+    gone = []
+    with _rewriting(Path(path), wipe=True) as keys:
+        for name in dict.fromkeys(names):
+            found = [each for each in keys if name in (each, base_name(each))]
+            if not found:
+                raise KeyMissing.from_name(name)
+            for each in found:
+                del keys[each]
+            gone += found
+    return tuple(gone)
+
+
+@contextlib.contextmanager
+def _rewriting(path: Path, *, new: bool = False, wipe: bool = False) -> Iterator[dict[str, bytes]]:
+    """
+    The keys of a file, to be changed; they are written as a whole (mode 0600) or, if anything raises, not at all.
+
+    The file that is being written locks out a second command. ``wipe`` overwrites the old file once it is replaced.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise KeyMissing(f"the keys file {path.name!r} is a link, a folder or a device; name a file")
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise KeyMissing(
+            f"another command writes the keys file {path.name!r}; if none does, remove {temporary.name!r}"
+        ) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            keys = {} if new and not path.exists() else _read(path)
+            yield keys
+            texts = {name: base64.b64encode(keys[name]).decode("ascii") for name in sorted(keys)}
+            json.dump({"version": 1, "keys": texts}, file, indent=2)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.ExitStack() as stack:
+            old = stack.enter_context(path.open("r+b")) if wipe else None
+            temporary.replace(path)
+            if old is not None:
+                old.write(bytes(os.fstat(old.fileno()).st_size))
+                old.flush()
+                os.fsync(old.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _named(names: Iterable[str]) -> list[str]:
+    """Names that new keys may have, each once."""
+    found = list(dict.fromkeys(names))
+    for name in found:
+        if not name or name != name.strip() or not name.isprintable() or base_name(name) != name:
+            raise KeyMissing(f"{name!r} is no name for a key: visible characters, and no @<n>, which old keys have")
+    return found
 
 
 def as_keys(keys: "Keys | Mapping[str, bytes] | str | Path | None") -> Keys:
