@@ -86,6 +86,8 @@ class Step:
             places.append(rows)
             rejects += count
         order = np.argsort(np.concatenate(places), kind="stable")
+        if parts[0].type != parts[1].type:  # text of two widths: ``_output_type`` let nothing else pass
+            parts = [part.cast(pa.string()) for part in parts]
         return pa.concat_arrays(parts).take(pa.array(order)), rejects
 
     def _dictionary(self, column: pa.DictionaryArray) -> pa.Array | None:
@@ -310,6 +312,8 @@ def _output_type(step: Step, given: pa.DataType, rule: AttributeRule) -> pa.Data
     plain = given.value_type if pa.types.is_dictionary(given) else given
     try:
         kinds = {each.output_type(plain) for each in step.techniques}
+        if all(pa.types.is_string(kind) or pa.types.is_large_string(kind) for kind in kinds) and len(kinds) > 1:
+            return pa.string()
         if len(kinds) > 1:
             raise PolicyError(
                 f"attribute {step.name!r}: `technique` and `otherwise` give columns of different types "

@@ -138,7 +138,7 @@ class Token(Spans):
     )
 
     def _replacements(self, type_: str, values: pa.Array) -> pa.Array:
-        return pc.binary_join_element_wise(f"<{type_}:", ColumnCMAC(self.secret).tokens(values), ">", "")
+        return pc.binary_join_element_wise(f"<{type_}:", _lettered(ColumnCMAC(self.secret).tokens(values)), ">", "")
 
 
 @technique("text.surrogate")
@@ -179,7 +179,7 @@ class SurrogateSpans(Spans):
             return pool(kind, "zh_CN", check_mark(None, kind, "zh_CN")).pick(keyed_numbers(self.secret, values))  # type: ignore[arg-type]
         if shape := SHAPES.get(type_):
             return _shaped(shape, keyed_numbers(self.secret, values))
-        tokens = pc.utf8_slice_codeunits(ColumnCMAC(self.secret).tokens(values), 0, 8)
+        tokens = _lettered(pc.utf8_slice_codeunits(ColumnCMAC(self.secret).tokens(values), 0, 8))
         return pc.binary_join_element_wise(f"<{type_}:", tokens, ">", "")
 
 
@@ -269,3 +269,9 @@ def _detector(types: tuple[str, ...] | None) -> Any:
     from masking.detection import Detector
 
     return Detector(types)
+
+
+def _lettered(tokens: pa.Array) -> pa.Array:
+    """A token of digits alone could pass for a card's number: its first character becomes a letter."""
+    digits = pc.match_substring_regex(tokens, "^[0-9]+$")
+    return pc.if_else(digits, pc.binary_join_element_wise("f", pc.utf8_slice_codeunits(tokens, 1), ""), tokens)

@@ -114,3 +114,14 @@ def test_a_whole_column_is_fitted_once_and_the_plan_travels():
     parts = [fitted.mask_batch(TABLE.slice(row, 1)).column("age")[0].as_py() for row in (3, 1, 0)]
     assert sorted(whole, key=str) == sorted(TABLE.column("age").to_pylist(), key=str)
     assert parts == [whole[3], whole[1], whole[0]]
+
+
+def test_text_of_two_widths_is_one_type():
+    wide = TABLE.set_column(2, "note", TABLE.column("note").cast(pa.large_string()))
+    rule = (
+        "technique: suppression.mask, keep_first: 1, when: {column: age, at_least: 18},"
+        " otherwise: {technique: suppression.local, all: true}"
+    )
+    lines = "".join(f"  {name}: {{role: insensitive, {rule_}}}\n" for name, rule_ in {**KEEP, "note": rule}.items())
+    made = compile_plan(load(f"version: 1\ndataset: d\nattributes:\n{lines}"), wide.schema, ThrowawayKeys())
+    assert made.mask_batch(wide).column("note").to_pylist() == [None, "1*", None, None]

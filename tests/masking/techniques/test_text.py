@@ -223,3 +223,12 @@ def test_texts_without_findings_are_untouched_and_batches_do_not_matter(name, te
 )
 def test_canonical_spellings(type_, value, expected):
     assert canonical(type_, value) == expected
+
+
+def test_no_token_in_a_text_is_a_number():
+    import pyarrow as pa
+
+    from masking.techniques.text import _lettered
+
+    tokens = pa.array(["6222021234567890", "0000000000000000", "62220212345678a0", None])
+    assert _lettered(tokens).to_pylist() == ["f222021234567890", "f000000000000000", "62220212345678a0", None]
