@@ -1,12 +1,12 @@
 """
 Spreadsheets: the first sheet of an xlsx file, read as text (identity numbers keep their zeros), typed by all values.
 
-An xlsx file is a zip archive: it is unpacked once into nothing, with a limit, before a parser meets it.
+The first row that holds anything names the columns; a record whose cells are all empty stays a record.
 """
 
 import datetime as dt
-import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,36 +14,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from masking.errors import BadFile, UnsupportedColumn
-from masking.table.frames import BATCH_ROWS
-from masking.table.inference import cast_reader, infer_types
+from masking.table.inference import TypeOf, cast_reader
+from masking.table.sheets import open_workbook
 
-MAX_UNPACKED_BYTES = 400 << 20
-MAX_MEMBERS = 2_000
 MAX_ROWS = 1_048_575  # of Excel, below the header
 MAX_CELL = 32_767
+_EMPTY_CELLS = 1 << 24
+_EMPTY_FOR_ONE = 256
+"""A sheet may have that many empty cells, and so many more for each that holds something."""
 _FIXED_TIME = dt.datetime(2000, 1, 1)  # noqa: DTZ001  (the format has no zone; a fixed value keeps files equal)
 
 
 def open_excel(path: Path, *, types: bool = True) -> pa.RecordBatchReader:
-    """Stream the first sheet; its first row names the columns."""
-    _check_archive(path)
-    import fastexcel
+    """Stream the first sheet: it is read once for its size, names and types and once for its records."""
+    survey = _survey(path)
+    schema = pa.schema([(name, pa.string()) for name in survey.names])
 
-    try:
-        book = fastexcel.read_excel(path)
-        sheet = book.load_sheet(0, header_row=None, dtypes="string")
-        batch = pa.record_batch(sheet.to_arrow())
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
-            raise
-        raise BadFile("the spreadsheet cannot be read") from None
-    if not batch.num_rows or not batch.num_columns:
-        raise BadFile("the first sheet is empty")
-    table = _named(batch)
-    if not types:
-        return table.to_reader(max_chunksize=BATCH_ROWS)
-    inferred = infer_types(table.to_reader(max_chunksize=BATCH_ROWS))
-    return cast_reader(table.to_reader(max_chunksize=BATCH_ROWS), inferred)
+    def batches() -> Iterator[pa.RecordBatch]:
+        with open_workbook(path) as book:
+            for cells in book.batches():
+                start = min(cells.rows, max(0, survey.row + 1 - cells.first))
+                if start < cells.rows:
+                    columns = [cells.column(survey.column + place, start) for place in range(len(schema))]
+                    yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    records = pa.RecordBatchReader.from_batches(schema, batches())
+    return cast_reader(records, survey.types) if types else records
 
 
 def write_excel(reader: pa.RecordBatchReader, stream: BinaryIO) -> int:
@@ -112,35 +108,47 @@ def _cells(column: pa.Array, name: str) -> list[Any]:
     return column.to_pylist()
 
 
-def _named(batch: pa.RecordBatch) -> pa.Table:
-    names = []
-    for position, column in enumerate(batch.columns, start=1):
-        name = (column[0].as_py() or "").strip() or f"column_{position}"
-        if name in names:
-            raise BadFile(f"column {position} has a name that another column has", line=1)
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """Where the table is (its header's row and first column, from 0), what its columns are called and hold."""
+
+    row: int
+    column: int
+    names: list[str]
+    types: dict[str, pa.DataType]
+
+
+def _survey(path: Path) -> _Survey:
+    row, found, rows = -1, 0, 0
+    named: dict[int, str] = {}
+    kinds: dict[int, TypeOf] = {}
+    with open_workbook(path) as book:
+        for cells in book.batches():
+            places = cells.columns
+            below = 0
+            if places and row < 0:
+                start = min(_first(cells.column(place)) for place in places)
+                row, below = cells.first + start, start + 1
+                named = {place: cells.column(place, start)[0].as_py() or "" for place in places}
+            for place in places:
+                values = cells.column(place, below) if below else cells.values(place)
+                kinds.setdefault(place, TypeOf(pa.string())).add(values)
+            found, rows = found + cells.count, cells.first + cells.rows
+    if row < 0:
+        raise BadFile("the first sheet is empty")
+    first, last = min(kinds), max(kinds)
+    if (last - first + 1) * rows > _EMPTY_CELLS + _EMPTY_FOR_ONE * found:
+        raise BadFile("nearly all cells of the sheet are empty: a value stands far away from the table")
+    names: list[str] = []
+    types: dict[str, pa.DataType] = {}
+    for position, place in enumerate(range(first, last + 1), start=1):
+        name = named.get(place, "").strip() or f"column_{position}"
+        if name in types:
+            raise BadFile(f"column {position} has a name that another column has", line=row + 1)
         names.append(name)
-    columns = []
-    for column in batch.columns:
-        text = column.slice(1).cast(pa.string())
-        text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-        columns.append(pc.replace_substring_regex(text, r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00$", r"\1"))
-    return pa.table(columns, names=names)
+        types[name] = kinds[place].type if place in kinds else pa.string()
+    return _Survey(row, first, names, types)
 
 
-def _check_archive(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
-                raise BadFile(f"the spreadsheet unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB; refused as a bomb")
-            for member in members:
-                for _ in _blocks(archive, member):
-                    pass  # sizes in an archive may lie: the checksum at the end tells
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
-        raise BadFile("the file is not an xlsx spreadsheet, or it is damaged") from None
-
-
-def _blocks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    with archive.open(member) as stream:
-        while block := stream.read(1 << 20):
-            yield block
+def _first(column: pa.Array) -> int:
+    return int(pc.index(pc.is_valid(column), pa.scalar(True)).as_py())

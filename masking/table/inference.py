@@ -27,15 +27,31 @@ def infer_types(reader: pa.RecordBatchReader) -> dict[str, pa.DataType]:
     int64 without leading zeros and with at most 15 digits, float64, date32 (2020-01-31, 2020/1/31), otherwise string;
     never bool. Columns that are not text keep their type; a column of nulls is text.
     """
-    open_types = {field.name: list(_CANDIDATES) if _is_text(field.type) else [field.type] for field in reader.schema}
-    seen = {field.name: not _is_text(field.type) for field in reader.schema}
+    columns = {field.name: TypeOf(field.type) for field in reader.schema}
     for batch in reader:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            if not _is_text(column.type) or not open_types[name] or column.null_count == len(column):
-                continue
-            seen[name] = True
-            open_types[name] = [kind for kind in open_types[name] if not pc.any(_misfits(column, kind)).as_py()]
-    return {name: kinds[0] if kinds and seen[name] else pa.string() for name, kinds in open_types.items()}
+            columns[name].add(column)
+    return {name: each.type for name, each in columns.items()}
+
+
+class TypeOf:
+    """The type of one column, decided by all its values as they come."""
+
+    def __init__(self, given: pa.DataType) -> None:
+        self._open = list(_CANDIDATES) if _is_text(given) else [given]
+        self._seen = not _is_text(given)
+
+    def add(self, column: pa.Array) -> None:
+        """Look at more values."""
+        if not _is_text(column.type) or not self._open or column.null_count == len(column):
+            return
+        self._seen = True
+        self._open = [kind for kind in self._open if not pc.any(_misfits(column, kind)).as_py()]
+
+    @property
+    def type(self) -> pa.DataType:
+        """What all values so far can be cast to."""
+        return self._open[0] if self._open and self._seen else pa.string()
 
 
 def cast_batch(batch: pa.RecordBatch, schema: pa.Schema | Mapping[str, pa.DataType]) -> pa.RecordBatch:

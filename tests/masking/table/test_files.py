@@ -298,3 +298,107 @@ class TestFrames:
         write_table(TABLE, tmp_path / "t.parquet")
         reader, restore = as_reader(str(tmp_path / "t.parquet"))
         assert restore(reader).equals(TABLE)
+
+
+class TestSpreadsheets:
+    """What Excel and others write, cell by cell."""
+
+    NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+    def make(self, tmp_path, rows, *, strings=(), prefix="", since_1904=False):
+        """A workbook whose sheet is in ``other.xml``, with a date (1), a time (2) and a colour (3) among its styles."""
+        p = prefix and prefix + ":"
+        xmlns = f'xmlns{":" + prefix if prefix else ""}="{self.NAMESPACE}"'
+        parts = {
+            "xl/workbook.xml": f'<{p}workbook {xmlns} xmlns:r="r"><{p}workbookPr date1904="{int(since_1904)}"/>'
+            f'<{p}sheets><{p}sheet name="a" r:id="r7"/><{p}sheet name="b" r:id="r8"/></{p}sheets></{p}workbook>',
+            "xl/_rels/workbook.xml.rels": '<Relationships><Relationship Id="r7" Target="worksheets/other.xml"/>'
+            '<Relationship Id="r8" Target="worksheets/none.xml"/></Relationships>',
+            "xl/styles.xml": f'<{p}styleSheet {xmlns}><{p}numFmts><{p}numFmt numFmtId="200" '
+            f'formatCode="yyyy&quot;年&quot;m"/><{p}numFmt numFmtId="201" formatCode="[Red]0.0&quot;day&quot;"/>'
+            f'</{p}numFmts><{p}cellStyleXfs><{p}xf numFmtId="14"/></{p}cellStyleXfs><{p}cellXfs><{p}xf numFmtId="0"/>'
+            f'<{p}xf numFmtId="200"/><{p}xf numFmtId="20"/><{p}xf numFmtId="201"/></{p}cellXfs></{p}styleSheet>',
+            "xl/worksheets/other.xml": f"<{p}worksheet {xmlns}><{p}sheetData>"
+            + rows.replace("</", f"</{p}").replace("<", f"<{p}").replace(f"<{p}/{p}", f"</{p}")
+            + f"</{p}sheetData></{p}worksheet>",
+            "xl/sharedStrings.xml": f"<{p}sst {xmlns}>"
+            + "".join(f"<{p}si>{s}</{p}si>" for s in strings)
+            + f"</{p}sst>",
+        }
+        path = tmp_path / "t.xlsx"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in parts.items():
+                archive.writestr(name, text)
+        return path
+
+    HEAD = '<row r="1"><c r="A1" t="str"><v>v</v></c></row>'
+
+    @pytest.mark.parametrize(
+        ("cell", "expected"),
+        [
+            ('<c r="A2" t="inlineStr"><is><t>ab</t></is></c>', "ab"),
+            ('<c r="A2" t="inlineStr"><is><r><t>a</t></r><r><t>b</t></r><rPh><t>x</t></rPh></is></c>', "ab"),
+            ('<c r="A2" t="str"><f>A1</f><v>a&amp;b</v></c>', "a&b"),  # of a formula the value counts
+            ('<c r="A2"><f>1+1</f><v>2</v></c>', "2"),
+            ('<c r="A2"><v>5.0</v></c>', "5"),
+            ('<c r="A2"><v>1.0000000000000001E-9</v></c>', "1e-09"),
+            ('<c r="A2"><v>4.4030719900101E+17</v></c>', "4.4030719900101e+17"),
+            ('<c r="A2" t="b"><v>1</v></c>', "true"),
+            ('<c r="A2" t="e"><v>#N/A</v></c>', None),
+            ('<c r="A2" t="d"><v>2020-01-31</v></c>', "2020-01-31"),
+            ('<c r="A2" s="1"><v>43861</v></c>', "2020-01-31"),
+            ('<c r="A2" s="1"><v>43861.5</v></c>', "2020-01-31 12:00:00"),
+            ('<c r="A2" s="1"><v>1</v></c>', "1900-01-01"),  # before the 29 February 1900 that never was
+            ('<c r="A2" s="2"><v>0.75</v></c>', "18:00:00"),
+            ('<c r="A2" s="3"><v>43861</v></c>', "43861"),  # "day" in a format is a word
+            ('<c r="A2" t="s"><v>0</v></c>', "一二"),
+            ('<c r="A2" t="s"><v>1</v></c>', None),
+            ('<c r="A2"/>', None),
+        ],
+    )
+    @pytest.mark.parametrize("prefix", ["", "x"])
+    def test_cells(self, tmp_path, cell, expected, prefix):
+        rows = self.HEAD + f'<row r="2">{cell}</row><row r="3"><c r="A3" t="str"><v>end</v></c></row>'
+        strings = ("<r><t>一</t></r><r><t>二</t></r><rPh><t>yi</t></rPh>", "<t/>")
+        prefixed = [s.replace("</", "\0").replace("<", "<x:").replace("\0", "</x:") for s in strings]
+        path = self.make(tmp_path, rows, strings=prefixed if prefix else strings, prefix=prefix)
+        assert open_table(path).read_all()["v"].to_pylist() == [expected, "end"]
+
+    def test_days_since_1904(self, tmp_path):
+        rows = self.HEAD + '<row r="2"><c r="A2" s="1"><v>42399</v></c></row>'
+        path = self.make(tmp_path, rows, since_1904=True)
+        assert open_table(path).read_all()["v"].to_pylist() == [dt.date(2020, 1, 31)]
+
+    def test_places(self, tmp_path):
+        """The table begins where the first value stands; gaps are nulls, cells without a place follow each other."""
+        rows = (
+            '<row r="3"><c r="B3" t="str"><v>x</v></c></row>'
+            '<row r="5"><c r="B5"><v>1</v></c><c r="D5"><v>2</v></c></row><row><c/><c><v>3</v></c></row>'
+        )
+        table = open_table(self.make(tmp_path, rows)).read_all()
+        assert table.to_pydict() == {"x": [None, 1, 3], "column_2": [None] * 3, "column_3": [None, 2, None]}
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            '<row r="2"><c r="A2"><v>1</v></c></row><row r="1"><c r="A1"><v>1</v></c></row>',
+            '<row r="1"><c r="B1"><v>1</v></c><c r="A1"><v>1</v></c></row>',
+            '<row r="1"><c r="A2"><v>1</v></c></row>',
+            '<row r="1"><c r="XFE1"><v>1</v></c></row>',
+            '<row r="1048577"><c r="A1048577"><v>1</v></c></row>',
+            '<row r="x"><c r="A1"><v>1</v></c></row>',
+            '<row r="1"><c r="A1" t="s"><v>9</v></c></row>',
+            '<row r="1"><c r="A1" t="s"><v>-1</v></c></row>',
+            f'<row r="1"><c r="A1"><v>{SECRET}</v></c></row>',
+            '<row r="1"><c r="A1" s="1"><v>1e300</v></c></row>',
+        ],
+    )
+    def test_sheets_that_contradict_themselves(self, tmp_path, rows):
+        with pytest.raises(BadFile) as refused:
+            open_table(self.make(tmp_path, rows))
+        assert SECRET not in "".join(traceback.format_exception(refused.value))
+
+    def test_records_of_many_batches(self, tmp_path):
+        table = pa.table({"a": [f"t{n % 7}" for n in range(40_000)], "b": range(40_000)})
+        write_table(table, tmp_path / "t.xlsx")
+        assert open_table(tmp_path / "t.xlsx").read_all().combine_chunks().equals(table.combine_chunks())
