@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import jail, kernels, policy
+from tests.benchmarks import files, jail, kernels, memory, policy
 from tests.benchmarks.measured import Measured
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -20,6 +20,8 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "resident-id": kernels.resident_id,
     "mask": kernels.mask,
     "policy": policy.seven_columns,
+    "files": files.file_to_file,
+    "memory": memory.growth,
     "jail": jail.start,
 }
 
