@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from masking.cli import show
+from masking.cli import keys as keys_commands
+from masking.cli import running, show, tables
 from masking.cli.report import report as report_page
+from masking.cli.report import save
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +26,7 @@ app = typer.Typer(
 )
 
 Input = Annotated[Path, typer.Argument(help="表格文件 table: csv, csv.gz, tsv, parquet, jsonl, xlsx", metavar="INPUT")]
-Policy = Annotated[Path, typer.Argument(help="脱敏策略 masking policy (YAML)", metavar="POLICY")]
+Policy = Annotated[Path, typer.Argument(help="脱敏策略 masking policy (YAML), one table or several", metavar="POLICY")]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON")]
 English = Annotated[bool, typer.Option("--en", help="英文 show in English")]
 
@@ -75,65 +77,76 @@ def check(
 ) -> None:
     """检查策略是否完整、正确 Check a policy, and whether it fits a table."""
     from masking.policy.check import check as check_policy
-    from masking.policy.load import load
+    from masking.policy.load import holds_several, load
 
+    if holds_several(policy):
+        tables.check(policy, against, json=json)
+        return
     loaded = load(policy)
     if against is None:
         check_policy(loaded, files=policy.parent)
     else:
-        from masking.detection import detect_columns
-        from masking.policy.propose import statistics_of
-
         reader = _open(against)
         check_policy(loaded, reader.schema, files=policy.parent)
         with show.progress("对照 reading"):
-            findings = detect_columns(reader)
-        check_policy(loaded, reader.schema, statistics_of(findings), files=policy.parent)
+            statistics = tables.statistics(reader)
+        check_policy(loaded, reader.schema, statistics, files=policy.parent)
     if json:
         show.as_json({"version": 1, "ok": True, "dataset": loaded.dataset, "attributes": len(loaded.attributes)})
-    else:
-        show.line(f"策略正确 the policy is right: {loaded.dataset}, {len(loaded.attributes)} 个属性 attributes")
+        return
+    show.line(f"策略正确 the policy is right: {loaded.dataset}, {len(loaded.attributes)} 个属性 attributes")
+    show.test_data(loaded.test_data)
 
 
 @app.command()
 def apply(
     policy: Policy,
-    table: Input,
-    output: Annotated[Path, typer.Argument(help="结果文件 the masked table, format by extension", metavar="OUTPUT")],
+    table: Annotated[Path, typer.Argument(help="表格文件，多表为文件夹 table, or a folder of them", metavar="INPUT")],
+    output: Annotated[
+        Path, typer.Argument(help="结果文件（多表为新文件夹） the masked table, or a new folder", metavar="OUTPUT")
+    ],
     keys: Annotated[
         Path | None, typer.Option("--keys", help="密钥文件 keys file {version: 1, keys: {name: base64}}")
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON)")
+        Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON, or a page: .html)")
     ] = None,
     json: Json = False,
     en: English = False,
 ) -> None:
     """按策略脱敏；要么全部完成，要么什么都不写 Mask a table by a policy: all of it or nothing."""
     from masking.engines.local import apply_stream
+    from masking.engines.pace import stages_of
     from masking.keys import as_keys
-    from masking.policy.load import load
+    from masking.policy.load import holds_several, load
     from masking.table import file_format, write_table
 
+    if holds_several(policy):
+        tables.apply(policy, table, output, as_keys(keys), report, json=json, en=en)
+        return
     loaded = load(policy)
     file_format(output)  # an output that cannot be written is refused before anything is read
     _refuse_same_file(table, output)
-    with show.progress("脱敏 masking") as advance:
+    with (
+        running.stoppable() as cancelled,
+        running.pace("脱敏 masking", stages_of(loaded), running.records_in(table)) as advance,
+    ):
         made = apply_stream(
             loaded,
             lambda: _open(table),
             as_keys(keys),
             lambda reader: _ignore(write_table(reader, output)),
             progress=advance,
+            cancelled=cancelled,
             files=policy.parent,
         )
     if report is not None:
-        _write_text(report, made.to_json(indent=2) + "\n")
+        save(report, made, _write_text, public=False, en=en)
     if json:
         show.as_json(made.to_dict())
         return
-    lang = "en" if en else "zh"
-    show.line(_summary(made, lang))
+    show.test_data(loaded.test_data)
+    show.line(show.summary(made, "en" if en else "zh"))
 
 
 @app.command()
@@ -184,6 +197,7 @@ def preview(
     policy: Policy,
     table: Input,
     rows: Annotated[int, typer.Option("--rows", min=1, max=20, help="行数 rows, at most 20")] = 5,
+    of: Annotated[str | None, typer.Option("--table", help="多表策略中的哪张表 which table of several")] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="显示直接标识符 show direct identifiers")] = False,
     json: Json = False,
 ) -> None:
@@ -191,27 +205,37 @@ def preview(
     import pyarrow as pa
 
     from masking.engines.local import compile as compile_policy
+    from masking.engines.local import fit
     from masking.keys import ThrowawayKeys
-    from masking.policy.load import load
+    from masking.policy.load import holds_several, load
     from masking.taxonomy import Role
 
-    loaded = load(policy)
+    loaded = tables.one(policy, table, of) if holds_several(policy) else load(policy)
     reader = _open(table)
     plan = compile_policy(_as_records(loaded), reader.schema, ThrowawayKeys(), files=policy.parent)
+    if plan.unfitted:
+        with show.progress("通读 reading"):
+            plan = fit(plan, reader)
+        reader = _open(table)
     first = _first_rows(reader, rows)
-    masked = plan.mask_batch(first)
+    done = plan.run(first)
+    first, masked = done.kept, done.masked
     covered = {name for name in loaded.with_role(Role.DIRECT_IDENTIFIER) if not reveal}
     before = pa.Table.from_batches([first]).to_pydict()
     after = pa.Table.from_batches([masked]).to_pydict()
     before = {
         name: ["••••" if v is not None else None for v in c] if name in covered else c for name, c in before.items()
     }
+    left_out = done.records - first.num_rows
     if json:
-        show.as_json({"version": 1, "before": before, "after": after})
+        show.as_json({"version": 1, "before": before, "after": after, "left_out": left_out})
         return
+    show.test_data(loaded.test_data)
     for i in range(first.num_rows):
         lines = [(name, before[name][i], after[name][i] if name in after else "（删除 dropped）") for name in before]
         show.as_table(f"第 {i + 1} 行 row {i + 1}", ("属性 attribute", "之前 before", "之后 after"), lines)
+    if left_out:
+        show.line(f"另有 {left_out} 行按策略整条删去 rows more are left out by the policy")
     if loaded.is_aggregate:
         show.line("只发布统计表，以上记录都不会发布 only the aggregate is published, none of these records")
 
@@ -219,38 +243,21 @@ def preview(
 @app.command()
 def explain(policy: Policy, json: Json = False, en: English = False) -> None:
     """用一句话解释每个属性的处理 Say in words what the policy does."""
-    from masking.policy.explain import explain as sentences
-    from masking.policy.explain import explain_limits
-    from masking.policy.load import load
+    from masking.policy.load import holds_several, load
 
+    if holds_several(policy):
+        tables.explain(policy, json=json, en=en)
+        return
     loaded = load(policy)
     if json:
-        show.as_json(
-            {
-                "version": 1,
-                "dataset": loaded.dataset,
-                **{
-                    lang: {
-                        "attributes": [asdict(e) for e in sentences(loaded, lang)],
-                        "table": explain_limits(loaded, lang),
-                    }
-                    for lang in ("zh", "en")
-                },
-            }
-        )
+        show.as_json({"version": 1, "dataset": loaded.dataset, **tables.in_words(loaded)})
         return
     lang: Any = "en" if en else "zh"
-    rows = [(e.attribute, e.title, e.sentence) for e in sentences(loaded, lang)]
-    show.as_table(
-        loaded.title.get(lang, loaded.dataset),
-        ("attribute", "item", "what happens") if en else ("属性", "信息项", "处理"),
-        rows,
-    )
-    for sentence in explain_limits(loaded, lang):
-        show.line(sentence)
+    tables.show_words(loaded, loaded.title.get(lang, loaded.dataset), lang)
 
 
 app.command("report")(report_page)
+app.add_typer(keys_commands.app, name="keys")
 
 
 _MEASURES_ZH = {
@@ -305,21 +312,6 @@ def _as_records(policy: MaskingPolicy) -> MaskingPolicy:
     from dataclasses import replace
 
     return replace(policy, aggregate=None)
-
-
-def _summary(report: Any, lang: str) -> str:
-    figures = f"{report.rows_in:,} → {report.rows_out:,}"
-    risk = ""
-    alone = f"{report.unique_before:.2%} → {report.unique_after:.2%}"
-    if report.before and report.after:
-        risk = (
-            f"; k {report.k_before} → {report.k_after}; persons who stand alone {alone}"
-            if lang == "en"
-            else f"；k {report.k_before} → {report.k_after}；可单独区分的人 {alone}"
-        )
-    words = f"{figures} rows" if lang == "en" else f"{figures} 行"
-    separator = "; " if lang == "en" else "；"
-    return separator.join([f"{words}{risk}", report.effect.title(lang), report.legal_status.title(lang)])
 
 
 def _dataset_name(path: Path) -> str:

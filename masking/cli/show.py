@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from masking.report import MaskingReport
 
 
 def complain(sentence: str) -> None:
@@ -44,24 +47,34 @@ def printable(cell: Any) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
-_STAGES = {"measure": "度量 measuring", "write": "写出 writing"}
+def test_data(given: bool) -> None:
+    """Say loudly, on standard error, that a table is for tests only."""
+    if given:
+        print(
+            "！！仅供测试，不得发布或提供给任何人 TEST DATA ONLY: never publish it or give it to anybody",
+            file=sys.stderr,
+        )
+
+
+def summary(report: MaskingReport, lang: Literal["zh", "en"]) -> str:
+    """What a run did, in one line."""
+    rows = f"{report.rows_in:,} → {report.rows_out:,}"
+    parts = [f"{rows} rows" if lang == "en" else f"{rows} 行"]
+    if report.before and report.after:
+        alone = f"{report.unique_before:.2%} → {report.unique_after:.2%}"
+        parts.append(f"k {report.k_before} → {report.k_after}")
+        parts.append(f"persons who stand alone {alone}" if lang == "en" else f"可单独区分的人 {alone}")
+    parts += [report.effect.title(lang), report.legal_status.title(lang)]
+    return ("; " if lang == "en" else "；").join(parts)
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[str, int], None]]:
-    """A counter of records on standard error, if that is a terminal; told the stage and the records so far."""
+def progress(label: str) -> Iterator[None]:
+    """That something is being done, on standard error, if that is a terminal; ``running.pace`` says how fast."""
     if not sys.stderr.isatty():
-        yield lambda _stage, _records: None
+        yield
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.completed:,.0f} 行 rows"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda stage, records: bar.update(task, description=_STAGES.get(stage, label), completed=records)
+    with Console(stderr=True).status(label):
+        yield

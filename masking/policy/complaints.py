@@ -24,13 +24,13 @@ _KINDS: Final = {
     "null": "nothing",
 }
 _BOUNDS: Final = {
-    "minimum": "at least",
-    "exclusiveMaximum": "less than",
-    "minLength": "text of at least length",
-    "minProperties": "of at least size",
-    "maxProperties": "of at most size",
-    "minItems": "a list of at least length",
-    "maxItems": "a list of at most length",
+    "minimum": "at least {}",
+    "exclusiveMaximum": "less than {}",
+    "minLength": "text of at least length {}",
+    "minProperties": "of at least size {}",
+    "maxProperties": "of at most size {}",
+    "minItems": "a list of at least length {}",
+    "maxItems": "a list of at most length {}",
 }
 
 
@@ -63,7 +63,7 @@ def complaint(document: CommentedMap, found: Violation) -> PolicyError:
     elif found.keyword == "pattern":
         sentence = f"{where} must name a table and a column: table.column"
     else:
-        sentence = f"{where} must be {_BOUNDS[found.keyword]} {wanted}"
+        sentence = f"{where} must be {_BOUNDS[found.keyword].format(wanted)}"
     return PolicyError(sentence, line=line, column=column)
 
 
@@ -88,8 +88,10 @@ def _unknown_word(document: CommentedMap, found: Violation, where: str) -> Polic
         words = BRANCH_WORDS if str(found.path[-1]) == "otherwise" else RULE_WORDS
         name = next(str(key) for key in found.value if key not in (*known, *words))
         named = found.value.get("technique")
-        has_none = f": {named} has no parameter" if named else " has no entry"
-        sentence = f"{where}{has_none} {name!r}{_meant(name, known, words)}"
+        meant = _meant(name, known, words)
+        sentence = (
+            f"{where}: {named} has no parameter {name!r}{meant}" if named else f"{where} has no entry {name!r}{meant}"
+        )
     else:
         name = next(str(key) for key in found.value if key not in known)
         sentence = f"{where} has no entry {name!r}{suggestion(name, known) or f'; known: {known}'}"
