@@ -23,12 +23,19 @@ class Masked:
         return f"Masked({type(self.table).__name__}, report=<{type(self.report).__name__}>)"
 
 
-def apply(policy: Any, table: Any, keys: Any = None, *, files: str | Path | None = None) -> Masked:
+def apply(
+    policy: Any, table: Any, keys: Any = None, *, files: str | Path | None = None, workers: int | None = None
+) -> Masked:
     """
     Mask ``table`` by ``policy`` and report what it did; the table is not changed.
 
     ``policy`` is a ``MaskingPolicy``, its YAML text or a path; ``keys`` a mapping of names to bytes, a keys file or a
-    provider; ``files`` the folder that hierarchies are read from (a policy's own folder when it is a path).
+    provider; ``files`` the folder that hierarchies are read from (a policy's own folder when it is a path); ``workers``
+    how many threads or processes mask (None: one for each core), which changes nothing in the result.
+
+    ``table``: a pandas or polars frame (a lazy one is collected), a pyarrow table, batch or reader, or the path of a
+    file; for a path a pyarrow table comes back. Everything is held in memory: for files larger than that see
+    ``masking.engines.local.apply_stream``.
 
     Raises:
         PolicyError: the policy is wrong or does not name exactly the table's columns; no record was read.
@@ -39,4 +46,4 @@ def apply(policy: Any, table: Any, keys: Any = None, *, files: str | Path | None
     """
     from masking.engines.local import apply as run
 
-    return run(policy, table, keys, files=files)
+    return run(policy, table, keys, files=files, workers=workers)

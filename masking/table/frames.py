@@ -1,7 +1,8 @@
 """
 Frames to streams and back: what kind came in goes out, and the caller's table is never changed.
 
-A pandas index is not data: it is left out, and the masked frame counts its rows from 0 (an index may hold identifiers).
+A pandas index is not data. One that only counts (``RangeIndex``) is kept where no record left; any other may hold
+identifiers that no rule names, so it is left out and the masked frame counts its rows from 0.
 """
 
 from collections.abc import Callable
@@ -50,7 +51,7 @@ def _opened(table: Any) -> tuple[pa.RecordBatchReader, Restore]:
 
         return open_table(table), lambda masked: masked.read_all()
     kind = type(table).__module__.split(".")[0]
-    if kind == "polars":
+    if kind == "polars" and hasattr(table, "lazy"):
         return _from_polars(table)
     if kind == "pandas" and hasattr(table, "columns"):
         return _from_pandas(table)
@@ -66,8 +67,14 @@ def _from_polars(table: Any) -> tuple[pa.RecordBatchReader, Restore]:
     except Exception as error:  # noqa: BLE001  polars panics and errors may quote cells
         raise UnsupportedColumn(f"a column of the frame has no Arrow type ({type(error).__name__})") from None
 
+    # What was categorical and is text comes back so, with the categories that are left and no others.
+    coded = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)]
+
     def restore(masked: pa.RecordBatchReader) -> Any:
-        return pl.from_arrow(masked.read_all())
+        made = pl.DataFrame(masked.read_all())
+        return made.with_columns(
+            pl.col(name).cast(pl.Categorical) for name in coded if made.schema.get(name) == pl.String
+        )
 
     return arrow.to_reader(max_chunksize=BATCH_ROWS), restore
 
@@ -79,7 +86,34 @@ def _from_pandas(table: Any) -> tuple[pa.RecordBatchReader, Restore]:
         raise UnsupportedColumn(f"the table has more than one column named {repeated}")
     columns = [_array_of(table.iloc[:, position], name) for position, name in enumerate(names)]
     arrow = pa.table(columns, names=names) if names else pa.table({})
-    return arrow.to_reader(max_chunksize=BATCH_ROWS), lambda masked: masked.read_all().to_pandas()
+    index, dtypes = table.index, dict(zip(names, table.dtypes, strict=True))
+
+    def restore(masked: pa.RecordBatchReader) -> Any:
+        import pandas as pd
+
+        given, table_ = arrow.schema, masked.read_all()
+        frame = table_.to_pandas()
+        for field in table_.schema:
+            if field.name in dtypes:
+                frame[field.name] = _as_it_was(frame[field.name], field.type, given.field(field.name).type, dtypes)
+        if isinstance(index, pd.RangeIndex) and len(frame) == len(index):
+            frame.index = index.rename(None)
+        return frame
+
+    return arrow.to_reader(max_chunksize=BATCH_ROWS), restore
+
+
+def _as_it_was(series: Any, kind: pa.DataType, given: pa.DataType, dtypes: dict[str, Any]) -> Any:
+    """The column in the dtype it came in, where masking left its type; categories are those that are left."""
+    dtype = dtypes[series.name]
+    if pa.types.is_dictionary(given):
+        return series.astype("category") if kind == given.value_type else series
+    if kind != given or series.dtype == dtype:
+        return series
+    try:
+        return series.astype(dtype)
+    except (ValueError, TypeError):  # nulls that were not there before
+        return series
 
 
 def _array_of(series: Any, name: str) -> pa.ChunkedArray:

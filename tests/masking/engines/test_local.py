@@ -82,6 +82,28 @@ def test_same_kind_out_and_input_untouched(make):
     assert SECRET not in repr(masked)
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"a": ["x", None]}),
+        pd.DataFrame({"a": pd.Categorical(["x", "y"])}),
+        pd.DataFrame({"a": pd.Series([], dtype="string")}),
+        pl.DataFrame({"a": ["x", None]}),
+        pl.DataFrame({"a": []}, schema={"a": pl.String}),
+        pl.DataFrame({"a": ["x"]}, schema={"a": pl.Categorical}),
+        pa.table({"a": ["x", None]}),
+        pa.table({"a": pa.array([], pa.string())}),
+        pa.table({"a": ["x", "y"]}).to_batches()[0],
+    ],
+    ids=lambda table: f"{type(table).__module__}-{len(table)}",
+)
+def test_a_table_of_one_kept_column_comes_back_as_it_was(table):
+    policy = "version: 1\ndataset: d\nattributes:\n  a: {role: quasi_identifier, technique: keep}\n"
+    masked = masking.apply(policy, table, workers=2).table
+    assert type(masked) is type(table)
+    assert masked.equals(table)
+
+
 def reader_that_must_not_be_read(schema):
     def batches():
         raise AssertionError("a record was read")

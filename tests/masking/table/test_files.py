@@ -272,6 +272,37 @@ class TestFrames:
         assert SECRET not in str(restore(reader))
         assert list(frame.index) == [SECRET, "y"]
 
+    def test_an_index_that_only_counts_is_kept_while_all_records_are(self):
+        frame = pd.DataFrame({"a": [1, 2, 3]}, index=pd.RangeIndex(10, 16, 2))
+        reader, restore = as_reader(frame)
+        assert list(restore(reader).index) == [10, 12, 14]
+        reader, restore = as_reader(frame)
+        fewer = reader.read_all().slice(1)
+        assert list(restore(fewer.to_reader()).index) == [0, 1]
+
+    def test_dtypes_come_back_where_the_type_is_the_same(self):
+        frame = pd.DataFrame(
+            {
+                "code": pd.Categorical(["x", "y"], categories=["x", "y", SECRET]),
+                "number": pd.array([1, None], dtype="Int64"),
+                "text": pd.array(["x", None], dtype="string"),
+                "small": pd.array([1, 2], dtype="int8"),
+                "when": pd.to_datetime(["2020-01-01", None]).tz_localize("Asia/Shanghai"),
+            }
+        )
+        reader, restore = as_reader(frame)
+        masked = reader.read_all()
+        plain = masked.set_column(0, "code", masked["code"].combine_chunks().dictionary_decode())
+        back = restore(plain.to_reader())
+        assert [str(kind) for kind in back.dtypes[1:]] == [str(kind) for kind in frame.dtypes[1:]]
+        assert list(back["code"].cat.categories) == ["x", "y"]  # none that no record has
+        nulls = masked.set_column(3, "small", pa.nulls(2, pa.int8()))
+        assert restore(nulls.to_reader())["small"].isna().all()
+        coded = pl.DataFrame({"a": ["x"]}, schema={"a": pl.Enum(["x", SECRET])})
+        reader, restore = as_reader(coded)
+        text = pa.table({"a": ["x"]})
+        assert restore(text.to_reader()).dtypes == [pl.Categorical]
+
     def test_empty_frames(self):
         for frame in (pd.DataFrame(), pl.DataFrame(), pa.table({})):
             reader, _ = as_reader(frame)
@@ -290,7 +321,7 @@ class TestFrames:
             as_reader(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
 
     def test_what_is_no_table(self):
-        for thing in (5, [1, 2], {"a": [1]}, pd.Series([1])):
+        for thing in (5, [1, 2], {"a": [1]}, pd.Series([1]), pl.Series([1])):
             with pytest.raises(TypeError):
                 as_reader(thing)
 
