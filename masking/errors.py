@@ -44,8 +44,9 @@ class PolicyError(MaskingError):
         message = super().__str__()
         if self.line is None:
             return message
-        where = f"line {self.line}" if self.column is None else f"line {self.line}, column {self.column}"
-        return f"{where}: {message}"
+        if self.column is None:
+            return f"line {self.line}: {message}"
+        return f"line {self.line}, column {self.column}: {message}"
 
 
 class UnknownAttribute(PolicyError):
@@ -157,9 +158,10 @@ class InvalidValue(DataError):
         return self
 
     def __str__(self) -> str:
-        whose = "" if self.attribute is None else f"attribute {self.attribute!r}: "
-        where = f", first in records {list(self.first_rows)}" if self.first_rows else ""
-        return f"{whose}{self.count} value(s) refused: {self.reason}{where}"
+        message = f"{self.count} value(s) refused: {self.reason}"
+        if self.first_rows:
+            message = f"{self.count} value(s) refused, first in records {list(self.first_rows)}: {self.reason}"
+        return message if self.attribute is None else f"attribute {self.attribute!r}: {message}"
 
 
 class BadFile(DataError):

@@ -23,7 +23,7 @@ from opendata.publishing.models import Intake, PolicyVersion
 from opendata.web import policy_form, problems
 from opendata.web import publishing_work as work
 from opendata.web.deps import CurrentActor, SessionDep, VisitorDep, WriteDep, require
-from opendata.web.rendering import gettext, language, render, say
+from opendata.web.rendering import gettext, language, render, say, say_error, sentence
 from opendata.web.security import streams_body
 
 router = APIRouter(include_in_schema=False)
@@ -253,7 +253,7 @@ def _policy(
             policy = policy_form.read(yaml)
             rows = policy_form.rows(policy, lang)
         except MaskingError as error:
-            messages.setdefault("yaml", str(error))
+            messages.setdefault("yaml", say_error(request, error))
     return render(
         request,
         "console/policy.html",
@@ -290,16 +290,12 @@ def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, 
         if action.startswith("preview"):
             return _previewed(request, dataset, intake, saved, yaml, values, purpose)
         with database.begin() as session:
-            dataset = work.own_dataset(session, name, actor)
-            saved = publishing.save_policy(session, dataset, yaml=yaml, actor=actor)
+            own = work.own_dataset(session, name, actor)  # not to be read once this session has rolled back
+            saved = publishing.save_policy(session, own, yaml=yaml, actor=actor)
     except (MaskingError, OpenDataError) as error:
-        reason = getattr(error, "reason", None)
-        if isinstance(reason, dict):
-            message = say(request, reason)
-        elif isinstance(error, MaskingError):
-            message = f"{say(request, problems.describe(error).title)}：{error}"
-        else:
-            message = str(error)
+        message = say_error(request, error)
+        if isinstance(error, MaskingError):
+            message = f"{say(request, problems.describe(error).title)}：{message}"
         field = "purpose" if action.startswith("preview") else "yaml"
         return _policy(request, dataset, intake, saved, yaml, errors={field: message}, purpose=purpose)
     return _policy(request, dataset, intake, saved, saved.yaml, saved_now=True)
@@ -386,7 +382,7 @@ def _start_build(request: Request, name: str, actor: Actor, values: dict[str, st
             target = job.id
     except (ValueError, OpenDataError, MaskingError) as error:
         problem = problems.describe(error)
-        message = say(request, problem.detail or problem.title)
+        message = sentence(say(request, problem.detail or problem.title), language(request))
         field = _field_at_fault(problem, checklist, values)
         with request.app.state.database.session() as session:
             dataset = work.own_dataset(session, name, actor)

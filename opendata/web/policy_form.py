@@ -202,6 +202,14 @@ GROUPS: tuple[Group, ...] = (
 CHOICES: tuple[Choice, ...] = tuple(choice for group in GROUPS for choice in group.choices)
 
 
+class WrongForm(PolicyError):
+    """What was typed into the form cannot be read as a policy; ``reason`` says why in Chinese and English."""
+
+    def __init__(self, reason: Mapping[str, str]) -> None:
+        super().__init__(reason["en"])
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One attribute in the form."""
@@ -225,7 +233,7 @@ def rows(policy: MaskingPolicy, lang: str) -> list[Row]:
 def read(yaml: str) -> MaskingPolicy:
     """The policy of a text somebody typed. Raises PolicyError; never reads a file."""
     if len(yaml.encode()) > MAX_POLICY_BYTES:
-        raise PolicyError("the policy is longer than 1 MiB")
+        raise WrongForm({"zh": "脱敏策略超过 1 MiB", "en": "the policy is longer than 1 MiB"})
     return load(as_text(yaml))
 
 
@@ -290,7 +298,12 @@ def _parameters(text: str, attribute: str) -> dict[str, Any]:
     except YAMLError:
         value = None
     if not isinstance(value, dict) or len(text) > 10_000:
-        raise PolicyError(f"attribute {attribute!r}: parameters are written as `name: value, name: value`")
+        raise WrongForm(
+            {
+                "zh": f"属性 {attribute!r}：参数应写作 `名称: 值, 名称: 值`",
+                "en": f"attribute {attribute!r}: parameters are written as `name: value, name: value`",
+            }
+        )
     return {str(key): item for key, item in value.items()}
 
 
@@ -304,7 +317,7 @@ def _whole(form: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1_000_000:
-        raise PolicyError(f"{name} is a whole number from 1")
+        raise WrongForm({"zh": f"{name} 应为不小于 1 的整数", "en": f"{name} is a whole number from 1"})
     return int(text)
 
 
@@ -315,5 +328,5 @@ def _share(form: Mapping[str, str], name: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise PolicyError(f"{name} is a percentage from 0 to 100")
+        raise WrongForm({"zh": f"{name} 应为 0 至 100 的百分数", "en": f"{name} is a percentage from 0 to 100"})
     return share

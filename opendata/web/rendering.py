@@ -21,6 +21,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined,
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from masking.messages import in_chinese
 from opendata.parts import NavItem, Part
 from opendata.web import security, words
 from opendata.web.deps import get_visitor
@@ -70,6 +71,7 @@ class Pages:
         } | words.GLOBALS
         self.environment.filters |= {
             "text": _text,
+            "sentence": _sentence,
             "number": format_number,
             "bytes": format_bytes,
             "time": _time,
@@ -103,6 +105,17 @@ def gettext(request: Request, message: str, **values: Any) -> str:
 def say(request: Request, text: Mapping[str, Any] | str | None) -> str:
     """A ``{zh, en}`` text in the reader's language; the other language when one is empty."""
     return _pick(text, language(request))
+
+
+def say_error(request: Request, error: Exception) -> str:
+    """The sentence of an error that may be shown, in the reader's language: its ``{zh, en}`` reason if it has one."""
+    reason = getattr(error, "reason", None)
+    return say(request, reason) if isinstance(reason, Mapping) else sentence(str(error), language(request))
+
+
+def sentence(text: str, lang: str) -> str:
+    """A sentence of the masking library, which says them in English, in ``lang``; any other comes back as it is."""
+    return in_chinese(text) if lang == "zh" else text
 
 
 def render(
@@ -214,6 +227,11 @@ def _translate(context: Context, message: str, **values: Any) -> Markup:
 def _csrf_input(context: Context) -> Markup:
     token = csrf_token(context["request"])
     return Markup('<input type="hidden" name="{}" value="{}">').format(security.CSRF_FIELD, token)
+
+
+@pass_context
+def _sentence(context: Context, text: str | None) -> str:
+    return sentence(text or "", context["lang"])
 
 
 @pass_context
