@@ -9,6 +9,7 @@ its parent does. Nothing goes through arguments, environment or disk.
 import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -101,9 +102,14 @@ class _Child:
         self._connection, theirs = Pipe()
         descriptor = theirs.fileno()
         program = _PROGRAM.format(path=sys.path, descriptor=descriptor)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", program], pass_fds=[descriptor], stdin=subprocess.DEVNULL
-        )
+        # Ctrl-C reaches every process of a terminal, but it is for the parent, which ends its children.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program], pass_fds=[descriptor], stdin=subprocess.DEVNULL
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         self._plan: Plan | None = plan
 

@@ -378,7 +378,7 @@ def test_a_stopped_run_leaves_nothing(large, number):
             if any(path.name.startswith(".out.parquet") for path in large.iterdir()):
                 break  # it has begun to write
             time.sleep(0.05)
-        process.send_signal(number)
+        os.killpg(process.pid, number)  # a terminal sends it to the worker processes too
         out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert out == b""
