@@ -79,6 +79,8 @@ def apply(policy: Path, folder: Path, output: Path, keys: Keys, report: Path | N
     lang: Language = "en" if en else "zh"
     for name, each in made.reports.items():
         show.line(f"{name}: {show.summary(each, lang)}")
+        if made.followed[name]:
+            show.line(f"  {made.followed[name]:,} 行所引用的记录不在，一并删去 rows left with what they refer to")
     for before, after in zip(made.before, made.after, strict=True):
         _say_references("之前 before ", before)
         _say_references("之后 after ", after)

@@ -54,6 +54,27 @@ def check_set(
                 )
     for key in policies.foreign_keys:
         _check_key(policies, key)
+    in_order(policies)
+
+
+def in_order(policies: PolicySet) -> list[str]:
+    """The tables, each behind those that it refers to: a record whose reference has left follows it.
+
+    Raises:
+        PolicyError: tables refer to each other, or one to itself, so that there is no such order.
+    """
+    open_ = {name: {key.to_table for key in policies.foreign_keys if key.table == name} for name in policies.tables}
+    found: list[str] = []
+    while open_:
+        free = [name for name, others in open_.items() if others <= set(found)]
+        if not free:
+            raise PolicyError(
+                f"foreign_keys: {sorted(open_)} refer to each other in a circle, so which records follow others that "
+                "leave cannot be decided; leave one of these keys out"
+            )
+        found += free
+        open_ = {name: others for name, others in open_.items() if name not in free}
+    return found
 
 
 def check_tables(policies: PolicySet, given: Mapping[str, object]) -> None:

@@ -52,6 +52,12 @@ def explain_set(policies: PolicySet, lang: Language = "zh") -> list[str]:
     if policies.foreign_keys:
         sentences.append(
             (
+                "记录删去时，引用它的其他表的记录一并删去",
+                "a record that leaves takes along the records of other tables that refer to it",
+            )
+        )
+        sentences.append(
+            (
                 "各表的限值只在本表内检验；得到多张表的人可以把它们关联起来",
                 "limits are checked in each table by itself; who holds several tables can join them",
             )

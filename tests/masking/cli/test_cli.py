@@ -219,7 +219,9 @@ def test_several_tables(run, several):
     code, out, err = run("apply", policy, raw, several / "out", "--keys", several / "keys.json", "--report", report)
     assert (code, err) == (0, "")
     assert "patients: 12,000 → 12,000 行" in out
-    assert "之后 after visits.patient → patients.id: 24,002 个引用，2 个悬空" in out
+    assert "之前 before visits.patient → patients.id: 24,002 个引用，2 个悬空" in out
+    assert "之后 after visits.patient → patients.id: 24,000 个引用，0 个悬空" in out
+    assert "2 行所引用的记录不在，一并删去" in out
     assert set(json.loads(report.read_text("utf-8"))["tables"]) == {"patients", "visits"}
     patients = set(pyarrow.csv.read_csv(several / "out" / "patients.csv")["id"].to_pylist())
     visits = pyarrow.csv.read_csv(several / "out" / "visits.csv")["patient"].to_pylist()
@@ -231,7 +233,7 @@ def test_several_tables(run, several):
     assert "masked alike" in run("explain", policy, "--en")[1]
     words = json.loads(run("explain", policy, "--json")[1])
     assert set(words["tables"]) == {"patients", "visits"}
-    assert len(words["together"]["en"]) == 3
+    assert len(words["together"]["en"]) == 4
 
 
 def test_a_set_without_a_period_is_refused_against_its_tables(run, several):

@@ -10,7 +10,7 @@ import pytest
 
 from masking.detection.invented import resident_ids
 from masking.engines.tables import apply, apply_folder, files_of, references
-from masking.errors import BadFile, Cancelled, KeyMissing, LimitsNotMet, MaskingError, PolicyError
+from masking.errors import BadFile, Cancelled, InvalidValue, KeyMissing, LimitsNotMet, MaskingError, PolicyError
 from masking.keys import MappingKeys
 from masking.policy import check_set, load_set
 
@@ -68,15 +68,41 @@ def test_joins_hold_after_masking(tables):
     assert isinstance(polars["visits"].table, pl.DataFrame)
     assert polars["visits"].table.to_arrow().cast(masked["visits"].schema) == masked["visits"]
     assert polars["patients"].report.suppressed == 2
+    assert polars["visits"].report.rows_in == 1500  # six refer to who is not there
 
 
 def test_dangling_references_are_counted(tables):
-    policies = load_set(POLICY)
-    make = {name: table.to_reader for name, table in tables.items()}
-    (before,) = references(policies, make)
+    (before,) = references(load_set(POLICY), {name: table.to_reader for name, table in tables.items()})
     assert (before.references, before.dangling) == (1506, 3)
-    masked = {name: each.table.to_reader for name, each in apply(policies, tables, KEYS).items()}
-    assert references(policies, masked)[0].dangling == 6  # and the three visits of those who left
+
+
+def test_records_follow_those_they_refer_to(tables):
+    """A reference to nothing would say that a record left; limits are counted over what is left then."""
+    masked = {name: each.table.to_reader for name, each in apply(POLICY, tables, KEYS).items()}
+    assert references(load_set(POLICY), masked)[0].dangling == 0
+    sampled = POLICY.replace("    unit: id\n", "    unit: id\n    sample: {share: 0.3, key: people}\n")
+    few = apply(sampled.replace("k_anonymity: 5", "k_anonymity: 2"), tables, KEYS)
+    patients, visits = set(few["patients"].table["id"].to_pylist()), few["visits"].table["patient"].to_pylist()
+    assert 0.2 < len(patients) / 500 < 0.4
+    assert patients >= set(visits)
+    assert 0.2 < len(visits) / 1506 < 0.4
+    with_nulls = pa.table({"patient": [None, *tables["visits"]["patient"].to_pylist()], "cost": [*range(1507)]})
+    kept = apply(POLICY, {**tables, "visits": with_nulls}, KEYS)["visits"].table
+    assert kept["patient"].null_count == 1  # refers to nothing, so nothing is missing
+
+
+def test_tables_that_refer_to_each_other_have_no_order():
+    with pytest.raises(PolicyError, match="in a circle"):
+        check_set(load_set(POLICY + "  - {from: patients.id, to: visits.patient}\n"))
+
+
+def test_a_value_outside_the_format_is_told_by_its_record(tables):
+    visits = tables["visits"].slice(0, 10)
+    wrong = pa.concat_tables([visits, pa.table({"patient": ["CANARY"], "cost": [1]})])
+    with pytest.raises(InvalidValue) as caught:
+        apply(POLICY, {**tables, "visits": wrong}, KEYS)
+    assert "CANARY" not in str(caught.value)
+    assert (caught.value.attribute, caught.value.first_rows) == ("patient", (10,))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +191,8 @@ def test_a_folder_is_masked_as_a_whole(folder, tmp_path):
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["patients.parquet", "visits.csv"]
     assert done.reports["patients"].rows_out == 498
-    assert (done.before[0].dangling, done.after[0].dangling) == (3, 6)
+    assert (done.before[0].dangling, done.after[0].dangling) == (3, 0)
+    assert done.followed == {"patients": 0, "visits": 6}
     assert {(table, stage) for table, stage, _ in seen} >= {("patients", "measure"), ("visits", "write")}
     assert set(done.to_dict()["tables"]) == {"patients", "visits"}
     masked = {"patients": pl.read_parquet(tmp_path / "out" / "patients.parquet").to_arrow()}

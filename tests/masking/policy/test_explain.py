@@ -148,6 +148,6 @@ def test_several_tables_in_words():
         "foreign_keys: [{from: v.pid, to: p.id}]\n"
     )
     zh, en = (explain_set(policies, lang) for lang in LANGUAGES)
-    assert len(zh) == len(en) == 4
+    assert len(zh) == len(en) == 5
     assert "'pid' of v and 'id' of p" in en[1]
-    assert "who holds several tables can join them" in en[2]
+    assert "who holds several tables can join them" in en[3]
