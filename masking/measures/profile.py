@@ -331,7 +331,7 @@ class _Sample:
         numbers = pl.Series("\0row", _mixed(start, int(places[-1]) + 1)[places])
         self._held.append(pl.DataFrame([numbers, *(values.alias(name) for name, values in columns.items())]))
         self._rows += len(places)
-        if self._rows > 2 * SAMPLE:
+        if self._rows > SAMPLE + SAMPLE // 4:
             self.frame()
 
     def frame(self) -> pl.DataFrame:
@@ -341,7 +341,9 @@ class _Sample:
             hashes = whole["\0row"].to_numpy()
             while np.count_nonzero(hashes < self._threshold) > SAMPLE:
                 self._level += 1
-            whole = whole.filter(pl.Series(hashes < self._threshold))
+            # By way of Arrow: a filtered frame of texts still holds the texts of all that it was cut from.
+            left = whole.filter(pl.Series(hashes < self._threshold))
+            whole = pl.DataFrame([pl.Series(column.name, column.alias("").to_arrow()) for column in left])
             self._held, self._rows = [whole], whole.height
         return self._held[0] if self._held else pl.DataFrame()
 
