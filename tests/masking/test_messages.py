@@ -2,6 +2,7 @@
 
 import re
 import string
+import time
 
 import pytest
 
@@ -91,3 +92,16 @@ def assert_chinese(error: MaskingError) -> None:
     prose = re.sub(r"'[^']*'|\[[^\]]*\]|`[^`]*`", "", chinese)
     assert re.search(r"[\u4e00-\u9fff]", prose), chinese
     assert not re.search(r"\b(the|a|an|is|must|be|no|not|has|needs|of|did|known|line|attribute)\b", prose), chinese
+
+
+@pytest.mark.parametrize("text", ["a or b: ", "must be needs ; known: ", "line 1: ", "attribute 'a': ", "x"])
+def test_typed_text_of_any_length_is_no_trap(text):
+    started = time.perf_counter()
+    for times in (100, 2_000, 100_000):
+        assert in_chinese(f"attribute {text * times!r} has no entry")
+    assert time.perf_counter() - started < 5
+
+
+def test_other_sentences_stay():
+    for sentence in ("", "任务已取消（cancelled）", "内部错误（KeyError）；未发布任何内容，详情见服务日志"):
+        assert in_chinese(sentence) == sentence
