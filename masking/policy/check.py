@@ -273,7 +273,6 @@ def _check_test_data(policy: MaskingPolicy) -> None:
         for word, given in (
             ("limits", limits.k_anonymity is not None or limits.distinct_l_diversity is not None),
             ("aggregate", policy.is_aggregate),
-            ("sample", policy.sample is not None),
         )
         if given
     ]

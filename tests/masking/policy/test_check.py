@@ -202,7 +202,6 @@ def test_valid_looking_pseudonyms_are_for_test_data():
     [
         "limits: {k_anonymity: 5}\n",
         "aggregate: {by: [q], measures: {n: {count: '*'}}}\n",
-        "record: [q]\nsample: {share: 0.5, key: k}\n",
     ],
 )
 def test_test_data_claims_nothing(claim):
