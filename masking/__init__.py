@@ -4,6 +4,7 @@ Masking: a table and a policy in, a masked table and a report out.
 A pure library: no web, database, network, clock or environment. Tables, keys and randomness come in.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,12 @@ class Masked:
 
 def apply(
     policy: Any, table: Any, keys: Any = None, *, files: str | Path | None = None, workers: int | None = None
-) -> Masked:
+) -> Any:
     """
-    Mask ``table`` by ``policy`` and report what it did; the table is not changed.
+    Mask ``table`` by ``policy`` and report what it did: a ``Masked``; the table is not changed.
+
+    With the policies of several tables (``tables:``) ``table`` is a mapping of names to tables, and a mapping of names
+    to ``Masked`` comes back: all of them or none.
 
     ``policy`` is a ``MaskingPolicy``, its YAML text or a path; ``keys`` a mapping of names to bytes, a keys file or a
     provider; ``files`` the folder that hierarchies are read from (a policy's own folder when it is a path); ``workers``
@@ -44,6 +48,10 @@ def apply(
         LimitsNotMet: more records than ``limits.suppression`` allows would have to leave.
 
     """
+    if isinstance(table, Mapping):
+        from masking.engines.tables import apply as run_all
+
+        return run_all(policy, table, keys, files=files)
     from masking.engines.local import apply as run
 
     return run(policy, table, keys, files=files, workers=workers)

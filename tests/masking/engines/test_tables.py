@@ -241,3 +241,26 @@ def test_nothing_is_overwritten(folder, tmp_path):
         apply_folder(load_set(POLICY), folder, tmp_path / "out", MappingKeys(KEYS))
     with pytest.raises(BadFile, match="no folder"):
         files_of(load_set(POLICY), tmp_path / "none")
+
+
+def test_masking_apply_takes_several_tables():
+    import masking
+
+    policies = """version: 1
+dataset: clinic
+tables:
+  patients:
+    attributes: {id: {role: direct_identifier, technique: pseudonymization.keyed, key: k}}
+  visits:
+    attributes: {patient: {role: direct_identifier, technique: pseudonymization.keyed, key: k}}
+foreign_keys: [{from: visits.patient, to: patients.id}]
+"""
+    import pandas as pd
+
+    done = masking.apply(
+        policies,
+        {"patients": pd.DataFrame({"id": ["a", "b"]}), "visits": pd.DataFrame({"patient": ["b", "b", "a"]})},
+        {"k": b"k" * 32},
+    )
+    assert isinstance(done["visits"].table, pd.DataFrame)
+    assert set(done["visits"].table["patient"]) == set(done["patients"].table["id"])
