@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from masking.errors import InvalidParameter, UnsupportedColumn
 from masking.techniques.base import Example, Technique, technique
-from masking.techniques.fixed_width import as_text, flat
+from masking.techniques.fixed_width import as_string, as_text, flat
 
 _LONG = 1 << 10
 """Characters up to which how a length is hidden is looked up in a table."""
@@ -174,21 +174,27 @@ class Mask(Technique):
         return pa.string()
 
     def _apply(self, column: pa.Array) -> pa.Array:
-        text = as_text(column)
+        text = as_string(column)
         offsets, data = flat(text)
-        if self.character.isascii() and len(text) and not (data & 0x80).any():
+        if self.character.isascii() and len(text) and (not len(data) or data.max() < 0x80):
             return self._by_bytes(text, offsets, data)
         lengths = pc.utf8_length(text)
         longest = pc.max(lengths).as_py() or 0
         if longest > _LONG:
             return self._long(text)
         shown = self.keep_first + self.keep_last
-        short = pc.less_equal(lengths, shown)
         hidden = pa.array([self.character * (n if n <= shown else n - shown) for n in range(longest + 1)], text.type)
-        head = pc.utf8_slice_codeunits(text, 0, self.keep_first)
-        tail = pc.utf8_slice_codeunits(text, -self.keep_last) if self.keep_last else pa.scalar("", text.type)
-        head, tail = (pc.if_else(short, pa.scalar("", text.type), kept) for kept in (head, tail))
-        return pc.binary_join_element_wise(head, hidden.take(lengths), tail, pa.scalar("", text.type)).cast(pa.string())
+        nothing = pa.scalar("", text.type)
+        short = pc.less_equal(lengths, shown)
+        some_short = pc.any(short).as_py()
+
+        def kept(start: int, stop: int | None = None) -> pa.Array:
+            part = pc.utf8_slice_codeunits(text, start, stop)
+            return pc.if_else(short, nothing, part) if some_short else part
+
+        head = [kept(0, self.keep_first)] if self.keep_first else []
+        tail = [kept(-self.keep_last)] if self.keep_last else []
+        return pc.binary_join_element_wise(*head, hidden.take(lengths), *tail, nothing).cast(pa.string())
 
     def _by_bytes(self, text: pa.Array, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> pa.Array:
         """All values at once, where a character is a byte."""
