@@ -35,7 +35,7 @@ def describe(reader: pa.RecordBatchReader, *, rows: int, dataset: Dataset) -> di
                 "count": rows,
                 "nulls": rows - finding.checked,
                 "distinct": finding.distinct,
-                "top_share": round(finding.top_share, SHARE_DIGITS),
+                "top_share": finding.top_share,  # exact: whether a value stands in two records rests on it
             }
             for finding in findings
         ],
@@ -49,12 +49,15 @@ def describe(reader: pa.RecordBatchReader, *, rows: int, dataset: Dataset) -> di
 
 def statistics_of(findings: Sequence[ColumnFinding]) -> dict[str, ColumnStatistics]:
     """What the policy check needs to know of each column."""
-    return {each.column: ColumnStatistics(distinct=each.distinct, top_share=each.top_share) for each in findings}
+    return {each.column: ColumnStatistics(each.distinct, each.top_share, each.checked) for each in findings}
 
 
 def stored_statistics(profile: Sequence[Mapping[str, Any]]) -> dict[str, ColumnStatistics]:
     """The same from a stored profile."""
-    return {each["name"]: ColumnStatistics(distinct=each["distinct"], top_share=each["top_share"]) for each in profile}
+    return {
+        each["name"]: ColumnStatistics(each["distinct"], each["top_share"], each["count"] - each["nulls"])
+        for each in profile
+    }
 
 
 def schema_of(stored: Sequence[Mapping[str, Any]]) -> pa.Schema:
