@@ -162,7 +162,7 @@ def test_another_workspace_is_never_opened_in_a_running_session(sandbox):
     answer = alice.http.post(f"{sandbox.url}/hub/switch", data={"workspace": "other", "_xsrf": token.group(1)})
     assert answer.status_code == 200, answer.text[-500:]
     assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None)
-    assert wait_until(lambda: alice.lab().status_code == 200)
+    assert wait_until(lambda: "jupyter-config-data" in alice.lab().text)  # and not the page that says it starts
     kernel = alice.kernel()
     assert kernel.run("import os; print(os.environ['SANDBOX_WORKSPACE'])").text.strip() == "other"
     kernel.close()
