@@ -10,11 +10,11 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from masking.taxonomy import DataLevel
-from opendata.access.door import next_step, open_edition
+from opendata.access.door import OpenEdition, next_step, open_edition
 from opendata.catalog import service as catalog
 from opendata.catalog.models import Dataset
 from opendata.db import utc_now
-from opendata.identity import Organization
+from opendata.identity import Actor, Organization
 from opendata.web import doors, views
 from opendata.web.deps import OptionalActor, SessionDep, SettingsDep
 from opendata.web.problems import Problem
@@ -240,15 +240,7 @@ def download(request: Request, name: str, extension: str, actor: OptionalActor, 
 def receipt(request: Request, name: str, actor: OptionalActor) -> Response:
     """The signed receipt of the current edition: files, digests, report, ledger entry."""
     with request.app.state.database.session() as session:
-        dataset = catalog.get(session, name, actor)
-        opened = open_edition(
-            session,
-            dataset,
-            actor=actor,
-            app_key=doors.app_key(request),
-            grades=request.app.state.grades,
-            now=utc_now(),
-        )
+        opened = _opened(request, session, name, actor)
     if opened.edition.digest is None:
         raise Problem.not_found()
     content = request.app.state.editions.path(opened.edition.digest, "receipt.json").read_bytes()
@@ -262,19 +254,23 @@ def report(request: Request, name: str, actor: OptionalActor) -> Response:
     from masking.report import public_from_dict
 
     with request.app.state.database.session() as session:
-        dataset = catalog.get(session, name, actor)
-        opened = open_edition(
-            session,
-            dataset,
-            actor=actor,
-            app_key=doors.app_key(request),
-            grades=request.app.state.grades,
-            now=utc_now(),
-        )
+        opened = _opened(request, session, name, actor)
         if opened.edition.public_report is None:
             raise Problem.not_found()
         found = public_from_dict(opened.edition.public_report)
     return report_page(request, found, "public", private=opened.conditional)
+
+
+def _opened(request: Request, session: Session, name: str, actor: Actor | None) -> OpenEdition:
+    """The current edition, if this visitor may have it; raises as its rows would."""
+    return open_edition(
+        session,
+        catalog.get(session, name, actor),
+        actor=actor,
+        app_key=doors.app_key(request),
+        grades=request.app.state.grades,
+        now=utc_now(),
+    )
 
 
 def _filters(query: Mapping[str, str]) -> dict[str, str]:
