@@ -2,6 +2,6 @@
 
 from masking.hierarchies.build import by_date, by_interval, by_prefix, flat, propose
 from masking.hierarchies.hierarchy import TOP, Hierarchy
-from masking.hierarchies.read import as_hierarchy
+from masking.hierarchies.read import as_hierarchy, read_rows
 
-__all__ = ["TOP", "Hierarchy", "as_hierarchy", "by_date", "by_interval", "by_prefix", "flat", "propose"]
+__all__ = ["TOP", "Hierarchy", "as_hierarchy", "by_date", "by_interval", "by_prefix", "flat", "propose", "read_rows"]

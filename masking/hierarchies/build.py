@@ -67,15 +67,16 @@ def by_prefix(column: Any, lengths: Sequence[int], *, fill: str = TOP) -> Hierar
     Raises:
         InvalidParameter: ``lengths`` does not fall or holds a number below 1.
     """
-    if not lengths or min(lengths) < 1 or list(lengths) != sorted(set(lengths), reverse=True):
-        raise InvalidParameter("the lengths of prefixes must fall, the least is 1", parameter="lengths")
+    if not fill or not lengths or min(lengths) < 1 or list(lengths) != sorted(set(lengths), reverse=True):
+        raise InvalidParameter("the lengths of prefixes must fall, the least is 1, and `fill` holds a character", parameter="lengths")
     values = _distinct(column).cast(pa.string())
     long = pc.utf8_length(values)
     columns = [values]
     for length in lengths:
         short = pc.utf8_slice_codeunits(values, 0, length)
         missing = pc.max_element_wise(pc.subtract(long, length), 0)
-        columns.append(pc.binary_join_element_wise(short, pc.binary_repeat(fill, missing), ""))
+        filled = pc.binary_join_element_wise(short, pc.binary_repeat(fill, missing), "")
+        columns.append(pc.if_else(pc.equal(filled, ""), fill, filled))
     return Hierarchy.of_columns(columns)
 
 

@@ -29,7 +29,7 @@ def as_hierarchy(given: Any) -> Hierarchy:
     if isinstance(given, Hierarchy):
         return given
     if isinstance(given, str | Path):
-        return Hierarchy.of(_read(Path(given)))
+        return Hierarchy.of(read_rows(Path(given)))
     if isinstance(given, Mapping):
         return Hierarchy.of([_line(leaf, up) for leaf, up in given.items()])
     if isinstance(given, Sequence):
@@ -38,12 +38,12 @@ def as_hierarchy(given: Any) -> Hierarchy:
     return Hierarchy.of_columns([column.combine_chunks().cast(pa.string()) for column in table.columns])
 
 
-def _line(leaf: Any, ancestors: Any) -> list[str]:
-    line = [ancestors] if isinstance(ancestors, str | int | float) else list(ancestors)
-    return [str(leaf), *(str(node) for node in line)]
+def read_rows(path: Path) -> list[list[str]]:
+    """The rows of a hierarchy file, empty ones left out.
 
-
-def _read(path: Path) -> list[list[str]]:
+    Raises:
+        InvalidParameter: it cannot be read, is too large or not a UTF-8 CSV.
+    """
     name = path.name
     try:
         with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as stream:
@@ -58,3 +58,8 @@ def _read(path: Path) -> list[list[str]]:
         return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",") if row]
     except (UnicodeDecodeError, csv.Error):
         raise InvalidParameter(f"the hierarchy file {name!r} is not a UTF-8 CSV", parameter="file") from None
+
+
+def _line(leaf: Any, ancestors: Any) -> list[str]:
+    line = [ancestors] if isinstance(ancestors, str | int | float) else list(ancestors)
+    return [str(leaf), *(str(node) for node in line)]

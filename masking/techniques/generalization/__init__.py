@@ -11,6 +11,7 @@ from masking.techniques.generalization.hierarchies import Hierarchy
 from masking.techniques.generalization.networks import IP
 from masking.techniques.generalization.numbers import Bands, Rounding, TopBottom
 from masking.techniques.generalization.places import Address, Division, Grid, Postcode
+from masking.techniques.generalization.recoding import Recoding
 
 __all__ = [
     "IP",
@@ -23,6 +24,7 @@ __all__ = [
     "Grid",
     "Hierarchy",
     "Postcode",
+    "Recoding",
     "Rounding",
     "TopBottom",
 ]

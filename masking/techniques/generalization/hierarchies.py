@@ -1,6 +1,5 @@
 """Hierarchies that the policy gives: in its text or as a file beside it."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from masking.errors import InvalidParameter, InvalidValue, UnsupportedColumn
+from masking.hierarchies import read_rows
 from masking.techniques.base import Context, Example, Technique, technique
 from masking.techniques.generalization.formats import is_text
-
-_MAX_HIERARCHY_BYTES = 64 << 20
 
 
 @technique("generalization.hierarchy")
@@ -104,25 +102,26 @@ def _ancestors(hierarchy: Mapping[str, Any], level: int) -> dict[str, str]:
     return table
 
 
-def _read_hierarchy(name: str, folder: Path | None) -> dict[str, list[str]]:
-    """Read a hierarchy below ``folder`` and nowhere else: a policy must not be able to publish a server's files."""
+def file_beside(name: str, folder: Path | None) -> Path:
+    """
+    A file below the policy's ``folder`` and nowhere else: a policy must not be able to publish a server's files.
+
+    Raises:
+        InvalidParameter: there is no folder, or no such file in it.
+
+    """
     if folder is None:
         raise InvalidParameter("hierarchy files can be read only next to a policy file", parameter="file")
     root = folder.resolve()
     path = (root / name).resolve()
     if not path.is_relative_to(root) or not path.is_file():
         raise InvalidParameter(f"there is no hierarchy file {name!r} in the policy's folder", parameter="file")
-    if path.stat().st_size > _MAX_HIERARCHY_BYTES:
-        raise InvalidParameter(f"the hierarchy file {name!r} is larger than 64 MiB", parameter="file")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-            stream.seek(0)
-            rows = [row for row in csv.reader(stream, delimiter=";" if ";" in first else ",") if row]
-    except (UnicodeDecodeError, csv.Error):
-        raise InvalidParameter(f"the hierarchy file {name!r} is not a UTF-8 CSV", parameter="file") from None
+    return path
+
+
+def _read_hierarchy(name: str, folder: Path | None) -> dict[str, list[str]]:
     hierarchy: dict[str, list[str]] = {}
-    for row in rows:
+    for row in read_rows(file_beside(name, folder)):
         if hierarchy.setdefault(row[0], row[1:]) != row[1:]:
             raise InvalidParameter(f"the hierarchy file {name!r} names a value twice, differently", parameter="file")
     return hierarchy
