@@ -1,19 +1,37 @@
 """Measures of re-identification risk on a table and its quasi-identifiers. Read only."""
 
 from masking.measures.classes import class_sizes, equivalence_classes, k_anonymity, uniqueness, uniqueness_all_columns
-from masking.measures.diversity import l_diversity
+from masking.measures.closeness import t_closeness
+from masking.measures.diversity import l_diversity, least_c
 from masking.measures.effect import effect
-from masking.measures.risk import Risk, risk, risk_figures
+from masking.measures.k_map import k_map
+from masking.measures.likeness import alpha, beta_likeness, delta_disclosure
+from masking.measures.population import PopulationUniqueness, estimate_uniqueness, population_uniqueness
+from masking.measures.presence import Presence, presence
+from masking.measures.risk import JournalistRisk, Risk, individual_risk, risk, risk_figures
 
 __all__ = [
+    "JournalistRisk",
+    "PopulationUniqueness",
+    "Presence",
     "Risk",
+    "alpha",
+    "beta_likeness",
     "class_sizes",
+    "delta_disclosure",
     "effect",
     "equivalence_classes",
+    "estimate_uniqueness",
+    "individual_risk",
     "k_anonymity",
+    "k_map",
     "l_diversity",
+    "least_c",
+    "population_uniqueness",
+    "presence",
     "risk",
     "risk_figures",
+    "t_closeness",
     "uniqueness",
     "uniqueness_all_columns",
 ]

@@ -14,6 +14,8 @@ from typing import Any, Final
 import polars as pl
 import pyarrow as pa
 
+from masking.measures.coding import persons_of_classes
+
 RECORDS: Final = "records"
 PERSONS: Final = "persons"
 UNIT: Final = "\0unit"
@@ -46,7 +48,8 @@ def k_anonymity(table: Any, quasi_identifiers: Sequence[str], unit: Any = None) 
     >>> k_anonymity(pa.table({"age": [30, 30, None, None, None]}), ["age"])
     2
     """
-    return int(min(_sizes(table, quasi_identifiers, unit), default=0))
+    sizes = persons_of_classes(table, quasi_identifiers, unit)
+    return int(sizes.min()) if len(sizes) else 0
 
 
 def uniqueness(table: Any, quasi_identifiers: Sequence[str], unit: Any = None) -> float:
@@ -111,11 +114,6 @@ def as_frame(table: Any, columns: Sequence[str] | None, unit: Any) -> pl.DataFra
 def person_count(frame: pl.DataFrame) -> int:
     """Distinct persons of a frame that ``as_frame`` made."""
     return int(frame[UNIT].n_unique()) if UNIT in frame.columns else frame.height
-
-
-def _sizes(table: Any, quasi_identifiers: Sequence[str], unit: Any) -> list[int]:
-    classes = equivalence_classes(table, quasi_identifiers, unit)
-    return classes[classes.columns[-1]].to_list()
 
 
 def _class_size_column(frame: pl.DataFrame, quasi_identifiers: Sequence[str]) -> pl.Series:
