@@ -6,6 +6,15 @@ from masking.measures.diversity import l_diversity, least_c
 from masking.measures.effect import effect
 from masking.measures.k_map import k_map
 from masking.measures.likeness import alpha, beta_likeness, delta_disclosure
+from masking.measures.loss import (
+    ambiguity,
+    average_class_size,
+    discernibility,
+    granularity,
+    loss,
+    losses,
+    non_uniform_entropy,
+)
 from masking.measures.population import PopulationUniqueness, estimate_uniqueness, population_uniqueness
 from masking.measures.presence import Presence, presence
 from masking.measures.risk import JournalistRisk, Risk, individual_risk, risk, risk_figures
@@ -16,17 +25,24 @@ __all__ = [
     "Presence",
     "Risk",
     "alpha",
+    "ambiguity",
+    "average_class_size",
     "beta_likeness",
     "class_sizes",
     "delta_disclosure",
+    "discernibility",
     "effect",
     "equivalence_classes",
     "estimate_uniqueness",
+    "granularity",
     "individual_risk",
     "k_anonymity",
     "k_map",
     "l_diversity",
     "least_c",
+    "loss",
+    "losses",
+    "non_uniform_entropy",
     "population_uniqueness",
     "presence",
     "risk",
