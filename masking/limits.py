@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 
 from masking.errors import InvalidParameter, suggestion
@@ -27,6 +27,8 @@ class Closeness:
 
     t: float
     distance: Distance = "equal"
+    hierarchies: Mapping[str, Any] = field(default_factory=dict)
+    """For the hierarchical distance: {sensitive attribute: its hierarchy, or a file of it}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Limits:
     than c times all from the l-th on. ``max_risk``: highest 1/size of a class, in (0, 1]; ``average_risk``: classes by
     persons. ``k_map``: persons of the population table in a class. ``delta_presence``: least and greatest share of a
     population class that is in the table.
+
+    ``suppression``: greatest share of records, in [0, 1], that may be suppressed or left out to meet all this.
     """
 
     k_anonymity: int | None = None
@@ -59,6 +63,7 @@ class Limits:
     population_uniqueness: PopulationUniqueness | None = None
     k_map: int | None = None
     delta_presence: tuple[float, float] | None = None
+    suppression: float = 0.0
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | Limits) -> Limits:
@@ -69,7 +74,7 @@ class Limits:
         """
         if isinstance(given, Limits):
             return given
-        known = [field.name for field in fields(cls)]
+        known = [each.name for each in fields(cls)]
         for name in given:
             if name not in known:
                 raise InvalidParameter(
@@ -79,10 +84,20 @@ class Limits:
         return cls(**read)
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The names of the limits that are asked for; ``suppression`` is none."""
+        return tuple(name for name in self.to_dict() if name != "suppression")
+
+    @property
     def least_class(self) -> int:
         """Persons that every class needs by ``k_anonymity`` and ``max_risk`` together."""
         by_risk = 1 if self.max_risk is None else math.ceil(1 / self.max_risk - 1e-9)
         return max(1, self.k_anonymity or 1, by_risk)
+
+    @property
+    def k(self) -> int | None:
+        """The least class as k, None where neither ``k_anonymity`` nor ``max_risk`` asks for one."""
+        return None if self.k_anonymity is None and self.max_risk is None else self.least_class
 
     @property
     def needs_sensitive(self) -> tuple[str, ...]:
@@ -103,12 +118,13 @@ class Limits:
     def to_dict(self) -> dict[str, Any]:
         """The limits that are asked, as ``of`` reads them."""
         found: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
             if isinstance(value, Closeness | PopulationUniqueness):
                 value = {each.name: getattr(value, each.name) for each in fields(value)}
-            if value is not None:
-                found[field.name] = list(value) if isinstance(value, tuple) else value
+                value = {name: part for name, part in value.items() if part != {}}
+            if value is not None and (entry.name != "suppression" or value):
+                found[entry.name] = list(value) if isinstance(value, tuple) else value
         return found
 
 
@@ -136,6 +152,10 @@ def _size(name: str, value: Any) -> int:
 
 def _share(name: str, value: Any) -> float:
     return float(_number(name, value, 0, 1, above=True))
+
+
+def _suppression(name: str, value: Any) -> float:
+    return float(_number(name, value, 0, 1))
 
 
 def _entropy(name: str, value: Any) -> float:
@@ -170,11 +190,14 @@ def _mapping(name: str, value: Any, known: Sequence[str], needed: Sequence[str])
 def _closeness(name: str, value: Any) -> Closeness:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = {"t": value}
-    given = _mapping(name, value, ("t", "distance"), ("t",))
+    given = _mapping(name, value, ("t", "distance", "hierarchies"), ("t",))
     distance = given.get("distance", "equal")
     if distance not in DISTANCES:
         raise InvalidParameter(f"limit {name!r}: distance is one of {list(DISTANCES)}", parameter="limits")
-    return Closeness(float(_number(name, given["t"], 0, 1, part=", t,")), distance)
+    trees = given.get("hierarchies", {})
+    if not isinstance(trees, Mapping):
+        raise InvalidParameter(f"limit {name!r}: hierarchies is a mapping of sensitive attributes", parameter="limits")
+    return Closeness(float(_number(name, given["t"], 0, 1, part=", t,")), distance, dict(trees))
 
 
 def _population(name: str, value: Any) -> PopulationUniqueness:
@@ -197,4 +220,5 @@ _READ: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "population_uniqueness": _population,
     "k_map": _size,
     "delta_presence": _presence,
+    "suppression": _suppression,
 }

@@ -11,14 +11,16 @@ Rules (PRIVACY 2, 3, 6): k counts persons; a class below a limit leaves whole; e
 the others as quasi-identifiers; what is left is tested again until nothing more leaves.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from masking.engines.tally import HELD, Hashes, Tally
-from masking.policy.model import Limits
+from masking.limits import Limits
 from masking.report import RiskFigures
 
 CLASS = ("c0", "c1")
@@ -27,6 +29,7 @@ COUNT = "n"
 _COMPACT_ROWS = 1 << 20
 _SEEDS = (31, 32, 33, 34)
 _MIXERS = (0x9E3779B97F4A7C15, 0xD1342543DE82EF95)
+_NEAR = 1e-9  # rounding of sums of shares
 _TOLD_APART = 100  # different sensitive values of one class that a sample counts
 
 
@@ -116,14 +119,41 @@ def within(counter: ClassCounter, limits: Limits) -> pl.DataFrame:
     left = counter.combinations()
     while True:
         before = left.height
-        if limits.k_anonymity is not None:
-            left = left.filter(_persons(counter).over(CLASS) >= limits.k_anonymity)
-        if limits.distinct_l_diversity is not None:
-            for key in counter.sensitive_keys:
-                others = [other for other in counter.sensitive_keys if other != key]
-                left = left.filter(pl.col(key).n_unique().over([*CLASS, *others]) >= limits.distinct_l_diversity)
+        if limits.k is not None:
+            left = left.filter(_persons(counter).over(CLASS) >= limits.k)
+        for key in counter.sensitive_keys if limits.needs_sensitive else ():
+            left = _diverse(counter, left, key, limits)
         if left.height == before:
             return left
+
+
+def class_sizes(counter: ClassCounter, combinations: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """Persons of each class."""
+    return combinations.group_by(CLASS).agg(_persons(counter).alias("p"))["p"].to_numpy().astype(np.int64)
+
+
+def _diverse(counter: ClassCounter, left: pl.DataFrame, key: str, limits: Limits) -> pl.DataFrame:
+    """What is left of classes whose values of one sensitive attribute meet every limit on them."""
+    known = [*CLASS, *(other for other in counter.sensitive_keys if other != key)]
+    counts = left.group_by([*known, key]).agg(_persons(counter).cast(pl.Float64).alias("p"))
+    whole = left.group_by(key).agg(_persons(counter).cast(pl.Float64).alias("q"))
+    counts = counts.join(whole.with_columns(pl.col("q") / pl.col("q").sum()), on=key)
+    share = pl.col("p") / pl.col("p").sum()
+    good = []
+    if limits.distinct_l_diversity is not None:
+        good.append(pl.len() >= limits.distinct_l_diversity)
+    if limits.entropy_l_diversity is not None:
+        good.append(-(share * share.log()).sum() >= math.log(limits.entropy_l_diversity) - _NEAR)
+    if limits.recursive_cl_diversity is not None:
+        c, least = limits.recursive_cl_diversity
+        falling = pl.col("p").sort(descending=True)
+        good.append(falling.first() < c * falling.slice(least - 1).sum())
+    if limits.t_closeness is not None and limits.t_closeness.distance == "equal":
+        good.append((share - pl.col("q")).clip(0).sum() <= limits.t_closeness.t + _NEAR)
+    if not good:
+        return left
+    kept = counts.group_by(known).agg(pl.all_horizontal(good).alias("good")).filter("good")
+    return left.join(kept, on=known, how="semi")
 
 
 def figures(counter: ClassCounter, combinations: pl.DataFrame | None = None) -> RiskFigures:

@@ -30,16 +30,17 @@ from masking.keys import Keys, as_keys
 from masking.policy.load import load
 from masking.policy.model import MaskingPolicy
 from masking.policy.reporting import build_report
+from masking.recoding.search import Watch
 from masking.report import MaskingReport
 from masking.table import as_reader
 from masking.table.frames import BATCH_ROWS
 
-__all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "fit", "run", "seen"]
+__all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "fit", "run", "search", "seen"]
 
 MakeReader = Callable[[], pa.RecordBatchReader]
 Sink = Callable[[pa.RecordBatchReader], None]
 Progress = Callable[[str, int], None]
-"""Told the stage ("fit", "measure" or "write") and the records done in it; see ``masking.engines.pace``."""
+"""Told the stage ("fit", "search", "measure" or "write") and the records done in it; see ``masking.engines.pace``."""
 IsCancelled = Callable[[], bool]
 Result = TypeVar("Result")
 _TEXT_ROWS = 1 << 12  # a batch of plain Python techniques: seconds, not minutes
@@ -100,6 +101,9 @@ def apply_stream(
     if plan.unfitted:
         plan = fit(plan, reader, progress=progress, cancelled=cancelled)
         reader = _again(make_reader, plan)
+    if plan.searches:
+        plan = search(plan, reader, progress=progress, cancelled=cancelled)
+        reader = _again(make_reader, plan)
     if policy.aggregate is not None:
         with closing(machine.over(plan, reader, "measure", lambda done: done)) as runs:
             return aggregated(policy, plan, runs, sink)
@@ -109,7 +113,7 @@ def apply_stream(
         with closing(machine.over(plan, reader, "measure", measured.look)) as looks:
             for found in looks:
                 measured.count(found)
-        stays = enforced(policy, measured)
+        stays = enforced(policy, measured, searched=plan.joint is not None)
         reader = _again(make_reader, plan)
     written = Written.of(policy, measured, stays)
     ended = False
@@ -182,6 +186,34 @@ def fit(
         rows += batch.num_rows
         machine.tell("fit", rows)
     return plan.fit(pa.Table.from_batches(held, pa.schema([plan.input_schema.field(name) for name in wanted])))
+
+
+def search(
+    plan: Plan,
+    reader: pa.RecordBatchReader,
+    *,
+    progress: Progress | None = None,
+    cancelled: IsCancelled | None = None,
+    stop: IsCancelled | None = None,
+) -> Plan:
+    """Count the combinations of the attributes that a search generalizes together, search, return the plan that can.
+
+    ``stop``: asked often while it searches; true takes the best recoding found so far.
+    """
+    assert plan.joint is not None
+    machine = _Machine(1, progress, cancelled)
+    coder = plan.joint.coder()
+    rows = 0
+    for batch in recut(reader, BATCH_ROWS):
+        machine.check()
+        try:
+            plan.code(batch, coder)
+        except InvalidValue as error:
+            raise error.after(rows) from None
+        rows += batch.num_rows
+        machine.tell("fit", rows)
+    watch = Watch(lambda _stage, share: machine.tell("search", int(share * rows)), stop, cancelled)
+    return plan.searched(coder, watch)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,15 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from masking.engines.classes import COUNT, BatchHashes, ClassCounter, ClassSample, figures, within
+from masking.engines.classes import COUNT, BatchHashes, ClassCounter, ClassSample, class_sizes, figures, within
 from masking.engines.plan import MaskedBatch, Plan
 from masking.engines.tally import Hashes, Tally
 from masking.errors import LimitsNotMet
+from masking.limits import Limits
 from masking.measures.profile import ColumnProfiles
 from masking.policy.model import MaskingPolicy
 from masking.policy.reporting import watch
+from masking.recoding.find import table_meets
 from masking.report import RiskFigures
 
 Rows = npt.NDArray[np.integer]
@@ -143,7 +145,7 @@ class Written:
         if looked.classes is not None:
             self.measured.count(looked.classes)
         self.rows_in += done.records
-        self.rows_kept += done.kept.num_rows
+        self.rows_kept += done.kept.num_rows + done.suppressed
         self.rows_out += left.num_rows
         self.rejects.update(done.rejects)
         self.nulls.update({name: left.column(name).null_count for name in left.schema.names})
@@ -179,29 +181,61 @@ def seen(plan: Plan, done: MaskedBatch) -> pa.RecordBatch:
 
 def has_limits(policy: MaskingPolicy) -> bool:
     """True if classes have to be known before a record is written."""
-    return policy.limits.k_anonymity is not None or policy.limits.distinct_l_diversity is not None
+    return bool(policy.limits.asked)
 
 
-def enforced(policy: MaskingPolicy, measured: Measured) -> pl.DataFrame:
-    """Return the combinations that stay, or raise ``LimitsNotMet`` when too many records would leave."""
+def enforced(policy: MaskingPolicy, measured: Measured, *, searched: bool = False) -> pl.DataFrame:
+    """Return the combinations that stay, or raise ``LimitsNotMet`` when too many records would leave.
+
+    ``searched``: a search has claimed that every class meets the limits. Here its claim is checked by other code, on
+    the masked table; nothing may have to leave then.
+    """
     counter = measured.after
     assert isinstance(counter, ClassCounter)
     everything = counter.combinations()
     stays = within(counter, policy.limits)
     total, left = int(everything[COUNT].sum()), int(stays[COUNT].sum())
     share = (total - left) / total if total else 0.0
+    if searched and left < total:
+        raise LimitsNotMet(
+            f"{limits_in_words(policy.limits)}: the search left {total - left} of {total} records in classes that do "
+            "not meet them; nothing was written",
+            limits=numbers(policy.limits),
+            measured={"suppression": share, "records": float(total)},
+        )
     if share > policy.limits.suppression:
         found = figures(counter)
-        limits = {
-            name: float(value)
-            for name in ("k_anonymity", "distinct_l_diversity")
-            if (value := getattr(policy.limits, name)) is not None
-        }
-        asked = ", ".join(f"{name} {value:g}" for name, value in limits.items())
         raise LimitsNotMet(
-            f"{asked}: {total - left} of {total} records ({share:.2%}) would have to leave, "
+            f"{limits_in_words(policy.limits)}: {total - left} of {total} records ({share:.2%}) would have to leave, "
             f"the policy allows {policy.limits.suppression:.2%}; generalize {list(policy.quasi_identifiers)} further",
-            limits={**limits, "suppression": policy.limits.suppression},
+            limits=numbers(policy.limits),
             measured={"suppression": share, "k_anonymity": float(found.k), "records": float(total)},
         )
+    sizes = class_sizes(counter, stays)
+    if not table_meets(sizes, policy.limits):
+        raise LimitsNotMet(
+            f"{limits_in_words(policy.limits)}: what is left does not meet a limit of the whole table; "
+            f"generalize {list(policy.quasi_identifiers)} further",
+            limits=numbers(policy.limits),
+            measured={"classes": float(len(sizes)), "persons": float(sizes.sum()), "records": float(left)},
+        )
     return stays
+
+
+def limits_in_words(limits: Limits) -> str:
+    """The limits that are asked, as a message names them."""
+    return ", ".join(f"{name} {_told(value)}" for name, value in limits.to_dict().items() if name != "suppression")
+
+
+def numbers(limits: Limits) -> dict[str, float]:
+    """The limits that are single numbers."""
+    found = {name: float(value) for name, value in limits.to_dict().items() if isinstance(value, int | float)}
+    return {**found, "suppression": limits.suppression}
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {_told(part)}" for name, part in value.items() if not isinstance(part, dict))
+    if isinstance(value, list):
+        return "/".join(_told(part) for part in value)
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -51,6 +51,8 @@ def stages_of(policy: MaskingPolicy) -> tuple[str, ...]:
     """The stages of a run in order: each reads the table once."""
     branches = [branch for rule in policy.attributes.values() for branch in rule.branches]
     fit = ("fit",) if any(issubclass(get(branch.technique), WholeColumn) for branch in branches) else ()
+    if policy.recoded:
+        fit = (*fit, "fit", "search")
     if policy.is_aggregate:
         return (*fit, "measure")
     return (*fit, "measure", "write") if has_limits(policy) else (*fit, "write")

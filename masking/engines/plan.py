@@ -13,13 +13,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from masking.engines.recoded import Joint
 from masking.errors import InvalidParameter, InvalidValue, PolicyError, UnknownAttribute, UnsupportedColumn
 from masking.keys import Keys, KeyUse, derived
 from masking.policy.check import check
 from masking.policy.model import AttributeRule, MaskingPolicy
+from masking.recoding.coder import ItemCoder
+from masking.recoding.search import Watch
 from masking.techniques import Technique, get
 from masking.techniques.base import Context, WholeColumn
 from masking.techniques.conditions import Condition
+from masking.techniques.generalization.recoding import Recoding
 from masking.techniques.records import RecordSuppression, RecordTechnique, Sampling
 from masking.techniques.suppression import Drop
 
@@ -124,6 +128,7 @@ class MaskedBatch:
     rejects: Mapping[str, int]
     records: int  # how many came in
     stay: "np.typing.NDArray[np.bool_] | None" = None  # which of them stayed; None: all
+    suppressed: int = 0  # how many of them left so that the limits are met
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,7 @@ class Plan:
     output_schema: pa.Schema
     steps: tuple[Step, ...] = field(repr=False)
     records: tuple[RecordTechnique, ...] = field(default=(), repr=False)
+    joint: Joint | None = field(default=None, repr=False)
 
     @property
     def holds_gil(self) -> bool:
@@ -182,13 +188,45 @@ class Plan:
             stay = self._stay({name: batch.column(name) for name in batch.schema.names}, batch.num_rows)
             kept = batch if stay.all() else batch.filter(pa.array(stay))
         context = {name: kept.column(name) for name in kept.schema.names}
-        columns, rejects = [], Counter[str]()
+        masked, rejects = {}, Counter[str]()
         for step in self.steps:
-            if not step.dropped:
-                masked, count = step.apply(context)
-                columns.append(masked)
+            if not step.dropped and (self.joint is None or step.name not in self.joint.names):
+                masked[step.name], count = step.apply(context)
                 rejects.update({step.name: count} if count else {})
-        return MaskedBatch(kept, _batch(columns, self.output_schema, kept.num_rows), rejects, batch.num_rows, stay)
+        if self.joint is None:
+            return MaskedBatch(kept, self._batch(masked, kept.num_rows), rejects, batch.num_rows, stay)
+        pieces = self.joint.pieces(self._joint_columns(context, masked))
+        gone = pieces < 0
+        if gone.any():
+            there = pa.array(~gone)
+            kept, pieces = kept.filter(there), pieces[~gone]
+            masked = {name: column.filter(there) for name, column in masked.items()}
+            stay = _narrowed(stay, ~gone, batch.num_rows)
+        masked.update({name: self.joint.cells(name, pieces) for name in self.joint.names})
+        made = self._batch(masked, kept.num_rows)
+        return MaskedBatch(kept, made, rejects, batch.num_rows, stay, int(np.count_nonzero(gone)))
+
+    @property
+    def searches(self) -> bool:
+        """True if attributes have to be searched for their levels before the first batch is masked."""
+        return self.joint is not None and self.joint.found is None
+
+    def code(self, batch: pa.RecordBatch, coder: ItemCoder) -> None:
+        """Count the combinations of a batch that the search decides on."""
+        assert self.joint is not None
+        self._check(batch.schema)
+        stay = self._stay({name: batch.column(name) for name in batch.schema.names}, batch.num_rows)
+        kept = batch if stay.all() else batch.filter(pa.array(stay))
+        context = {name: kept.column(name) for name in kept.schema.names}
+        wanted = set(self.joint.sensitive)
+        masked = {step.name: step.apply(context)[0] for step in self.steps if step.name in wanted}
+        persons = None if self.joint.unit is None else context[self.joint.unit]
+        coder.add(self._joint_columns(context, masked), persons)
+
+    def searched(self, coder: ItemCoder, watch: Watch) -> "Plan":
+        """The plan after the search over what ``code`` has counted."""
+        assert self.joint is not None
+        return replace(self, joint=self.joint.searched(coder, watch))
 
     @property
     def derived_names(self) -> tuple[str, ...]:
@@ -207,6 +245,16 @@ class Plan:
             for technique in step.techniques
             for part, column in technique.derived(kept.column(step.name)).items()
         }
+
+    def _joint_columns(self, raw: Context, masked: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+        assert self.joint is not None
+        return {
+            **{name: raw[name] for name in self.joint.names},
+            **{name: masked[name] for name in self.joint.sensitive},
+        }
+
+    def _batch(self, columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
+        return _batch([columns[name] for name in self.output_schema.names], self.output_schema, rows)
 
     def _stay(self, context: Mapping[str, pa.Array | pa.ChunkedArray], rows: int) -> "np.typing.NDArray[np.bool_]":
         stay = np.ones(rows, dtype=np.bool_)
@@ -245,7 +293,9 @@ def compile(policy: MaskingPolicy, schema: pa.Schema, keys: Keys | None, *, file
     ]
     if not fields and policy.aggregate is None:
         raise PolicyError("every attribute is dropped: nothing would be left to publish")
-    return Plan(schema.remove_metadata(), pa.schema(fields), steps, _records(policy, keys))
+    rules = {step.name: step.technique for step in steps if isinstance(step.technique, Recoding)}
+    joint = Joint.of(policy, rules, files)
+    return Plan(schema.remove_metadata(), pa.schema(fields), steps, _records(policy, keys), joint)
 
 
 def check_names(named: Iterable[str], schema: pa.Schema) -> None:
@@ -300,6 +350,15 @@ def _batch(columns: list[pa.Array], schema: pa.Schema, rows: int) -> pa.RecordBa
     if columns:
         return pa.RecordBatch.from_arrays(columns, schema=schema)
     return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+
+
+def _narrowed(
+    stay: "np.typing.NDArray[np.bool_] | None", left: "np.typing.NDArray[np.bool_]", rows: int
+) -> "np.typing.NDArray[np.bool_]":
+    """Which of ``rows`` records stay, when of those in ``stay`` (None: all) only ``left`` do."""
+    made = np.ones(rows, dtype=np.bool_) if stay is None else stay.copy()
+    made[np.flatnonzero(made)[~left]] = False
+    return made
 
 
 def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -68,7 +68,9 @@ def by_prefix(column: Any, lengths: Sequence[int], *, fill: str = TOP) -> Hierar
         InvalidParameter: ``lengths`` does not fall or holds a number below 1.
     """
     if not fill or not lengths or min(lengths) < 1 or list(lengths) != sorted(set(lengths), reverse=True):
-        raise InvalidParameter("the lengths of prefixes must fall, the least is 1, and `fill` holds a character", parameter="lengths")
+        raise InvalidParameter(
+            "the lengths of prefixes must fall, the least is 1, and `fill` holds a character", parameter="lengths"
+        )
     values = _distinct(column).cast(pa.string())
     long = pc.utf8_length(values)
     columns = [values]

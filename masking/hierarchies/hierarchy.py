@@ -128,8 +128,8 @@ class Hierarchy:
 
         Column: any type that casts to text; null is the null leaf where there is one.
         """
-        encoded = _text(column).dictionary_encode()
-        values = pc.index_in(encoded.dictionary, value_set=pa.array(self.leaves, pa.string()))
+        encoded = _coded(column)
+        values = pc.index_in(encoded.dictionary.cast(pa.string()), value_set=pa.array(self.leaves, pa.string()))
         of_value = np.asarray(values.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int32)
         null = len(self.leaves) - 1 if self.null else -1
         indices = np.asarray(encoded.indices.fill_null(len(of_value)).to_numpy(zero_copy_only=False))
@@ -182,9 +182,8 @@ def _first_places(codes: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.in
     return first
 
 
-def _text(column: Any) -> pa.Array:
+def _coded(column: Any) -> pa.DictionaryArray:
     if isinstance(column, pa.ChunkedArray):
+        column = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column
         column = column.combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    return column.cast(pa.string())
+    return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()

@@ -1,5 +1,6 @@
 """Masking policies (脱敏策略): model, YAML, checks, words, proposals."""
 
+from masking.limits import Limits
 from masking.policy.check import ColumnStatistics, check
 from masking.policy.check_set import check_set
 from masking.policy.explain import Explained, explain
@@ -9,7 +10,6 @@ from masking.policy.model import (
     AttributeRule,
     ForeignKey,
     KeyDomain,
-    Limits,
     MaskingPolicy,
     PolicySet,
     Sample,

@@ -16,7 +16,7 @@ import pyarrow as pa
 from masking import techniques
 from masking.disclosure.frequency import check_shape
 from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, UnsupportedColumn, suggestion
-from masking.policy.model import FREE_TEXT, AttributeRule, MaskingPolicy
+from masking.policy.model import FREE_TEXT, RECODING, AttributeRule, MaskingPolicy
 from masking.policy.unkeyed import is_hash, refusal
 from masking.taxonomy import Role
 
@@ -76,6 +76,7 @@ def check(
     _check_unit(policy)
     _check_test_data(policy)
     _check_limits(policy)
+    _check_recoding(policy)
     _check_aggregate(policy)
     if not policy.is_aggregate and not policy.kept:
         raise PolicyError("the policy drops every attribute; nothing would be left to publish")
@@ -271,7 +272,7 @@ def _check_test_data(policy: MaskingPolicy) -> None:
     claimed = [
         word
         for word, given in (
-            ("limits", limits.k_anonymity is not None or limits.distinct_l_diversity is not None),
+            ("limits", bool(limits.asked)),
             ("aggregate", policy.is_aggregate),
         )
         if given
@@ -294,14 +295,47 @@ def _check_limits(policy: MaskingPolicy) -> None:
     for name, value in (("k_anonymity", limits.k_anonymity), ("distinct_l_diversity", limits.distinct_l_diversity)):
         if value is not None and value < 2:
             raise InvalidParameter(f"limits: {name} must be at least 2, or absent")
-    if not 0 <= limits.suppression < 1:
-        raise InvalidParameter("limits: suppression must be in [0, 1)")
-    if limits.suppression and limits.k_anonymity is None and limits.distinct_l_diversity is None:
+    if limits.suppression and not limits.asked:
         raise InvalidParameter("limits: suppression needs a limit that rows are suppressed for")
-    if limits.k_anonymity is not None and not policy.quasi_identifiers and not policy.is_aggregate:
-        raise PolicyError("limits: k_anonymity has nothing to count: no quasi-identifier is kept")
-    if limits.distinct_l_diversity is not None and not policy.sensitive:
-        raise PolicyError("limits: distinct_l_diversity has nothing to count: no sensitive attribute is kept")
+    if limits.asked and not policy.quasi_identifiers and not policy.is_aggregate:
+        raise PolicyError(f"limits: {limits.asked[0]} has nothing to count: no quasi-identifier is kept")
+    if limits.needs_sensitive and not policy.sensitive:
+        raise PolicyError(f"limits: {limits.needs_sensitive[0]} has nothing to count: no sensitive attribute is kept")
+    if limits.needs_population:
+        raise PolicyError(
+            f"limits: {limits.needs_population[0]} needs a table of the population, which a policy does not have; "
+            "use masking.anonymize"
+        )
+    closeness = limits.t_closeness
+    if closeness is not None and closeness.distance != "equal" and not policy.recoded:
+        raise PolicyError(
+            f"limits: the {closeness.distance} distance is held by a search only: give the quasi-identifiers the "
+            f"technique {RECODING}, or use the distance equal"
+        )
+    for name in closeness.hierarchies if closeness is not None else ():
+        if name not in policy.sensitive:
+            raise UnknownAttribute(
+                f"limits: {name!r} is no kept sensitive attribute{suggestion(name, policy.sensitive)}"
+            )
+
+
+def _check_recoding(policy: MaskingPolicy) -> None:
+    """A search decides all quasi-identifiers together, or it could not tell what class a record is in."""
+    if not policy.recoded:
+        return
+    for name in policy.quasi_identifiers:
+        rule = policy.attributes[name]
+        if any(branch.technique != RECODING for branch in rule.branches) or rule.otherwise is not None:
+            raise PolicyError(
+                f"attribute {name!r}: with limits, {RECODING} decides all quasi-identifiers together; use it here as "
+                f"well, not {rule.technique}",
+                line=rule.line or None,
+            )
+    for name in policy.recoded:
+        if policy.attributes[name].role is not Role.QUASI_IDENTIFIER:
+            raise PolicyError(
+                f"attribute {name!r}: {RECODING} is for quasi-identifiers", line=policy.attributes[name].line or None
+            )
 
 
 def _check_aggregate(policy: MaskingPolicy) -> None:

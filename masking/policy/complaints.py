@@ -25,6 +25,8 @@ _KINDS: Final = {
 }
 _BOUNDS: Final = {
     "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
     "exclusiveMaximum": "less than {}",
     "minLength": "text of at least length {}",
     "minProperties": "of at least size {}",

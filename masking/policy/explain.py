@@ -117,6 +117,7 @@ def _limits(policy: MaskingPolicy) -> Iterator[Both]:
             f"每个等价类中的敏感属性至少有 {limits.distinct_l_diversity} 个不同值",
             f"every class holds at least {limits.distinct_l_diversity} values of each sensitive attribute",
         )
+    yield from _further(policy)
     if policy.aggregate:
         by, threshold, base = ", ".join(policy.aggregate.by), policy.aggregate.threshold, policy.aggregate.rounding
         yield (
@@ -125,6 +126,53 @@ def _limits(policy: MaskingPolicy) -> Iterator[Both]:
                 f"no records, only a table by {by}: cells of fewer than {threshold} persons are not shown, counts are "
                 f"rounded to {base}"
             ),
+        )
+
+
+def _further(policy: MaskingPolicy) -> Iterator[Both]:
+    """The limits beyond k and distinct l, and how a search meets them."""
+    limits = policy.limits
+    if limits.entropy_l_diversity:
+        least = f"{limits.entropy_l_diversity:g}"
+        yield (
+            f"每个等价类中敏感属性的熵不低于 {least} 个等频值的熵",
+            f"in every class the sensitive values are as mixed as {least} equally frequent ones (entropy)",
+        )
+    if limits.recursive_cl_diversity:
+        c, least_rank = f"{limits.recursive_cl_diversity[0]:g}", limits.recursive_cl_diversity[1]
+        yield (
+            f"每个等价类中最常见的敏感值少于第 {least_rank} 位及以后各值之和的 {c} 倍",
+            f"in every class the commonest sensitive value is rarer than {c} times all from the {least_rank}th on",
+        )
+    if limits.t_closeness:
+        t, distance = f"{limits.t_closeness.t:g}", limits.t_closeness.distance
+        zh = {"equal": "等距", "ordered": "有序", "hierarchical": "层级"}[distance]
+        yield (
+            f"每个等价类的敏感值分布与全表之差不超过 {t}（{zh}距离）",
+            f"sensitive values of a class are distributed as in the whole table, within {t} ({distance} distance)",
+        )
+    if limits.max_risk:
+        yield f"单人重标识风险不超过 {limits.max_risk:g}", f"nobody's risk is above {limits.max_risk:g}"
+    if limits.average_risk:
+        yield f"平均重标识风险不超过 {limits.average_risk:g}", f"the average risk is at most {limits.average_risk:g}"
+    if limits.population_uniqueness:
+        wanted = limits.population_uniqueness
+        yield (
+            f"在 {wanted.population:,} 人的总体中，估计唯一者的比例不超过 {wanted.share:g}（{wanted.estimator}）",
+            (
+                f"among {wanted.population:,} persons at most the share {wanted.share:g} is estimated to be alone "
+                f"({wanted.estimator})"
+            ),
+        )
+    if policy.recoded:
+        kinds = {
+            "local": ("各等价类分别泛化", "each class by itself"),
+            "global": ("整列同一层级", "whole columns alike"),
+        }
+        zh, en = kinds[policy.recoding]
+        yield (
+            f"准标识符由搜索泛化到损失最小（{zh}）；没有可归入的等价类的记录，各准标识符均写作 *",
+            f"a search generalizes the quasi-identifiers at the least loss ({en}); who has no class gets * in all",
         )
 
 

@@ -19,6 +19,7 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from masking.errors import PolicyError
+from masking.limits import Limits
 from masking.policy.complaints import complaint, place
 from masking.policy.model import (
     KEEP,
@@ -26,7 +27,6 @@ from masking.policy.model import (
     AttributeRule,
     ForeignKey,
     KeyDomain,
-    Limits,
     MaskingPolicy,
     PolicySet,
     Sample,
@@ -187,7 +187,8 @@ def _table(document: CommentedMap, plain: Mapping[str, Any], path: list[str]) ->
             name: _rule(document, name, words, [*path, "attributes", name])
             for name, words in plain["attributes"].items()
         },
-        "limits": Limits(**plain.get("limits", {})),
+        "limits": _limits(document, plain.get("limits", {}), [*path, "limits"]),
+        "recoding": plain.get("recoding", "local"),
         "aggregate": _aggregate(plain["aggregate"]) if "aggregate" in plain else None,
         "sandbox": _sandbox(plain.get("sandbox", {})),
         "record": tuple(plain.get("record", ())),
@@ -290,6 +291,13 @@ def _domain(words: Mapping[str, Any]) -> KeyDomain:
     )
 
 
+def _limits(document: CommentedMap, words: Mapping[str, Any], path: list[Any]) -> Limits:
+    try:
+        return Limits.of(words)
+    except PolicyError as error:
+        raise error.at(*place(document, path, None)) from None
+
+
 def _aggregate(words: Mapping[str, Any]) -> Aggregate:
     given = dict(words)
     given["by"] = tuple(given["by"])
@@ -358,9 +366,10 @@ def _table_words(policy: MaskingPolicy) -> dict[str, Any]:
     if policy.sample:
         plain["sample"] = _flow({"share": policy.sample.share, "key": policy.sample.key})
     plain["attributes"] = {name: _flow(_rule_words(rule)) for name, rule in policy.attributes.items()}
-    limits = {name: getattr(policy.limits, name) for name in Limits.__slots__ if getattr(policy.limits, name)}
-    if limits:
+    if limits := policy.limits.to_dict():
         plain["limits"] = _flow(limits)
+    if policy.recoding != "local":
+        plain["recoding"] = policy.recoding
     if policy.aggregate:
         plain["aggregate"] = _aggregate_words(policy.aggregate)
     if policy.sandbox != SandboxRules():

@@ -10,16 +10,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from masking import techniques
 from masking.keys import KeyUse, base_name
+from masking.limits import Limits
 from masking.taxonomy import DataLevel, Role
 from masking.techniques.conditions import Condition
 
 VERSION: Final = 1
 DROP: Final = "suppression.drop"
 KEEP: Final = "keep"
+RECODING: Final = "generalization.recoding"
 KEYED_TOKEN: Final = "pseudonymization.keyed"  # noqa: S105  (a name)
 FREE_TEXT: Final = "text."
 """Family of techniques on free text; detection never finds everything, so they cap the effect."""
@@ -80,15 +82,6 @@ class AttributeRule:
             rule.technique.startswith(FREE_TEXT) or _known(rule.technique, "releases") in ("token", "nothing")
             for rule in self.branches
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the masked table must satisfy before it may leave. ``suppression`` is a share of rows in [0, 1]."""
-
-    k_anonymity: int | None = None
-    distinct_l_diversity: int | None = None
-    suppression: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +147,8 @@ class MaskingPolicy:
     title: Mapping[str, str] = field(default_factory=dict)
     unit: str | None = None
     limits: Limits = field(default_factory=Limits)
+    recoding: Literal["local", "global"] = "local"
+    """How attributes under ``generalization.recoding`` are generalized: each class by itself, or the whole column."""
     aggregate: Aggregate | None = None
     sandbox: SandboxRules = field(default_factory=SandboxRules)
     level: DataLevel | None = None
@@ -221,6 +216,13 @@ class MaskingPolicy:
             return None
         rule = self.attributes[self.unit]
         return None if rule.dropped or not rule.pseudonym else self.unit
+
+    @property
+    def recoded(self) -> tuple[str, ...]:
+        """Attributes whose levels a search decides together, so that the limits are met."""
+        if not self.limits.asked or self.is_aggregate:
+            return ()
+        return tuple(name for name, rule in self.attributes.items() if rule.technique == RECODING)
 
     @property
     def key_names(self) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from masking.detection import ColumnFinding, propose_level
+from masking.limits import Limits
 from masking.policy.check import SKEWED, SMALL, ColumnStatistics
-from masking.policy.model import DROP, KEEP, KEYED_TOKEN, Aggregate, AttributeRule, Limits, MaskingPolicy
+from masking.policy.model import DROP, KEEP, KEYED_TOKEN, Aggregate, AttributeRule, MaskingPolicy
 from masking.taxonomy import DataLevel, Role
 
 FEW: Final = 12

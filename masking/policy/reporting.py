@@ -288,14 +288,14 @@ def _releases(rule: AttributeRule) -> str:
 
 
 def _least(policy: MaskingPolicy) -> int:
-    return (policy.limits.k_anonymity or LEAST) if policy.about_persons else 1
+    return (policy.limits.k or LEAST) if policy.about_persons else 1
 
 
 def _persons_are_shown(policy: MaskingPolicy, name: str) -> bool:
     """True if the masked table tells that ``_least`` persons stand behind each cell that is shown."""
     if not policy.about_persons or not _persons_are_hidden(policy):
         return True
-    return policy.limits.k_anonymity is not None and name in policy.quasi_identifiers
+    return policy.limits.k is not None and name in policy.quasi_identifiers
 
 
 def _branch(rule: AttributeRule) -> dict[str, Any]:
@@ -332,14 +332,14 @@ def _public_k(policy: MaskingPolicy, after: RiskFigures | None, *, hidden: bool)
         return None
     if not hidden:
         return after.k
-    return policy.aggregate.threshold if policy.aggregate else policy.limits.k_anonymity
+    return policy.aggregate.threshold if policy.aggregate else policy.limits.k
 
 
 def _graded_k(policy: MaskingPolicy, after: RiskFigures | None) -> int | None:
     """The k that the effect rests on: one raw record must not move a public effect where persons are hidden."""
     if after is None or policy.is_aggregate or not _persons_are_hidden(policy):
         return after.k if after else None
-    return min(after.k, policy.limits.k_anonymity or 1)
+    return min(after.k, policy.limits.k or 1)
 
 
 def _absent(policy: MaskingPolicy, name: str) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from masking import techniques
+from masking.limits import DISTANCES, ESTIMATORS
 from masking.policy.model import KEEP, VERSION
 from masking.taxonomy import DataLevel, Role
 from masking.techniques.conditions import COMPARISONS
@@ -180,6 +181,10 @@ def _table() -> dict[str, Any]:
             "additionalProperties": {"$ref": "#/$defs/rule"},
         },
         "limits": {"$ref": "#/$defs/limits"},
+        "recoding": {
+            "description": "how generalization.recoding works: each class by itself (local) or whole columns (global)",
+            "enum": ["local", "global"],
+        },
         "aggregate": {"$ref": "#/$defs/aggregate"},
         "sandbox": {"$ref": "#/$defs/sandbox"},
     }
@@ -325,18 +330,50 @@ def _domain() -> dict[str, Any]:
 
 
 def _limits() -> dict[str, Any]:
+    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
     return {
         "description": "what the masked table must satisfy before it may leave",
         "type": "object",
         "properties": {
             "k_anonymity": {"description": "persons in the smallest class", "type": "integer", "minimum": 2},
             "distinct_l_diversity": {"description": "values in each class", "type": "integer", "minimum": 2},
-            "suppression": {
-                "description": "share of rows that may be left out",
-                "type": "number",
-                "minimum": 0,
-                "exclusiveMaximum": 1,
+            "entropy_l_diversity": {"description": "exp of their entropy", "type": "number", "minimum": 1},
+            "recursive_cl_diversity": {
+                "description": "[c, l]: the most frequent value is rarer than c times all from the l-th on",
+                **pair,
             },
+            "t_closeness": {
+                "description": "greatest distance of a class's sensitive values to the whole table's",
+                "type": ["object", "number"],
+                "properties": {
+                    "t": share,
+                    "distance": {"enum": list(DISTANCES)},
+                    "hierarchies": {
+                        "description": "for the hierarchical distance: sensitive attribute to file or mapping",
+                        "type": "object",
+                        "additionalProperties": {"type": ["string", "object"]},
+                    },
+                },
+                "required": ["t"],
+                "additionalProperties": False,
+            },
+            "max_risk": {"description": "highest risk of one person, 1 / class size", **share, "exclusiveMinimum": 0},
+            "average_risk": {"description": "average risk: classes by persons", **share, "exclusiveMinimum": 0},
+            "population_uniqueness": {
+                "description": "greatest estimated share of persons who are alone in the population",
+                "type": "object",
+                "properties": {
+                    "share": share,
+                    "population": {"description": "persons in the population", "type": "integer", "minimum": 1},
+                    "estimator": {"enum": list(ESTIMATORS)},
+                },
+                "required": ["share", "population"],
+                "additionalProperties": False,
+            },
+            "k_map": {"description": "persons of the population in a class", "type": "integer", "minimum": 2},
+            "delta_presence": {"description": "[least, greatest] share of a population class", **pair},
+            "suppression": {"description": "share of rows that may be suppressed or left out", **share},
         },
         "additionalProperties": False,
     }

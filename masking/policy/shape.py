@@ -126,6 +126,8 @@ _KEYWORDS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "const": _same,
     "enum": lambda value, choices: any(_same(value, choice) for choice in choices),
     "minimum": lambda value, least: not _number(value) or value >= least,
+    "exclusiveMinimum": lambda value, limit: not _number(value) or value > limit,
+    "maximum": lambda value, most: not _number(value) or value <= most,
     "exclusiveMaximum": lambda value, limit: not _number(value) or value < limit,
     "minLength": lambda value, least: not isinstance(value, str) or len(value) >= least,
     "pattern": lambda value, pattern: not isinstance(value, str) or re.search(pattern, value) is not None,

@@ -191,6 +191,30 @@ def _hierarchy(given: Given) -> Both:
     return zh, en
 
 
+def _recoding(given: Given) -> Both:
+    zh, en = "每个值，再到 *", "each value, then *"
+    if given.get("intervals"):
+        steps = "、".join(f"{step:g}" for step in given["intervals"])
+        zh, en = f"区间 {steps}", f"intervals of {steps.replace('、', ', ')}"
+        if given.get("origin"):
+            zh, en = f"{zh}（自 {given['origin']:g} 起）", f"{en} from {given['origin']:g} on"
+    elif given.get("prefixes"):
+        lengths = "、".join(str(length) for length in given["prefixes"])
+        zh = f"前 {lengths} 位，其余写作 {given.get('fill', '*')}"
+        en = f"the first {lengths.replace('、', ', ')} characters, the rest {given.get('fill', '*')}"
+    elif given.get("calendar"):
+        zh, en = "月、季、年、年代", "month, quarter, year, decade"
+    elif given.get("file"):
+        zh, en = f"层级表 {given['file']}", f"the hierarchy {given['file']}"
+    elif given.get("mapping"):
+        zh, en = f"策略内列出的 {len(given['mapping'])} 个值", f"{len(given['mapping'])} values listed in the policy"
+    low, high = given.get("lowest") or 0, given.get("highest")
+    if low or high is not None:
+        zh = f"{zh}；第 {low} 层至{'最粗层' if high is None else f'第 {high} 层'}"
+        en = f"{en}; level {low} to {'the coarsest' if high is None else high}"
+    return f"按限值泛化到够用为止（{zh}）", f"generalized as far as the limits ask ({en})"
+
+
 def _noise(given: Given) -> Both:
     share = bool(given.get("multiplicative"))
     scale = f"{given.get('scale', 0):g}"
@@ -237,6 +261,11 @@ WORDS: Final[Mapping[str, Words]] = {
     "generalization.date": Words(_date, says=("to",)),
     "generalization.age": Words(_age, {"on_invalid": _INVALID}, ("at", "width", "upper")),
     "generalization.hierarchy": Words(_hierarchy, {"on_missing": _INVALID}, ("level", "mapping", "file")),
+    "generalization.recoding": Words(
+        _recoding,
+        {"weight": ("信息损失按 {weight} 倍计", "its loss counts {weight} times")},
+        ("mapping", "file", "intervals", "origin", "prefixes", "fill", "calendar", "lowest", "highest"),
+    ),
     "generalization.division": Words(
         ("行政区划代码归并到{to}", "the division code is that of its {to}"),
         {"names": ("写作区划名称", "written as a name"), "on_invalid": _INVALID},

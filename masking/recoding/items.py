@@ -8,7 +8,7 @@ different combinations and not the table. Items are sorted by their codes: nothi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from masking.errors import DataError, UnknownAttribute
+from masking.errors import DataError, InvalidParameter, UnknownAttribute
 from masking.hierarchies import Hierarchy
 
 Ints = npt.NDArray[np.int64]
@@ -30,8 +30,19 @@ class Sensitive:
     name: str
     codes: Ints
     size: int
+    values: pa.Array
+    """The values that the codes stand for, without null."""
     hierarchy: Hierarchy | None = None
     """For the hierarchical distance: its leaves in the order of ``codes``."""
+
+    def find(self, column: pa.Array) -> Ints:
+        """The code of each value of a column; -1 for a value that is none."""
+        if self.hierarchy is not None:
+            return self.hierarchy.find(column)[0].astype(np.int64)
+        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        null = len(self.values) if self.size > len(self.values) else -1
+        codes = pc.if_else(pc.is_null(plain), null, pc.index_in(plain, value_set=self.values).fill_null(-1))
+        return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +58,8 @@ class Items:
     sensitive: tuple[Sensitive, ...]
     weights: Ints
     pairs: tuple[Ints, Ints] | None = None
+    population: Ints | None = None
+    """Persons of the population in each item, where a limit asks (items of weight 0 are nobody in the table)."""
 
     @classmethod
     def of(
@@ -57,11 +70,13 @@ class Items:
         *,
         unit: str | None = None,
         trees: Mapping[str, Hierarchy] | None = None,
+        counts: Ints | None = None,
     ) -> tuple[Items, Ints]:
         """The items of a table, and the item of each record.
 
         ``trees``: hierarchies of sensitive attributes, for the hierarchical distance. A quasi-identifier that holds
-        nulls gets null as a leaf. Records without a ``unit`` count as one person, the cautious reading.
+        nulls gets null as a leaf. Records without a ``unit`` count as one person, the cautious reading. ``counts``:
+        how many records each row of the table stands for (None: one).
 
         Raises:
             UnknownAttribute: the table lacks a column.
@@ -97,14 +112,42 @@ class Items:
             names=tuple(hierarchies),
             hierarchies=tuple(used),
             leaves=tuple(codes[first] for codes in leaves),
-            sensitive=tuple(Sensitive(each.name, each.codes[first], each.size, each.hierarchy) for each in values),
-            weights=np.bincount(of_record, minlength=len(first)).astype(np.int64),
+            sensitive=tuple(replace(each, codes=each.codes[first]) for each in values),
+            weights=np.bincount(of_record, weights=counts, minlength=len(first)).astype(np.int64),
             pairs=pairs,
         )
         return items, of_record
 
     def __len__(self) -> int:
         return len(self.weights)
+
+    def with_population(self, population: pa.Table) -> tuple[Items, Ints]:
+        """The same with the population that the table was drawn from, and the new place of each item.
+
+        Items that only the population has are added with weight 0. Every person of the table is in the population.
+
+        Raises:
+            UnknownAttribute: the population lacks a quasi-identifier.
+            DataError: a hierarchy does not name every value of its column; items are divided by sensitive values.
+        """
+        if self.sensitive or self.pairs is not None:
+            raise InvalidParameter(
+                "limits on a population are judged without sensitive attributes and `unit`", parameter="limits"
+            )
+        other, _ = Items.of(population, dict(zip(self.names, self.hierarchies, strict=True)))
+        both = [np.concatenate([mine, theirs]) for mine, theirs in zip(self.leaves, other.leaves, strict=True)]
+        sizes = [max(len(a.leaves), len(b.leaves)) for a, b in zip(self.hierarchies, other.hierarchies, strict=True)]
+        ids, first = grouped(both, sizes, len(self) + len(other))
+        here = np.concatenate([self.weights, np.zeros(len(other), dtype=np.int64)])
+        there = np.concatenate([np.zeros(len(self), dtype=np.int64), other.weights])
+        made = replace(
+            self,
+            hierarchies=other.hierarchies,
+            leaves=tuple(codes[first] for codes in both),
+            weights=np.bincount(ids, weights=here, minlength=len(first)).astype(np.int64),
+            population=np.bincount(ids, weights=there, minlength=len(first)).astype(np.int64),
+        )
+        return made, ids[: len(self)]
 
     @property
     def records(self) -> int:
@@ -161,9 +204,8 @@ def _sensitive(name: str, column: pa.ChunkedArray, tree: Hierarchy | None) -> Se
         codes, unknown = whole.find(plain)
         if unknown:
             raise DataError(f"attribute {name!r}: the hierarchy does not name the values of {unknown} records")
-        return Sensitive(name, codes.astype(np.int64), len(whole.leaves), whole)
+        return Sensitive(name, codes.astype(np.int64), len(whole.leaves), pa.array([], pa.string()), whole)
     values = pc.unique(plain).drop_null()
     values = values.take(pc.sort_indices(values))
-    codes = pc.index_in(plain, value_set=values).fill_null(len(values))
-    numbers = np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
-    return Sensitive(name, numbers, len(values) + (plain.null_count > 0))
+    made = Sensitive(name, np.zeros(0, dtype=np.int64), len(values) + (plain.null_count > 0), values)
+    return replace(made, codes=made.find(plain))

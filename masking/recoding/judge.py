@@ -38,7 +38,10 @@ class Judge:
         self.limits = limits
         self.k = limits.least_class
         weights = items.weights if released is None else released
-        self._shares = [_shares(each, weights) for each in items.sensitive]
+        there = np.flatnonzero(weights)
+        self._shares = [
+            _share(self.persons(each.codes[there], each.size, there, weights[there])) for each in items.sensitive
+        ]
 
     @property
     def by_size_alone(self) -> bool:
@@ -67,10 +70,26 @@ class Judge:
         """For each of ``count`` classes whether it meets every limit; an empty class does."""
         persons = self.persons(ids, count, among, weights)
         good = (persons >= self.k) | (persons == 0)
+        if self.limits.needs_population:
+            good &= self._population_meets(ids, count, among, persons)
         if self.by_size_alone or not good.any():
             return good
         for place, sensitive in enumerate(self.items.sensitive):
             good &= self._sensitive_meets(place, sensitive, ids, count, among, weights)
+        return good
+
+    def _population_meets(self, ids: Ints, count: int, among: Ints | None, persons: Ints) -> Flags:
+        if self.items.population is None:
+            raise InvalidParameter(f"{self.limits.needs_population[0]} needs the population", parameter="population")
+        everyone = self.items.population if among is None else self.items.population[among]
+        sizes = np.bincount(ids, weights=everyone, minlength=count)
+        good = np.ones(count, dtype=np.bool_)
+        if self.limits.k_map is not None:
+            good &= (sizes >= self.limits.k_map) | (persons == 0)
+        if self.limits.delta_presence is not None:
+            low, high = self.limits.delta_presence
+            share = persons / np.maximum(sizes, 1)
+            good &= ((share >= low - _NEAR) & (share <= high + _NEAR)) | (sizes == 0)
         return good
 
     def _sensitive_meets(
@@ -131,9 +150,8 @@ def _recursive(owner: Ints, persons: Ints, parts: int, c: float, least: int) -> 
     return most < c * rest
 
 
-def _shares(sensitive: Sensitive, weights: Ints) -> Floats:
-    counts = np.bincount(sensitive.codes, weights=weights, minlength=sensitive.size)
-    return counts / max(1.0, counts.sum())
+def _share(counts: Ints) -> Floats:
+    return counts / max(1, int(counts.sum()))
 
 
 def _distance(

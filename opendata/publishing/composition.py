@@ -71,7 +71,7 @@ def view(
 
     ``keys`` gives the dataset's draws, so that a randomised value is the one that was published.
     """
-    k = policy.aggregate.threshold if policy.aggregate is not None else policy.limits.k_anonymity
+    k = policy.aggregate.threshold if policy.aggregate is not None else policy.limits.k
     records = replace(policy, aggregate=None)
     reader = make_reader()
     plan = compile_plan(records, reader.schema, keys or ThrowawayKeys(), files=files)

@@ -1,0 +1,209 @@
+"""
+Attributes that a search generalizes together, as a part of a plan.
+
+A first pass codes the different combinations of the table (``Joint.coder``), the search decides on them, and from then
+on every batch is recoded by itself: a record's combination says how far each of its attributes is generalized.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from masking.errors import DataError, PolicyError
+from masking.hierarchies import Hierarchy, as_hierarchy
+from masking.limits import Limits
+from masking.policy.model import MaskingPolicy
+from masking.recoding.coder import ItemCoder
+from masking.recoding.find import Kind, find
+from masking.recoding.items import Items, Sensitive
+from masking.recoding.result import Recoding
+from masking.recoding.search import Watch, Wishes
+from masking.techniques.generalization.hierarchies import file_beside
+from masking.techniques.generalization.recoding import Recoding as Rule
+
+Ints = npt.NDArray[np.int64]
+Columns = Mapping[str, pa.Array]
+_ROOM = 1 << 62
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What the policy says of the attributes under ``generalization.recoding``; ``found`` after the search."""
+
+    rules: Mapping[str, Rule] = field(repr=False)
+    sensitive: tuple[str, ...]
+    unit: str | None
+    limits: Limits
+    kind: Kind
+    trees: Mapping[str, Hierarchy] = field(default_factory=dict, repr=False)
+    found: "Lookup | None" = None
+
+    @classmethod
+    def of(cls, policy: MaskingPolicy, rules: Mapping[str, Rule], files: Path | None) -> "Joint | None":
+        """None if no attribute is recoded, or no limit asks for it."""
+        if not policy.recoded:
+            return None
+        closeness = policy.limits.t_closeness
+        trees = {} if closeness is None else closeness.hierarchies
+        return cls(
+            rules={name: rules[name] for name in policy.recoded},
+            sensitive=policy.sensitive if policy.limits.needs_sensitive else (),
+            unit=policy.unit,
+            limits=policy.limits,
+            kind=policy.recoding,
+            trees={
+                name: as_hierarchy(file_beside(given, files) if isinstance(given, str) else given)
+                for name, given in trees.items()
+            },
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes, in the policy's order."""
+        return tuple(self.rules)
+
+    def coder(self) -> ItemCoder:
+        """What counts the combinations of a stream."""
+        return ItemCoder(self.names, self.sensitive, self.unit is not None)
+
+    def searched(self, coder: ItemCoder, watch: Watch) -> "Joint":
+        """The same after the search.
+
+        Raises:
+            LimitsNotMet: no recoding meets the limits with the suppression that the policy allows.
+            DataError: a hierarchy does not name every value.
+            Cancelled: the watch said so.
+        """
+        if not coder.records:
+            return replace(self, found=Lookup.empty(self.names))
+        items = coder.items({name: partial(_hierarchy, name, rule) for name, rule in self.rules.items()}, self.trees)
+        recoding = find(items, self.limits, self.wishes(items), watch, kind=self.kind)
+        return replace(self, found=Lookup.of(recoding))
+
+    def wishes(self, items: Items) -> Wishes:
+        """What the rules say of levels and weights."""
+        hierarchies = dict(zip(items.names, items.hierarchies, strict=True))
+        return Wishes(
+            suppression=self.limits.suppression,
+            weights={name: rule.weight for name, rule in self.rules.items()},
+            levels={name: rule.range_of(hierarchies[name]) for name, rule in self.rules.items()},
+        )
+
+    def pieces(self, columns: Columns) -> Ints:
+        """The piece of each record, -1 for one that leaves; ``columns``: raw ones and masked sensitive ones."""
+        assert self.found is not None
+        return self.found.pieces(columns)
+
+    def cells(self, name: str, pieces: Ints) -> pa.Array:
+        """What an attribute of each record becomes; text."""
+        assert self.found is not None
+        return self.found.nodes[name].take(pa.array(pieces))
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """From a record's combination to its piece, and from a piece to the text of each attribute. Holds no record."""
+
+    hierarchies: Mapping[str, Hierarchy] = field(repr=False)
+    sensitive: tuple[Sensitive, ...] = field(repr=False)
+    keys: pl.DataFrame = field(repr=False)
+    nodes: Mapping[str, pa.Array] = field(repr=False)
+    told: Mapping[str, Any]
+    """What the report says of the search: figures, never a value."""
+
+    @classmethod
+    def of(cls, recoding: Recoding) -> "Lookup":
+        """From what a search found; it must not divide items."""
+        items = recoding.items
+        pieces = np.full(len(items), -1, dtype=np.int64)
+        pieces[recoding.item] = np.arange(len(recoding.item))
+        if len(np.unique(recoding.item)) < len(recoding.item):
+            raise AssertionError("a stream cannot tell apart the records of one combination")
+        hierarchies = dict(zip(items.names, items.hierarchies, strict=True))
+        codes = [*items.leaves, *(each.codes for each in items.sensitive)]
+        made = cls(
+            hierarchies=hierarchies,
+            sensitive=items.sensitive,
+            keys=pl.DataFrame(),
+            nodes={
+                name: hierarchy.written(
+                    items.leaves[place][recoding.item].astype(np.int32), recoding.levels[:, place].astype(np.int64)
+                )
+                for place, (name, hierarchy) in enumerate(hierarchies.items())
+            },
+            told=_told(recoding),
+        )
+        keys = made._keys(codes).with_columns(pl.Series("piece", pieces))
+        sensitive = tuple(replace(each, codes=each.codes[:0]) for each in items.sensitive)
+        return replace(made, keys=keys, sensitive=sensitive)
+
+    @classmethod
+    def empty(cls, names: tuple[str, ...]) -> "Lookup":
+        """For a table without records."""
+        return cls({}, (), pl.DataFrame(), {name: pa.array([], pa.string()) for name in names}, {})
+
+    def pieces(self, columns: Columns) -> Ints:
+        """The piece of each record.
+
+        Raises:
+            PolicyError: a combination that the search has not seen.
+        """
+        rows = len(next(iter(columns.values()))) if columns else 0
+        if not rows:
+            return np.zeros(0, dtype=np.int64)
+        codes = [hierarchy.find(columns[name])[0].astype(np.int64) for name, hierarchy in self.hierarchies.items()]
+        codes += [each.find(columns[each.name]) for each in self.sensitive]
+        known = np.ones(rows, dtype=np.bool_)
+        for each in codes:
+            known &= each >= 0
+        joined = self._keys(codes).join(self.keys, on=self.keys.columns[:-1], how="left", maintain_order="left")
+        if not known.all() or joined["piece"].null_count():
+            raise PolicyError("the table changed between two readings")
+        return joined["piece"].to_numpy()
+
+    def _keys(self, codes: list[Ints]) -> pl.DataFrame:
+        """The codes of a record as few numbers as hold them."""
+        sizes = [len(each.leaves) for each in self.hierarchies.values()] + [each.size for each in self.sensitive]
+        keys: list[Ints] = []
+        room = _ROOM
+        for each, size in zip(codes, sizes, strict=True):
+            if not keys or room > _ROOM // max(1, size):
+                keys.append(np.zeros(len(each), dtype=np.int64))
+                room = 1
+            keys[-1] = keys[-1] * max(1, size) + each
+            room *= max(1, size)
+        return pl.DataFrame({f"k{place}": key for place, key in enumerate(keys)})
+
+
+def _hierarchy(name: str, rule: Rule, values: pa.Array) -> Hierarchy:
+    if not len(values):  # nothing but nulls
+        return Hierarchy.of([["*"]])
+    try:
+        return rule.hierarchy_of(values)
+    except (DataError, PolicyError) as error:
+        raise error.of(name) if hasattr(error, "of") else error from None
+
+
+def _told(recoding: Recoding) -> dict[str, Any]:
+    """Figures of a recoding, for the internal report."""
+    items = recoding.items
+    records = max(1, items.records)
+    levels = {}
+    for place, name in enumerate(items.names):
+        counts = np.bincount(recoding.levels[:, place], weights=recoding.count, minlength=items.heights[place] + 1)
+        levels[name] = [round(float(count) / records, 6) for count in counts]
+    return {
+        "optimal": recoding.optimal,
+        "granularity": recoding.granularity(),
+        "suppressed_records": int(recoding.count[recoding.suppressed].sum()),
+        "left_records": int(recoding.gone.sum()),
+        "levels": levels,
+        "note": recoding.note,
+    }

@@ -1,0 +1,104 @@
+"""The search that a caller asked for, held to the limits of classes and to those of the whole table.
+
+A limit of the whole table (average risk, uniqueness in the population) is met by asking for larger classes until it
+is: every search makes both fall as its least class grows, and the smallest class size that does is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from masking.errors import InvalidParameter, LimitsNotMet
+from masking.limits import Limits
+from masking.measures.population import estimate_uniqueness
+from masking.recoding.items import Ints, Items
+from masking.recoding.judge import Judge
+from masking.recoding.result import Recoding
+from masking.recoding.search import Watch, Wishes
+
+Kind = Literal["local", "global"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_GROWTH: Final = 1.5
+
+
+def find(items: Items, limits: Limits, wishes: Wishes, watch: Watch, *, kind: Kind = "local") -> Recoding:
+    """The least lossy recoding of this kind that the search finds.
+
+    Raises:
+        InvalidParameter: limits that need what is not there, or that this kind of recoding cannot hold.
+        LimitsNotMet: no recoding meets the limits with the suppression that the wishes allow.
+        Cancelled: ``watch`` said so.
+    """
+    if kind not in KINDS:
+        raise InvalidParameter(f"recoding is one of {list(KINDS)}", parameter="recoding")
+    if limits.needs_sensitive and not items.sensitive:
+        raise InvalidParameter(f"{limits.needs_sensitive[0]} needs a sensitive attribute", parameter="sensitive")
+    if limits.needs_population and kind == "local":
+        raise InvalidParameter(
+            f"{limits.needs_population[0]} is held by global recoding only (recoding: global)", parameter="recoding"
+        )
+    if not limits.of_the_table or not items.records:
+        return _search(items, limits, wishes, watch, kind)
+    return _of_the_table(items, limits, wishes, watch, kind)
+
+
+def table_meets(persons: Ints, limits: Limits) -> bool:
+    """True if classes of these sizes meet the limits of the whole table; an empty table does."""
+    total = int(persons.sum())
+    if not total:
+        return True
+    if limits.average_risk is not None and len(persons) > limits.average_risk * total * (1 + 1e-12):
+        return False
+    wanted = limits.population_uniqueness
+    if wanted is None:
+        return True
+    population = max(wanted.population, total)
+    return estimate_uniqueness(persons, population=population, estimator=wanted.estimator).share <= wanted.share
+
+
+def _search(items: Items, limits: Limits, wishes: Wishes, watch: Watch, kind: Kind) -> Recoding:
+    if kind == "local":
+        from masking.recoding.local_recoding import search_local
+
+        return search_local(items, limits, wishes, watch)
+    from masking.recoding.global_recoding import search_global
+
+    return search_global(items, limits, wishes, watch)
+
+
+def _of_the_table(items: Items, limits: Limits, wishes: Wishes, watch: Watch, kind: Kind) -> Recoding:
+    judge = Judge(items, replace(limits, k_anonymity=1))
+    everyone = int(judge.persons(np.zeros(len(items), dtype=np.int64), 1)[0])
+
+    def tried(k: int) -> Recoding | None:
+        found = _search(items, replace(limits, k_anonymity=k), wishes, watch, kind)
+        ids, count = found.classes()
+        persons = judge.persons(ids, count, found.item, found.count if items.pairs is None else None)
+        return found if table_meets(persons, limits) else None
+
+    low, size = limits.least_class - 1, limits.least_class
+    best = tried(size)
+    while best is None and size < everyone:
+        low, size = size, min(everyone, max(size + 1, int(size * _GROWTH)))
+        best = tried(size)
+    if best is None:
+        raise LimitsNotMet(
+            "no recoding of this table meets its limits as a whole (average_risk, population_uniqueness)",
+            limits=_numbers(limits),
+            measured={"records": float(items.records)},
+        )
+    while size - low > 1 and not watch.must_stop():
+        middle = (low + size) // 2
+        found = tried(middle)
+        if found is None:
+            low = middle
+        else:
+            best, size = found, middle
+    return best
+
+
+def _numbers(limits: Limits) -> dict[str, float]:
+    return {name: float(value) for name, value in limits.to_dict().items() if isinstance(value, int | float)}
