@@ -7,7 +7,7 @@ A pure library: no web, database, network, clock or environment. Tables, keys an
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from masking.report import MaskingReport
@@ -55,3 +55,47 @@ def apply(
     from masking.engines.local import apply as run
 
     return run(policy, table, keys, files=files, workers=workers)
+
+
+def anonymize(
+    table: Any,
+    hierarchies: Mapping[str, Any],
+    limits: Mapping[str, Any],
+    sensitive: Any = (),
+    recoding: Literal["local", "global"] = "local",
+    suppression: float | None = None,
+    **more: Any,
+) -> Masked:
+    """
+    Generalize a table as little as its ``limits`` allow and prove that it meets them: a ``Masked``.
+
+    ``hierarchies``: {quasi-identifier: hierarchy}: a path (CSV, leaf first, coarsest last, ``;`` or ``,``), a frame
+    with one column a level, rows, a mapping of values to their ancestors, or None for one proposed from the data. A
+    missing top ``*`` is added. Other columns pass through. The generalized columns are text; a suppressed record holds
+    ``*`` in every quasi-identifier; null is a value of its own.
+
+    ``limits``: ``k_anonymity``, ``distinct_l_diversity``, ``entropy_l_diversity``, ``recursive_cl_diversity: [c, l]``,
+    ``t_closeness: {t, distance: equal | ordered | hierarchical}``, ``max_risk``, ``average_risk``,
+    ``population_uniqueness: {share, population}``, and, with ``population=`` (a table of everyone) and global recoding,
+    ``k_map`` and ``delta_presence``. Every class is held to them, that of the suppressed records too: if it fails, they
+    leave. ``sensitive``: the attributes that l and t look at, each with the others known to the attacker; a mapping
+    gives hierarchies for the hierarchical distance. ``recoding``: "global" has one level a column and is optimal,
+    "local" one a class and loses less. ``suppression``: greatest share of records, in [0, 1], that may be suppressed or
+    leave (None: as ``limits`` says, else any).
+
+    Further: ``unit`` (the column that tells persons apart; limits count persons), ``weights`` {attribute: how much its
+    loss counts}, ``levels`` {attribute: highest level, or (lowest, highest)}, ``keep`` (attributes that stay as they
+    are), ``progress(stage, share)``, ``stop()`` (true: the best so far), ``cancelled()`` (true: nothing).
+
+    Deterministic, and independent of the order of records. Sources: ``masking.limits``, ``masking.recoding``.
+
+    Raises:
+        InvalidParameter, UnknownAttribute: what was asked is wrong or does not fit the table.
+        DataError: a hierarchy does not name every value.
+        LimitsNotMet: no recoding that was found meets the limits; says by how much.
+        Cancelled: ``cancelled`` said so.
+
+    """
+    from masking.engines.anonymizing import anonymize as run
+
+    return run(table, hierarchies, limits, sensitive, recoding, suppression, **more)

@@ -16,9 +16,10 @@ from typing import Any, Final, Literal, Self
 
 from masking.taxonomy import Effect, LegalStatus, Role
 
-VERSION: Final = 2
-READABLE: Final = (1, 2)
-"""Versions that this code reads: version 2 added what is said of each attribute beyond its nulls and rejects."""
+VERSION: Final = 3
+READABLE: Final = (1, 2, 3)
+"""Versions that this code reads: version 2 added what is said of each attribute beyond its nulls and rejects, version 3
+the limits that were proved and how a search generalized."""
 Kind = Literal["microdata", "aggregate"]
 
 
@@ -112,12 +113,41 @@ class RiskFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A limit that the table was proved to meet: what was ``asked`` and what was ``found`` (None: not told here)."""
+
+    limit: str
+    asked: Any
+    found: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecodingReport:
+    """
+    How a search generalized the quasi-identifiers.
+
+    ``granularity`` in [0, 1], 1 for the untouched table; ``suppressed_records`` hold ``*`` in every quasi-identifier,
+    ``left_records`` left because even so they would break a limit; ``levels``: for each attribute the share of the
+    released records at each level of its hierarchy.
+    """
+
+    kind: str
+    granularity: float
+    suppressed_records: int = 0
+    left_records: int = 0
+    optimal: bool = False
+    levels: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PublicReport:
     """What anyone may read about an edition: facts of the masked table only.
 
     ``k`` is measured on the masked table; where persons can be told apart only in the raw table, it is the limit the
     run enforced (``k_is_limit``). Risks are rounded to two digits. ``records``: the techniques on whole records
     (suppression, sampling) with their parameters. ``test_data``: surrogates look valid, so this is never an edition.
+    ``claims`` are the limits that were asked and proved, without what was found; ``recoding``: "local", "global" or "".
     """
 
     dataset: str
@@ -139,6 +169,8 @@ class PublicReport:
     keys: tuple[KeyReport, ...] = ()
     records: tuple[Mapping[str, Any], ...] = ()
     test_data: bool = False
+    claims: tuple[Claim, ...] = ()
+    recoding: str = ""
     version: int = VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,6 +214,8 @@ class MaskingReport:
     keys: tuple[KeyReport, ...] = ()
     records: tuple[Mapping[str, Any], ...] = ()
     test_data: bool = False
+    claims: tuple[Claim, ...] = ()
+    recoding: RecodingReport | None = None
     version: int = VERSION
 
     @property
@@ -249,6 +283,8 @@ class MaskingReport:
             released=public_from_dict(plain["released"]),
             keys=_keys(plain),
             records=tuple(plain.get("records", ())),
+            claims=_claims(plain),
+            recoding=_recoding(plain.get("recoding")),
         )
         return cls(**known)
 
@@ -269,6 +305,7 @@ def public_from_dict(plain: Mapping[str, Any]) -> PublicReport:
         legal_status=LegalStatus(plain["legal_status"]),
         keys=_keys(plain),
         records=tuple(plain.get("records", ())),
+        claims=_claims(plain),
     )
     return PublicReport(**known)
 
@@ -306,6 +343,17 @@ def _keys(plain: Mapping[str, Any]) -> tuple[KeyReport, ...]:
         )
         for key in plain.get("keys", ())
     )
+
+
+def _claims(plain: Mapping[str, Any]) -> tuple[Claim, ...]:
+    return tuple(Claim(**claim) for claim in plain.get("claims", ()))
+
+
+def _recoding(plain: Mapping[str, Any] | None) -> RecodingReport | None:
+    if plain is None:
+        return None
+    levels = {name: tuple(shares) for name, shares in plain["levels"].items()}
+    return RecodingReport(**{**plain, "levels": levels})
 
 
 def _check_version(plain: Mapping[str, Any]) -> None:

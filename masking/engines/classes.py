@@ -11,8 +11,7 @@ Rules (PRIVACY 2, 3, 6): k counts persons; a class below a limit leaves whole; e
 the others as quasi-identifiers; what is left is tested again until nothing more leaves.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ import pyarrow as pa
 
 from masking.engines.tally import HELD, Hashes, Tally
 from masking.limits import Limits
+from masking.recoding.find import uniqueness_of
 from masking.report import RiskFigures
 
 CLASS = ("c0", "c1")
@@ -30,6 +30,12 @@ _COMPACT_ROWS = 1 << 20
 _SEEDS = (31, 32, 33, 34)
 _MIXERS = (0x9E3779B97F4A7C15, 0xD1342543DE82EF95)
 _NEAR = 1e-9  # rounding of sums of shares
+_MODELS: Mapping[str, tuple[str, Callable[[float, float], float]]] = {
+    "distinct_l_diversity": ("distinct", min),
+    "entropy_l_diversity": ("entropy", min),
+    "recursive_cl_diversity": ("recursive", max),
+    "t_closeness": ("distance", max),
+}
 _TOLD_APART = 100  # different sensitive values of one class that a sample counts
 
 
@@ -132,28 +138,69 @@ def class_sizes(counter: ClassCounter, combinations: pl.DataFrame) -> npt.NDArra
     return combinations.group_by(CLASS).agg(_persons(counter).alias("p"))["p"].to_numpy().astype(np.int64)
 
 
+def found(counter: ClassCounter, combinations: pl.DataFrame, limits: Limits) -> dict[str, float]:
+    """What the worst class (of ``average_risk`` and ``population_uniqueness``: the table) has of each limit asked.
+
+    Empty for a table without records; the ordered and the hierarchical distance are not among it.
+    """
+    if not combinations.height:
+        return {}
+    sizes = class_sizes(counter, combinations)
+    told = {
+        "k_anonymity": float(sizes.min()),
+        "max_risk": 1 / float(sizes.min()),
+        "average_risk": len(sizes) / float(sizes.sum()),
+    }
+    if limits.population_uniqueness is not None:
+        told["population_uniqueness"] = uniqueness_of(sizes, limits.population_uniqueness)
+    for key in counter.sensitive_keys if limits.needs_sensitive else ():
+        worst = _diversity(counter, combinations, key, limits).select(
+            pl.col("distinct").min(), pl.col("entropy").min(), pl.col("recursive").max(), pl.col("distance").max()
+        )
+        for name, (column, choose) in _MODELS.items():
+            value = worst[column][0]
+            told[name] = choose(told.get(name, value), value)
+    if limits.t_closeness is not None and limits.t_closeness.distance != "equal":
+        told.pop("t_closeness", None)
+    return {name: told[name] for name in limits.asked if told.get(name) is not None}
+
+
 def _diverse(counter: ClassCounter, left: pl.DataFrame, key: str, limits: Limits) -> pl.DataFrame:
     """What is left of classes whose values of one sensitive attribute meet every limit on them."""
+    good = []
+    if limits.distinct_l_diversity is not None:
+        good.append(pl.col("distinct") >= limits.distinct_l_diversity)
+    if limits.entropy_l_diversity is not None:
+        good.append(pl.col("entropy") >= limits.entropy_l_diversity - _NEAR)
+    if limits.recursive_cl_diversity is not None:
+        good.append(pl.col("recursive") < limits.recursive_cl_diversity[0])
+    if limits.t_closeness is not None and limits.t_closeness.distance == "equal":
+        good.append(pl.col("distance") <= limits.t_closeness.t + _NEAR)
+    if not good:
+        return left
+    kept = _diversity(counter, left, key, limits).filter(pl.all_horizontal(good))
+    return left.join(kept, on=kept.columns[:-4], how="semi")
+
+
+def _diversity(counter: ClassCounter, left: pl.DataFrame, key: str, limits: Limits) -> pl.DataFrame:
+    """Each class, known by the other sensitive attributes as well (PRIVACY 6), with what its values are like.
+
+    ``distinct`` values, exp of their ``entropy``, ``recursive``: the c that (c, l)-diversity needs to be above, and the
+    equal ``distance`` to the table that is left.
+    """
     known = [*CLASS, *(other for other in counter.sensitive_keys if other != key)]
     counts = left.group_by([*known, key]).agg(_persons(counter).cast(pl.Float64).alias("p"))
     whole = left.group_by(key).agg(_persons(counter).cast(pl.Float64).alias("q"))
     counts = counts.join(whole.with_columns(pl.col("q") / pl.col("q").sum()), on=key)
     share = pl.col("p") / pl.col("p").sum()
-    good = []
-    if limits.distinct_l_diversity is not None:
-        good.append(pl.len() >= limits.distinct_l_diversity)
-    if limits.entropy_l_diversity is not None:
-        good.append(-(share * share.log()).sum() >= math.log(limits.entropy_l_diversity) - _NEAR)
-    if limits.recursive_cl_diversity is not None:
-        c, least = limits.recursive_cl_diversity
-        falling = pl.col("p").sort(descending=True)
-        good.append(falling.first() < c * falling.slice(least - 1).sum())
-    if limits.t_closeness is not None and limits.t_closeness.distance == "equal":
-        good.append((share - pl.col("q")).clip(0).sum() <= limits.t_closeness.t + _NEAR)
-    if not good:
-        return left
-    kept = counts.group_by(known).agg(pl.all_horizontal(good).alias("good")).filter("good")
-    return left.join(kept, on=known, how="semi")
+    falling = pl.col("p").sort(descending=True)
+    least = limits.recursive_cl_diversity[1] if limits.recursive_cl_diversity is not None else 1
+    return counts.group_by(known).agg(
+        pl.len().alias("distinct"),
+        (-(share * share.log()).sum()).exp().alias("entropy"),
+        (falling.first() / falling.slice(least - 1).sum()).alias("recursive"),
+        (share - pl.col("q")).clip(0).sum().alias("distance"),
+    )
 
 
 def figures(counter: ClassCounter, combinations: pl.DataFrame | None = None) -> RiskFigures:

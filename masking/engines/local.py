@@ -142,6 +142,8 @@ def apply_stream(
         rejects=written.rejects,
         derived=plan.derived_names,
         profiles=written.profiles,
+        found=measured.found(stays, policy.limits),
+        recoding=None if plan.joint is None else plan.joint.report(),
     )
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from masking.engines.classes import COUNT, BatchHashes, ClassCounter, ClassSample, class_sizes, figures, within
+from masking.engines.classes import COUNT, BatchHashes, ClassCounter, ClassSample, class_sizes, figures, found, within
 from masking.engines.plan import MaskedBatch, Plan
 from masking.engines.tally import Hashes, Tally
 from masking.errors import LimitsNotMet
@@ -84,6 +84,10 @@ class Measured:
     def before_figures(self) -> RiskFigures | None:
         """The raw table; None if it is not about persons."""
         return None if self.before is None else self.before.figures()
+
+    def found(self, stays: pl.DataFrame | None, limits: Limits) -> dict[str, float]:
+        """What the released classes have of each limit that is asked."""
+        return found(self.after, stays, limits) if stays is not None and isinstance(self.after, ClassCounter) else {}
 
     def after_figures(self, stays: pl.DataFrame | None) -> RiskFigures | None:
         """The masked table, of which only the combinations ``stays`` are left."""
@@ -204,12 +208,12 @@ def enforced(policy: MaskingPolicy, measured: Measured, *, searched: bool = Fals
             measured={"suppression": share, "records": float(total)},
         )
     if share > policy.limits.suppression:
-        found = figures(counter)
+        left_now = figures(counter)
         raise LimitsNotMet(
             f"{limits_in_words(policy.limits)}: {total - left} of {total} records ({share:.2%}) would have to leave, "
             f"the policy allows {policy.limits.suppression:.2%}; generalize {list(policy.quasi_identifiers)} further",
             limits=numbers(policy.limits),
-            measured={"suppression": share, "k_anonymity": float(found.k), "records": float(total)},
+            measured={"suppression": share, "k_anonymity": float(left_now.k), "records": float(total)},
         )
     sizes = class_sizes(counter, stays)
     if not table_meets(sizes, policy.limits):

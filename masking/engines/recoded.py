@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from masking.recoding.find import Kind, find
 from masking.recoding.items import Items, Sensitive
 from masking.recoding.result import Recoding
 from masking.recoding.search import Watch, Wishes
+from masking.report import RecodingReport
 from masking.techniques.generalization.hierarchies import file_beside
 from masking.techniques.generalization.recoding import Recoding as Rule
 
@@ -82,10 +82,10 @@ class Joint:
             Cancelled: the watch said so.
         """
         if not coder.records:
-            return replace(self, found=Lookup.empty(self.names))
+            return replace(self, found=Lookup.empty(self.names, self.kind))
         items = coder.items({name: partial(_hierarchy, name, rule) for name, rule in self.rules.items()}, self.trees)
         recoding = find(items, self.limits, self.wishes(items), watch, kind=self.kind)
-        return replace(self, found=Lookup.of(recoding))
+        return replace(self, found=Lookup.of(recoding, self.kind))
 
     def wishes(self, items: Items) -> Wishes:
         """What the rules say of levels and weights."""
@@ -101,6 +101,10 @@ class Joint:
         assert self.found is not None
         return self.found.pieces(columns)
 
+    def report(self) -> RecodingReport:
+        """What the report says of the search."""
+        return self.found.told if self.found is not None else RecodingReport(self.kind, 1.0)
+
     def cells(self, name: str, pieces: Ints) -> pa.Array:
         """What an attribute of each record becomes; text."""
         assert self.found is not None
@@ -115,11 +119,11 @@ class Lookup:
     sensitive: tuple[Sensitive, ...] = field(repr=False)
     keys: pl.DataFrame = field(repr=False)
     nodes: Mapping[str, pa.Array] = field(repr=False)
-    told: Mapping[str, Any]
-    """What the report says of the search: figures, never a value."""
+    told: RecodingReport
+    """Figures of the search, never a value."""
 
     @classmethod
-    def of(cls, recoding: Recoding) -> "Lookup":
+    def of(cls, recoding: Recoding, kind: Kind) -> "Lookup":
         """From what a search found; it must not divide items."""
         items = recoding.items
         pieces = np.full(len(items), -1, dtype=np.int64)
@@ -138,16 +142,18 @@ class Lookup:
                 )
                 for place, (name, hierarchy) in enumerate(hierarchies.items())
             },
-            told=_told(recoding),
+            told=reported(recoding, kind),
         )
         keys = made._keys(codes).with_columns(pl.Series("piece", pieces))
         sensitive = tuple(replace(each, codes=each.codes[:0]) for each in items.sensitive)
         return replace(made, keys=keys, sensitive=sensitive)
 
     @classmethod
-    def empty(cls, names: tuple[str, ...]) -> "Lookup":
+    def empty(cls, names: tuple[str, ...], kind: Kind) -> "Lookup":
         """For a table without records."""
-        return cls({}, (), pl.DataFrame(), {name: pa.array([], pa.string()) for name in names}, {})
+        return cls(
+            {}, (), pl.DataFrame(), {name: pa.array([], pa.string()) for name in names}, RecodingReport(kind, 1.0)
+        )
 
     def pieces(self, columns: Columns) -> Ints:
         """The piece of each record.
@@ -191,19 +197,20 @@ def _hierarchy(name: str, rule: Rule, values: pa.Array) -> Hierarchy:
         raise error.of(name) if hasattr(error, "of") else error from None
 
 
-def _told(recoding: Recoding) -> dict[str, Any]:
+def reported(recoding: Recoding, kind: Kind) -> RecodingReport:
     """Figures of a recoding, for the internal report."""
     items = recoding.items
-    records = max(1, items.records)
+    released = max(1, int(recoding.count.sum()))
     levels = {}
     for place, name in enumerate(items.names):
         counts = np.bincount(recoding.levels[:, place], weights=recoding.count, minlength=items.heights[place] + 1)
-        levels[name] = [round(float(count) / records, 6) for count in counts]
-    return {
-        "optimal": recoding.optimal,
-        "granularity": recoding.granularity(),
-        "suppressed_records": int(recoding.count[recoding.suppressed].sum()),
-        "left_records": int(recoding.gone.sum()),
-        "levels": levels,
-        "note": recoding.note,
-    }
+        levels[name] = tuple(round(float(count) / released, 6) for count in counts)
+    return RecodingReport(
+        kind=kind,
+        granularity=recoding.granularity(),
+        suppressed_records=int(recoding.count[recoding.suppressed].sum()),
+        left_records=int(recoding.gone.sum()),
+        optimal=recoding.optimal,
+        levels=levels,
+        note=recoding.note,
+    )

@@ -25,7 +25,16 @@ from masking.measures.effect import acceptable, effect
 from masking.measures.profile import ColumnProfiles, Loss, Watched
 from masking.policy.explain import explain
 from masking.policy.model import DROP, FREE_TEXT, KEEP, AttributeRule, MaskingPolicy
-from masking.report import AttributeReport, KeyReport, MaskingReport, PublicReport, RiskFigures, two_digits
+from masking.report import (
+    AttributeReport,
+    Claim,
+    KeyReport,
+    MaskingReport,
+    PublicReport,
+    RecodingReport,
+    RiskFigures,
+    two_digits,
+)
 from masking.taxonomy import Effect, LegalStatus, Role
 
 EMPTY: Final[Mapping[str, int]] = {}
@@ -50,6 +59,8 @@ def build_report(
     thresholds: Mapping[str, float] | None = None,
     derived: Sequence[str] = (),
     profiles: ColumnProfiles | None = None,
+    found: Mapping[str, float] = EMPTY,
+    recoding: RecodingReport | None = None,
 ) -> MaskingReport:
     """The report of a run.
 
@@ -59,7 +70,8 @@ def build_report(
     alone over all masked columns.
     ``left_out`` counts records that the policy itself leaves out (suppress, sample).
     ``nulls`` counts nulls of the masked columns, ``rejects`` values outside a format. ``derived`` names the parts that
-    pseudonyms keep legible (``Plan.derived_names``); ``profiles`` saw every batch (``watch`` makes them).
+    pseudonyms keep legible (``Plan.derived_names``); ``profiles`` saw every batch (``watch`` makes them). ``found``:
+    what was measured of each limit that the policy asks; ``recoding``: what a search did.
     """
     personal = policy.about_persons
     grade = effect(policy, _graded_k(policy, after), thresholds=thresholds)
@@ -95,8 +107,18 @@ def build_report(
         anonymizable=anonymizable(policy, grade, after.k if after else None, thresholds),
         released=replace(released, derived_quasi_identifiers=parts),
         policy_digest=policy.digest,
+        claims=_claims(policy, found),
+        recoding=recoding,
         **_about(policy),
     )
+
+
+def _claims(policy: MaskingPolicy, found: Mapping[str, float] = EMPTY) -> tuple[Claim, ...]:
+    """The limits that a run enforced; an aggregate has rules of its own."""
+    if policy.is_aggregate:
+        return ()
+    asked = policy.limits.to_dict()
+    return tuple(Claim(name, asked[name], found.get(name)) for name in policy.limits.asked)
 
 
 def watch(policy: MaskingPolicy, masked: pa.Schema) -> ColumnProfiles:
@@ -160,6 +182,8 @@ def _released(
         uniqueness_all_columns=two_digits(uniqueness_all_columns),
         effect=grade,
         legal_status=status,
+        claims=_claims(policy),
+        recoding=policy.recoding if policy.recoded else "",
         **_about(policy),
     )
 

@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from masking.errors import InvalidParameter, LimitsNotMet
-from masking.limits import Limits
+from masking.limits import Limits, PopulationUniqueness
 from masking.measures.population import estimate_uniqueness
 from masking.recoding.items import Ints, Items
 from masking.recoding.judge import Judge
@@ -55,8 +55,13 @@ def table_meets(persons: Ints, limits: Limits) -> bool:
     wanted = limits.population_uniqueness
     if wanted is None:
         return True
-    population = max(wanted.population, total)
-    return estimate_uniqueness(persons, population=population, estimator=wanted.estimator).share <= wanted.share
+    return uniqueness_of(persons, wanted) <= wanted.share
+
+
+def uniqueness_of(persons: Ints, wanted: PopulationUniqueness) -> float:
+    """Estimated share of the population that is alone in it, from class sizes."""
+    population = max(wanted.population, int(persons.sum()))
+    return estimate_uniqueness(persons, population=population, estimator=wanted.estimator).share
 
 
 def _search(items: Items, limits: Limits, wishes: Wishes, watch: Watch, kind: Kind) -> Recoding:
