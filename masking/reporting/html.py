@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Literal
 
-from masking.report import AttributeReport, Distribution, MaskingReport, PublicReport, RiskFigures
+from masking.report import AttributeReport, Distribution, MaskingReport, PublicReport, RecodingReport, RiskFigures
 from masking.reporting import svg
-from masking.reporting.words import LOSS_NAMES, LOSSES, WITHHELD, Language, word
+from masking.reporting.words import LIMITS, LOSS_NAMES, LOSSES, WITHHELD, Language, word
 from masking.taxonomy import DataLevel
 
 Kind = Literal["internal", "public"]
@@ -70,6 +70,10 @@ class _Page:
             yield f'<p class="warning"><strong>{self.word("test_data")}</strong></p>'
         yield self._outcome()
         yield self._figures()
+        if self.report.claims:
+            yield self._claims()
+        if self.internal and self.internal.recoding:
+            yield self._recoding(self.internal.recoding)
         if self.report.records:
             yield self._records()
         yield self._attributes()
@@ -155,6 +159,44 @@ class _Page:
         title = word("risk_plot", self.lang)
         drawn = svg.bars(items, title=title, description="; ".join(lines), colours=[svg.BEFORE, svg.AFTER] * 2)
         return f"<figure>{drawn}<figcaption>{escape(title)}</figcaption></figure>"
+
+    def _claims(self) -> str:
+        """The limits that the released table was proved to meet."""
+        head = ["limit", "asked", "found"] if self.internal else ["limit", "asked"]
+        rows = []
+        for claim in self.report.claims:
+            name = f"{self.pick(LIMITS[claim.limit])}<br><code>{escape(claim.limit)}</code>"
+            found = "–" if claim.found is None else f"{claim.found:,.6g}"
+            rows.append((name, escape(_asked(claim.asked)), found)[: len(head)])
+        table = self._table("claims_caption", [self.word(each) for each in head], rows)
+        return f"<section><h2>{self.word('claims')}</h2>{table}</section>"
+
+    def _recoding(self, recoding: RecodingReport) -> str:
+        """How a search generalized: figures, and for each attribute the share of records at each level."""
+        facts = [
+            ("recoding_kind", self.word(f"recoding_{recoding.kind}")),
+            ("granularity", f"{recoding.granularity:.4f}"),
+            ("starred", f"{recoding.suppressed_records:,}"),
+            ("left_records", f"{recoding.left_records:,}"),
+            ("optimal", self.word("optimal_yes" if recoding.optimal else "optimal_no")),
+        ]
+        shown = "".join(f"<div><dt>{self.word(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
+        titles = {each.name: each.title.get(self.lang) or each.name for each in self.report.attributes}
+        title = word("levels_plot", self.lang)
+        items = [(titles.get(name, name), shares) for name, shares in recoding.levels.items()]
+        drawn = svg.shares(items, title=title)
+        rows = [
+            (
+                escape(titles.get(name, name)),
+                ", ".join(f"{level}: {svg.percent(share)}" for level, share in enumerate(shares) if share),
+            )
+            for name, shares in recoding.levels.items()
+        ]
+        table = self._table(None, [self.word("attribute"), self.word("levels")], rows, caption=title)
+        return (
+            f'<section><h2>{self.word("recoding")}</h2><dl class="facts">{shown}</dl><div class="pair">{table}'
+            f"<figure>{drawn}<figcaption>{escape(title)}</figcaption></figure></div></section>"
+        )
 
     def _records(self) -> str:
         items = []
@@ -337,6 +379,15 @@ def _condition(words: Mapping[str, Any]) -> str:
             return sign.join(f"({_condition(part)})" for part in words[joint])
     comparison, value = next((name, value) for name, value in words.items() if name != "column")
     return svg.printable(f"{words.get('column', '')} {_SIGNS.get(comparison, comparison)} {_plain(value)}")
+
+
+def _asked(value: Any) -> str:
+    """A limit as its policy writes it, without the hierarchies that it may name."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_asked(part)}" for name, part in value.items() if not isinstance(part, Mapping))
+    if isinstance(value, list | tuple):
+        return ", ".join(_asked(part) for part in value)
+    return f"{value:,.6g}" if isinstance(value, int | float) else str(value)
 
 
 def _plain(value: Any) -> str:

@@ -35,6 +35,26 @@ def bars(items: Sequence[tuple[str, float, str]], *, title: str, description: st
     return _drawing(len(items) * _LINE + 4, title, description, "".join(body))
 
 
+def shares(items: Sequence[tuple[str, Sequence[float]]], *, title: str) -> str:
+    """A bar for each item, divided by shares that sum to 1 at most; the later a part, the darker."""
+    body, lines = [], []
+    for place, (label, parts) in enumerate(items):
+        y = place * _LINE
+        body.append(f'<text x="{_LABELS - 6}" y="{y + 14}" text-anchor="end">{_text(_short(label))}</text>')
+        lines.append(f"{label}: " + ", ".join(f"{at} {percent(part)}" for at, part in enumerate(parts) if part))
+        x = float(_LABELS)
+        wide = WIDTH - _LABELS - 8
+        for at, part in enumerate(parts):
+            dark = 0.12 + 0.88 * at / max(1, len(parts) - 1)
+            if part:
+                body.append(
+                    f'<rect x="{x:.1f}" y="{y + 4}" width="{max(part * wide, 0.5):.1f}" height="13" fill="{AFTER}" '
+                    f'fill-opacity="{dark:.2f}" stroke="#fff" stroke-width="0.6"/>'
+                )
+            x += part * wide
+    return _drawing(len(items) * _LINE + 4, title, "; ".join(lines), "".join(body))
+
+
 def distribution(shown: Distribution, *, title: str, colour: str, lang: Language) -> str:
     """The plot of a distribution: its cells, in its own order."""
     total = total_of(shown) or 1

@@ -52,6 +52,19 @@ LOSS_NAMES: Final[dict[str, tuple[str, str]]] = {
     "changed": ("替换", "replaced"),
 }
 
+LIMITS: Final[dict[str, tuple[str, str]]] = {
+    "k_anonymity": ("k-匿名：等价类最少人数", "k-anonymity: persons in a class"),
+    "distinct_l_diversity": ("l-多样性：不同敏感值", "l-diversity: distinct sensitive values"),
+    "entropy_l_diversity": ("熵 l-多样性", "entropy l-diversity"),
+    "recursive_cl_diversity": ("递归 (c, l)-多样性", "recursive (c, l)-diversity"),
+    "t_closeness": ("t-接近性：与全表分布之差", "t-closeness: distance to the whole table"),
+    "max_risk": ("最高重标识风险", "highest re-identification risk"),
+    "average_risk": ("平均重标识风险", "average re-identification risk"),
+    "population_uniqueness": ("总体唯一者的估计比例", "estimated share of population uniques"),
+    "k_map": ("k-map：总体中的人数", "k-map: persons of the population"),
+    "delta_presence": ("δ-存在性", "δ-presence"),
+}
+
 WITHHELD: Final[dict[str, tuple[str, str]]] = {
     "dropped": ("已删除", "dropped"),
     "identifier": ("直接标识符不列出取值", "values of a direct identifier are not listed"),
@@ -106,6 +119,29 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "quasi": ("计入风险的准标识符", "Quasi-identifiers that the risk counts"),
     "derived": ("由假名派生的准标识符", "Quasi-identifiers derived from pseudonyms"),
     "none": ("无", "none"),
+    "claims": ("已证明满足的限值", "Limits proved to be met"),
+    "claims_caption": (
+        "每个等价类（含被抑制记录组成的一类）均另行检验，全部满足后才输出",
+        "every class, that of suppressed records too, was checked by separate code before output",
+    ),
+    "limit": ("限值", "limit"),
+    "asked": ("要求", "asked"),
+    "found": ("实测", "found"),
+    "recoding": ("准标识符的泛化", "How the quasi-identifiers were generalized"),
+    "recoding_kind": ("方式", "Way"),
+    "recoding_local": ("局部泛化（各等价类分别）", "local: each class by itself"),
+    "recoding_global": ("全局泛化（整列同一层级）", "global: one level for a column"),
+    "granularity": ("粒度（1 为未处理）", "Granularity (1: the untouched table)"),
+    "starred": ("全部写作 * 的记录（条）", "Records with * in all of them"),
+    "left_records": ("因仍达不到限值而剔除（条）", "Left out since even so they break a limit (records)"),
+    "optimal": ("最优性", "Optimality"),
+    "optimal_yes": ("同类方案中损失最小（已证明）", "no plan of this kind loses less (proved)"),
+    "optimal_no": ("搜索所得的最好方案", "the best that the search found"),
+    "levels": ("各层级的记录比例（0 为原值）", "share of records at each level (0: the value itself)"),
+    "levels_plot": (
+        "各属性的记录处于哪一层级：颜色越深越粗",
+        "at which level the records of each attribute are: the darker, the coarser",
+    ),
     "records": ("对整条记录的处理", "Techniques on whole records"),
     "suppression.record": ("剔除符合条件的记录", "records that meet a condition are left out"),
     "sampling.simple": ("抽样", "sampling"),

@@ -235,7 +235,7 @@ def test_json_round_trip_and_versions():
     assert plain["effect"] == 3
     assert plain["legal_status"] == "deidentified"
     with pytest.raises(ValueError, match="version"):
-        MaskingReport.from_dict({**plain, "version": 3})
+        MaskingReport.from_dict({**plain, "version": 4})
     with pytest.raises(ValueError, match="version"):
         public_from_dict({**report.public().to_dict(), "version": None})
 
