@@ -1,0 +1,191 @@
+"""What an attacker believes of a raw record: in which class of the edition it is, and with what probability.
+
+The three attacks of ``masking.measures.linkage``. Source of the matching rules: Gionis, Mazza and Tassa, 2008: a class
+that just so many persons fit holds these, and nobody else's record can be theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from masking.measures.coding import Codes
+from masking.measures.compatibility import Compatibility
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Attack = Literal["containment", "matching", "algorithm"]
+VALUES: Final = 256
+"""Sensitive values that are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What linking says of a sensitive attribute.
+
+    ``max``: the greatest probability that the attacker gives to any value of any person; ``mean_true``: the mean that
+    is given to the true value; ``baseline``: the share of the commonest value, which needs no linking.
+    """
+
+    max: float
+    mean_true: float
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """For each attacked record: chance of the true record, records in question, class guessed (-1: none)."""
+
+    chance: Floats
+    candidates: Integers
+    guess: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """How the attacker spreads a raw record over classes: in proportion to ``places`` of those that fit.
+
+    ``settled[combination]`` is the one class of a combination that is known, else -1; its places are all the class.
+    ``known[record]`` is the same by record, for an attacker who runs the algorithm (None otherwise).
+    """
+
+    fits: Compatibility
+    """Who may be where, as far as the attack narrowed it."""
+    places: Floats
+    """Records of each class that are not settled."""
+    settled: Integers
+    rank: Integers
+    """Classes from the most telling: that which fewest raw records fit."""
+    known: Integers | None = None
+
+    def of_records(self, own: Integers, attacked: Integers) -> Found:
+        """Chances of each attacked record; ``own`` is the class of each raw record, -1 if it left."""
+        fits = self.fits
+        if self.known is not None:
+            guess = self.known[attacked]
+            size = np.where(guess >= 0, fits.sizes[np.maximum(guess, 0)] if len(fits.sizes) else 1, 0)
+            return Found(np.where(guess >= 0, 1 / np.maximum(size, 1), 0.0), size, guess)
+        total, candidates, guess = self._by_combination()
+        combination, true = fits.combination[attacked], own[attacked]
+        fit = np.zeros(len(attacked), dtype=bool)
+        there = true >= 0
+        byte = fits.bits[combination[there], true[there] >> 3]
+        fit[there] = (byte >> (7 - (true[there] & 7)).astype(np.uint8) & 1).astype(bool)
+        chance = np.zeros(len(attacked))
+        settled = self.settled[combination] >= 0
+        at = fit & ~settled
+        chance[at] = self.places[true[at]] / fits.sizes[true[at]] / total[combination[at]]
+        at = fit & settled
+        chance[at] = 1 / fits.sizes[true[at]]
+        return Found(chance, candidates[combination], guess[combination])
+
+    def _by_combination(self) -> tuple[Floats, Integers, Integers]:
+        """The sum of places, the records in question and the class to guess, for each combination."""
+        fits = self.fits
+        total, candidates = np.zeros(len(fits.counts)), np.zeros(len(fits.counts), dtype=np.int64)
+        guess = np.full(len(fits.counts), -1, dtype=np.int64)
+        sizes = fits.sizes.astype(np.float64)
+        for run, fit in fits.chunks():
+            if fit.shape[1]:
+                weights = fit.astype(np.float64)
+                total[run] = weights @ self.places
+                candidates[run] = weights @ np.where(self.places > 0, sizes, 0.0)
+                ranked = (fit & (self.places > 0))[:, self.rank]
+                guess[run] = np.where(ranked.any(axis=1), self.rank[ranked.argmax(axis=1)], -1)
+        known = self.settled >= 0
+        candidates[known], guess[known] = fits.sizes[self.settled[known]], self.settled[known]
+        return total, candidates, guess
+
+    def inference(self, codes: Codes, true: Integers, combination: Integers, own: Integers) -> Inference:
+        """What the attacked records' places say of a sensitive attribute.
+
+        ``true``: for each of them the position of its edition record; ``own``: its class; -1 if it left.
+        """
+        fits = self.fits
+        released = len(fits.group)
+        if not released:
+            return Inference(0.0, 0.0, 0.0)
+        baseline = float(np.bincount(codes.codes, minlength=codes.size).max()) / released
+        greatest, of_true = 0.0, np.zeros(len(true))
+        value = np.where(true >= 0, codes.codes[true], -1)
+        for start in range(0, codes.size, VALUES):
+            width = min(VALUES, codes.size - start)
+            inside = (codes.codes >= start) & (codes.codes < start + width)
+            keys = fits.group[inside] * width + (codes.codes[inside] - start)
+            shares = np.bincount(keys, minlength=len(fits.sizes) * width).reshape(-1, width) / fits.sizes[:, None]
+            posterior, row = self._posterior(shares, combination, own)
+            greatest = max(greatest, float(posterior[row[row >= 0]].max(initial=0.0)))
+            at = (value >= start) & (value < start + width) & (row >= 0)
+            of_true[at] = posterior[row[at], value[at] - start]
+        return Inference(greatest, float(of_true.mean()) if len(true) else 0.0, baseline)
+
+    def _posterior(self, shares: Floats, combination: Integers, own: Integers) -> tuple[Floats, Integers]:
+        """Rows of probabilities of the values, and for each attacked record the row that is its own (-1: none)."""
+        fits = self.fits
+        if self.known is not None:
+            return shares, own
+        posterior = np.zeros((len(fits.counts), shares.shape[1]))
+        none = np.zeros(len(fits.counts), dtype=bool)
+        for run, fit in fits.chunks():
+            weights = fit * self.places
+            total = weights.sum(axis=1)
+            none[run] = total <= 0
+            posterior[run] = weights @ shares / np.where(total > 0, total, 1)[:, None]
+        known = self.settled >= 0
+        posterior[known] = shares[self.settled[known]]
+        return posterior, np.where((none & ~known)[combination], -1, combination)
+
+
+def beliefs(fits: Compatibility, own: Integers, attack: Attack, *, everyone: bool) -> Beliefs:
+    """Beliefs of an attack. ``own``: the class of each raw record, -1 if it left; ``everyone``: none left."""
+    unsettled = np.full(len(fits.counts), -1, dtype=np.int64)
+    places = fits.sizes.astype(np.float64)
+    if attack == "algorithm":
+        return Beliefs(fits, places, unsettled, np.arange(len(places)), known=own)
+    if attack == "containment":
+        return Beliefs(fits, places, unsettled, _telling(fits))
+    settled = unsettled
+    matched = replace(fits, bits=fits.bits.copy())
+    while _settle(matched, settled, everyone=everyone):
+        pass
+    taken = np.bincount(settled[settled >= 0], weights=fits.counts[settled >= 0], minlength=len(fits.sizes))
+    return Beliefs(matched, places - taken, settled, _telling(matched))
+
+
+def _settle(fits: Compatibility, settled: Integers, *, everyone: bool) -> bool:
+    """One round of the two rules on ``settled`` and the bits; True if a combination found its class."""
+    before = int((settled >= 0).sum())
+    exact = _persons(fits) == fits.sizes
+    for run, fit in fits.chunks():
+        open_ = settled[run] < 0
+        alone = fit & exact
+        found = open_ & alone.any(axis=1)
+        if everyone:
+            only = open_ & (fit.sum(axis=1) == 1)
+            alone |= fit & only[:, None]
+            found |= only
+        settled[run] = np.where(found, alone.argmax(axis=1) if alone.shape[1] else -1, settled[run])
+    known = np.flatnonzero(settled >= 0)
+    fits.bits[known] = 0
+    np.bitwise_or.at(fits.bits, (known, settled[known] >> 3), (128 >> (settled[known] & 7)).astype(np.uint8))
+    taken = np.bincount(settled[known], weights=fits.counts[known], minlength=len(fits.sizes))
+    full = np.packbits(taken >= fits.sizes)
+    others = np.flatnonzero(settled < 0)
+    fits.bits[others] &= ~full
+    return int((settled >= 0).sum()) > before
+
+
+def _telling(fits: Compatibility) -> Integers:
+    """Classes from that which fewest raw records fit."""
+    return np.argsort(_persons(fits), kind="stable")
+
+
+def _persons(fits: Compatibility) -> Integers:
+    """Raw records that fit each class."""
+    persons = np.zeros(len(fits.sizes))
+    for run, fit in fits.chunks():
+        persons += fits.counts[run].astype(np.float64) @ fit
+    return persons.astype(np.int64)
