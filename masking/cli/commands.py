@@ -205,7 +205,7 @@ def preview(
     import pyarrow as pa
 
     from masking.engines.local import compile as compile_policy
-    from masking.engines.local import fit
+    from masking.engines.local import ready
     from masking.keys import ThrowawayKeys
     from masking.policy.load import holds_several, load
     from masking.taxonomy import Role
@@ -213,9 +213,9 @@ def preview(
     loaded = tables.one(policy, table, of) if holds_several(policy) else load(policy)
     reader = _open(table)
     plan = compile_policy(_as_records(loaded), reader.schema, ThrowawayKeys(), files=policy.parent)
-    if plan.unfitted:
+    if plan.unfitted or plan.searches:
         with show.progress("通读 reading"):
-            plan = fit(plan, reader)
+            plan = ready(plan, lambda: reader, lambda: _open(table))
         reader = _open(table)
     first = _first_rows(reader, rows)
     done = plan.run(first)

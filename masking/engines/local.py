@@ -35,7 +35,7 @@ from masking.report import MaskingReport
 from masking.table import as_reader
 from masking.table.frames import BATCH_ROWS
 
-__all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "fit", "run", "search", "seen"]
+__all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "fit", "ready", "run", "search", "seen"]
 
 MakeReader = Callable[[], pa.RecordBatchReader]
 Sink = Callable[[pa.RecordBatchReader], None]
@@ -98,11 +98,8 @@ def apply_stream(
     reader = make_reader()
     plan = compile(policy, reader.schema, keys, files=files)
     machine = _Machine(workers, progress, cancelled)
-    if plan.unfitted:
-        plan = fit(plan, reader, progress=progress, cancelled=cancelled)
-        reader = _again(make_reader, plan)
-    if plan.searches:
-        plan = search(plan, reader, progress=progress, cancelled=cancelled)
+    if plan.unfitted or plan.searches:
+        plan = ready(plan, lambda: reader, make_reader, progress=progress, cancelled=cancelled)
         reader = _again(make_reader, plan)
     if policy.aggregate is not None:
         with closing(machine.over(plan, reader, "measure", lambda done: done)) as runs:
@@ -169,6 +166,28 @@ def apply(
         files=None if files is None else Path(files),
     )
     return Masked(restore(masked[0].to_reader()), report)
+
+
+def ready(
+    plan: Plan,
+    first: MakeReader,
+    make_reader: MakeReader | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: IsCancelled | None = None,
+) -> Plan:
+    """The plan that can mask: techniques on whole columns have seen them, recoded attributes have their levels.
+
+    ``first`` gives the reader of the first pass, ``make_reader`` (None: ``first``) of a second one, if both are needed.
+    """
+    reader = first()
+    if plan.unfitted:
+        plan = fit(plan, reader, progress=progress, cancelled=cancelled)
+        if plan.searches:
+            reader = _again(make_reader or first, plan)
+    if plan.searches:
+        plan = search(plan, reader, progress=progress, cancelled=cancelled)
+    return plan
 
 
 def fit(

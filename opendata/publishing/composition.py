@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from masking.engines.local import MaskedBatch, Plan, fit, seen
+from masking.engines.local import MaskedBatch, Plan, ready, seen
 from masking.engines.local import compile as compile_plan
 from masking.keys import Keys, ThrowawayKeys
 from masking.policy import MaskingPolicy
@@ -75,8 +75,8 @@ def view(
     records = replace(policy, aggregate=None)
     reader = make_reader()
     plan = compile_plan(records, reader.schema, keys or ThrowawayKeys(), files=files)
-    if plan.unfitted:
-        plan, reader = fit(plan, reader), make_reader()
+    if plan.unfitted or plan.searches:
+        plan, reader = ready(plan, lambda: reader, make_reader), make_reader()
     names = policy.aggregate.by if policy.aggregate is not None else (*policy.quasi_identifiers, *plan.derived_names)
     parts = [_classes(plan, plan.run(batch), batch, names, policy.unit) for batch in reader]
     frame = pl.concat(parts) if parts else _no_rows(names)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from masking.engines.local import apply_stream, fit
+from masking.engines.local import apply_stream, ready
 from masking.engines.local import compile as compile_plan
 from masking.errors import LimitsNotMet
 from masking.keys import ThrowawayKeys
@@ -66,9 +66,9 @@ def preview(door: RawDoorContext, actor: Actor, request: Mapping[str, Any]) -> R
         first = _first_rows(stack.enter_context(door.vault.read_table(intake.id)), question.rows)
     files = door.settings.policies_dir
     plan = compile_plan(policy, first.schema, ThrowawayKeys(), files=files)
-    if plan.unfitted:
+    if plan.unfitted or plan.searches:
         with ExitStack() as stack:
-            plan = fit(plan, stack.enter_context(door.vault.read_table(intake.id)))
+            plan = ready(plan, lambda: stack.enter_context(door.vault.read_table(intake.id)))
     done = plan.run(first)
     first, masked = done.kept, done.masked
     body: dict[str, Any] = {
