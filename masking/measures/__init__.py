@@ -17,12 +17,15 @@ from masking.measures.loss import (
 )
 from masking.measures.population import PopulationUniqueness, estimate_uniqueness, population_uniqueness
 from masking.measures.presence import Presence, presence
+from masking.measures.proof import Counterexample, Proof, examine, prove
 from masking.measures.risk import JournalistRisk, Risk, individual_risk, risk, risk_figures
 
 __all__ = [
+    "Counterexample",
     "JournalistRisk",
     "PopulationUniqueness",
     "Presence",
+    "Proof",
     "Risk",
     "alpha",
     "ambiguity",
@@ -34,6 +37,7 @@ __all__ = [
     "effect",
     "equivalence_classes",
     "estimate_uniqueness",
+    "examine",
     "granularity",
     "individual_risk",
     "k_anonymity",
@@ -45,6 +49,7 @@ __all__ = [
     "non_uniform_entropy",
     "population_uniqueness",
     "presence",
+    "prove",
     "risk",
     "risk_figures",
     "t_closeness",

@@ -22,7 +22,8 @@ class Histogram:
     """Populated cells of the table classes × values, by class, then by value.
 
     ``class_of``, ``value_of``, ``counts``: the cells. ``totals``: sum of counts of each class. ``persons``: persons of
-    each class, at most its total. ``overall``: sum of counts of each value. ``values``: the values that occur.
+    each class, at most its total. ``overall``: persons of each value in the whole table. ``values``: the values that
+    occur.
     """
 
     class_of: Integers
@@ -85,7 +86,11 @@ def _histogram(classes: Codes, values: Codes, persons: Codes | None) -> Histogra
         alone = np.unique(combined([classes, persons], rows)[0])
         of_person = np.bincount(alone // max(persons.size, 1), minlength=classes.size)
     class_of, value_of = np.divmod(numbers, max(values.size, 1))
-    overall = np.bincount(value_of, weights=counts, minlength=values.size).astype(np.int64)
+    if persons is None:
+        overall = np.bincount(values.codes, minlength=values.size)
+    else:
+        holders = np.unique(combined([values, persons], rows)[0])
+        overall = np.bincount(holders // max(persons.size, 1), minlength=values.size)
     present = np.flatnonzero(overall)
     renumbered = np.cumsum(overall > 0) - 1
     assert values.values is not None
