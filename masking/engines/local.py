@@ -22,7 +22,7 @@ import pyarrow as pa
 from masking import Masked
 from masking.engines.aggregating import aggregated
 from masking.engines.measuring import Measured, Written, enforced, has_limits, seen
-from masking.engines.parallel import cores, in_order, recut
+from masking.engines.parallel import ahead, cores, in_order, recut
 from masking.engines.plan import MaskedBatch, Plan, Step, compile  # noqa: A004
 from masking.engines.processes import children
 from masking.errors import Cancelled, InvalidValue, PolicyError
@@ -84,8 +84,8 @@ def apply_stream(
     ``make_reader`` is called once a pass (twice with limits, else once) and must give the same records each time.
     ``sink`` reads its reader to the end and keeps nothing if that raises; it is not called at all when the limits are
     not met. ``workers``: threads or processes that mask, None: one for each core, 1: none beside the caller's thread.
-    Readers and ``sink`` are used by the caller's thread only. ``cancelled`` is asked between batches and while one is
-    waited for.
+    A reader is begun by the caller's thread and read on by one other; ``sink`` runs in the caller's. ``cancelled`` is
+    asked between batches and while one is waited for.
 
     Raises:
         PolicyError, KeyMissing: before a record is read.
@@ -267,7 +267,9 @@ class _Machine:
                     raise error.after(start) from None
                 return start + batch.num_rows, look(done)
 
-            numbered = _numbered(itertools.chain(begun, batches))
+            numbered: Generator[tuple[int, pa.RecordBatch], None, None] = _numbered(itertools.chain(begun, batches))
+            if workers > 1:
+                numbered = stack.enter_context(closing(ahead(numbered)))
             with closing(in_order(numbered, work, workers=workers, check=self.check)) as results:
                 for rows, result in results:
                     yield result
@@ -284,7 +286,7 @@ class _Machine:
             self.progress(stage, rows)
 
 
-def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _numbered(batches: Iterator[pa.RecordBatch]) -> Generator[tuple[int, pa.RecordBatch], None, None]:
     rows = 0
     for batch in batches:
         yield rows, batch

@@ -1,6 +1,7 @@
 """Batches on all cores: the same table for any batch size and any number of workers, bounded, ended early, never half."""
 
 import concurrent.futures
+import itertools
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from masking.engines import local, processes
 from masking.engines.local import apply_stream, compile, run  # noqa: A004
-from masking.engines.parallel import in_order, recut
+from masking.engines.parallel import ahead, in_order, recut
 from masking.errors import Cancelled, InvalidValue, WorkerLost
 from masking.keys import MappingKeys
 from masking.policy.load import load
@@ -267,3 +268,32 @@ def test_rejects_of_a_dictionary_are_counted_by_record():
     done, report = masked(policy, table, 1000, 1)
     assert report.attributes[0].rejects == 50
     assert done["a"].null_count == 50
+
+
+def test_reading_ahead_keeps_the_order_and_ends_with_its_reader():
+    assert list(ahead(iter(range(50)))) == list(range(50))
+    assert list(ahead(iter([]))) == []
+
+
+def test_reading_ahead_raises_in_its_place_and_stops_early():
+    read = []
+
+    def failing():
+        for number in range(10):
+            read.append(number)
+            if number == 4:
+                raise OSError("gone")
+            yield number
+
+    got = []
+    with pytest.raises(OSError, match="gone"):
+        for item in ahead(failing()):
+            got.append(item)  # noqa: PERF402  (what came before the error is wanted)
+    assert got == [0, 1, 2, 3]
+
+    endless = itertools.count()
+    first = ahead(endless, depth=2)
+    assert next(first) == 0
+    first.close()
+    assert next(endless) <= 5
+    assert not any(thread.name == "masking-reader" for thread in threading.enumerate())
