@@ -60,13 +60,15 @@ class Beliefs:
     rank: Integers
     """Classes from the most telling: that which fewest raw records fit."""
     known: Integers | None = None
+    persons: Integers | None = None
+    """Persons of each class, where they have several records; None: a record is a person."""
 
     def of_records(self, own: Integers, attacked: Integers) -> Found:
         """Chances of each attacked record; ``own`` is the class of each raw record, -1 if it left."""
-        fits = self.fits
+        fits, people = self.fits, self._people()
         if self.known is not None:
             guess = self.known[attacked]
-            size = np.where(guess >= 0, fits.sizes[np.maximum(guess, 0)] if len(fits.sizes) else 1, 0)
+            size = np.where(guess >= 0, people[np.maximum(guess, 0)] if len(people) else 1, 0)
             return Found(np.where(guess >= 0, 1 / np.maximum(size, 1), 0.0), size, guess)
         total, candidates, guess = self._by_combination()
         combination, true = fits.combination[attacked], own[attacked]
@@ -77,26 +79,29 @@ class Beliefs:
         chance = np.zeros(len(attacked))
         settled = self.settled[combination] >= 0
         at = fit & ~settled
-        chance[at] = self.places[true[at]] / fits.sizes[true[at]] / total[combination[at]]
+        chance[at] = self.places[true[at]] / people[true[at]] / total[combination[at]]
         at = fit & settled
-        chance[at] = 1 / fits.sizes[true[at]]
+        chance[at] = 1 / people[true[at]]
         return Found(chance, candidates[combination], guess[combination])
+
+    def _people(self) -> Integers:
+        return self.fits.sizes if self.persons is None else self.persons
 
     def _by_combination(self) -> tuple[Floats, Integers, Integers]:
         """The sum of places, the records in question and the class to guess, for each combination."""
         fits = self.fits
         total, candidates = np.zeros(len(fits.counts)), np.zeros(len(fits.counts), dtype=np.int64)
         guess = np.full(len(fits.counts), -1, dtype=np.int64)
-        sizes = fits.sizes.astype(np.float64)
+        people = self._people()
         for run, fit in fits.chunks():
             if fit.shape[1]:
                 weights = fit.astype(np.float64)
                 total[run] = weights @ self.places
-                candidates[run] = weights @ np.where(self.places > 0, sizes, 0.0)
+                candidates[run] = weights @ np.where(self.places > 0, people, 0)
                 ranked = (fit & (self.places > 0))[:, self.rank]
                 guess[run] = np.where(ranked.any(axis=1), self.rank[ranked.argmax(axis=1)], -1)
         known = self.settled >= 0
-        candidates[known], guess[known] = fits.sizes[self.settled[known]], self.settled[known]
+        candidates[known], guess[known] = people[self.settled[known]], self.settled[known]
         return total, candidates, guess
 
     def inference(self, codes: Codes, true: Integers, combination: Integers, own: Integers) -> Inference:

@@ -2,7 +2,8 @@
 
 Source: Sweeney, 2002; El Emam and Dankar, 2008 (the journalist's view). The attacker holds a register of the
 population, the released persons among them; whom it does not hold cannot be found in it. The population table has the
-same quasi-identifiers, generalised in the same way. Null is a value of its own. A released record that is suppressed
+same quasi-identifiers, generalised in the same way; it is a register of records, or a table of counts such as a census
+has (``population_count`` names the column of persons). Null is a value of its own. A released record that is suppressed
 as a whole (``suppressed`` in every quasi-identifier) corresponds to the population records that are too; to read it as
 "anyone at all", leave it out before. Pure: reads two tables, returns numbers.
 """
@@ -19,10 +20,16 @@ from masking.measures.classes import UNIT, as_frame, person_count
 
 SAMPLE: Final = "\0sample"
 POPULATION: Final = "\0population"
+COUNT: Final = "\0count"
 
 
 def k_map(
-    table: Any, population: Any, quasi_identifiers: Sequence[str], unit: Any = None, population_unit: Any = None
+    table: Any,
+    population: Any,
+    quasi_identifiers: Sequence[str],
+    unit: Any = None,
+    population_unit: Any = None,
+    population_count: str | None = None,
 ) -> int:
     """Persons of the population in the released class that has fewest of them; 0 for an empty table.
 
@@ -32,55 +39,78 @@ def k_map(
     >>> k_map(released, pl.DataFrame({"age": ["30-39", "30-39", "40-49", "40-49", "40-49"]}), ["age"])
     2
     """
-    matched = matched_classes(table, population, quasi_identifiers, unit, population_unit).filter(pl.col(SAMPLE) > 0)
+    matched = matched_classes(table, population, quasi_identifiers, unit, population_unit, population_count)
+    matched = matched.filter(pl.col(SAMPLE) > 0)
     return int(matched[POPULATION].min() or 0) if matched.height else 0  # type: ignore[arg-type]
 
 
 def matched_classes(
-    table: Any, population: Any, quasi_identifiers: Sequence[str], unit: Any = None, population_unit: Any = None
+    table: Any,
+    population: Any,
+    quasi_identifiers: Sequence[str],
+    unit: Any = None,
+    population_unit: Any = None,
+    population_count: str | None = None,
 ) -> pl.DataFrame:
     """One row per class of either table, with its persons in both as ``SAMPLE`` and ``POPULATION`` (0: none).
 
     Raises:
         UnknownAttribute: a table lacks a quasi-identifier.
-        UnsupportedColumn: a quasi-identifier has types in the two tables that cannot be compared.
+        UnsupportedColumn: a quasi-identifier has types in the two tables that cannot be compared, or
+            the counts are not whole numbers.
     """
-    ours = as_frame(table, quasi_identifiers, unit)
-    theirs = as_frame(population, quasi_identifiers, population_unit)
     keys = list(quasi_identifiers)
+    ours = as_frame(table, keys, unit)
+    theirs = _people(population, keys, population_unit, population_count)
     if not keys:
-        return pl.DataFrame({SAMPLE: [person_count(ours)], POPULATION: [person_count(theirs)]})
+        return pl.DataFrame({SAMPLE: [person_count(ours)], POPULATION: [theirs.select(_persons(theirs)).item() or 0]})
     ours, theirs = _comparable(ours, theirs, keys)
-    return (
-        _counted(ours, keys, SAMPLE)
-        .join(_counted(theirs, keys, POPULATION), on=keys, how="full", coalesce=True, nulls_equal=True)
-        .with_columns(pl.col(SAMPLE, POPULATION).fill_null(0))
-    )
+    in_sample = ours.group_by(keys).agg(_persons(ours).alias(SAMPLE))
+    in_population = theirs.group_by(keys).agg(_persons(theirs).alias(POPULATION))
+    matched = in_sample.join(in_population, on=keys, how="full", coalesce=True, nulls_equal=True)
+    return matched.with_columns(pl.col(SAMPLE, POPULATION).fill_null(0))
 
 
 def sizes_of_each_person(
-    table: Any, population: Any, quasi_identifiers: Sequence[str], unit: Any = None, population_unit: Any = None
+    table: Any,
+    population: Any,
+    quasi_identifiers: Sequence[str],
+    unit: Any = None,
+    population_unit: Any = None,
+    population_count: str | None = None,
 ) -> pl.Series:
     """For each released person the fewest population persons of a class they appear in; the order means nothing.
 
     A class counts at least its released persons: they exist, whether the register holds them or not.
     """
     keys = list(quasi_identifiers)
-    matched = matched_classes(table, population, keys, unit, population_unit)
+    matched = matched_classes(table, population, keys, unit, population_unit, population_count)
     size = pl.max_horizontal(SAMPLE, POPULATION).alias("size")
     if unit is None:
         return matched.select(size.repeat_by(pl.col(SAMPLE)).explode().drop_nulls())["size"]
     ours = as_frame(table, keys, unit)
     if not keys:
         return matched.select(size)["size"].new_from_index(0, person_count(ours))
-    ours, _ = _comparable(ours, as_frame(population, keys, population_unit), keys)
+    ours, _ = _comparable(ours, _people(population, keys, population_unit, population_count), keys)
     joined = ours.join(matched, on=keys, how="left", nulls_equal=True)
     return joined.group_by(UNIT).agg(size.min())["size"]
 
 
-def _counted(frame: pl.DataFrame, keys: list[str], name: str) -> pl.DataFrame:
-    persons = (pl.col(UNIT).n_unique() if UNIT in frame.columns else pl.len()).cast(pl.Int64)
-    return frame.group_by(keys).agg(persons.alias(name))
+def _people(population: Any, keys: list[str], unit: Any, count: str | None) -> pl.DataFrame:
+    """The population's quasi-identifiers, with the persons of each row as ``COUNT`` where it is a table of counts."""
+    if count is None:
+        return as_frame(population, keys, unit)
+    frame = as_frame(population, [*keys, count], None)
+    counts = frame[count]
+    if not counts.dtype.is_integer() or counts.null_count() or bool((counts < 0).any()):
+        raise UnsupportedColumn("counts of persons must be whole numbers from 0, none missing", attribute=count)
+    return frame.select(keys).with_columns(counts.cast(pl.Int64).alias(COUNT))
+
+
+def _persons(frame: pl.DataFrame) -> pl.Expr:
+    if COUNT in frame.columns:
+        return pl.col(COUNT).sum()
+    return (pl.col(UNIT).n_unique() if UNIT in frame.columns else pl.len()).cast(pl.Int64)
 
 
 def _comparable(ours: pl.DataFrame, theirs: pl.DataFrame, keys: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -13,7 +13,9 @@ Three attacks, each at least as strong as the one before:
 * ``algorithm``: the edition was made from quasi-identifiers alone by a deterministic algorithm, so that the attacker
   runs it again and knows the class of every record. Nothing but chance divides the records of a class.
 
-A record is a person; for a person with several records link those. Nulls are values. Pure; draws come from ``seed``.
+A record is a person unless ``unit`` tells persons apart: then each record of a person is attacked, success is to name
+the person, and a class counts its persons once. A person of several classes counts in each, so that containment and
+matching see more candidates than there are; ``algorithm`` is exact. Nulls are values. Pure; draws come from ``seed``.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from masking.measures.beliefs import Attack, Inference, beliefs
 from masking.measures.binomial import upper_bound
 from masking.measures.classes import as_frame
 from masking.measures.coding import Codes, coded, columns_of
-from masking.measures.compatibility import Column, Compatibility, compatibility, edition_classes, read_columns
+from masking.measures.compatibility import Column, compatibility, edition_classes, read_columns
 
 Integers = npt.NDArray[np.int64]
 MAX_SUBSETS: Final = 1000
@@ -97,12 +99,14 @@ def linkage_drill(
     link: Any = None,
     sensitive: Sequence[str] = (),
     attacker: Attacker | None = None,
+    unit: str | None = None,
 ) -> LinkageResult:
     """Try to find the raw records in an edition.
 
     ``link`` says what became of whom: None if both tables have the same records in the same order, the name of a
     column of both that holds an id, or for each edition record the position of its raw one. ``hierarchies`` by
-    attribute as ``masking.hierarchies.as_hierarchy`` reads them. ``sensitive`` attributes are read in the edition.
+    attribute as ``masking.hierarchies.as_hierarchy`` reads them. ``sensitive`` attributes are read in the edition;
+    ``unit`` is a column of the raw table.
 
     Raises:
         UnknownAttribute: a table lacks a column.
@@ -122,7 +126,8 @@ def linkage_drill(
     records, released = as_frame(raw, names, None).height, as_frame(edition, names, None).height
     places = linked(raw, edition, link, records, released)
     values, _ = coded(edition, list(sensitive))
-    drill = _Drill.of(columns, places, records, released, values, attacker)
+    persons = None if unit is None else _ranked(coded(raw, [unit])[0][unit])
+    drill = _Drill.of(columns, places, persons, records, released, values, attacker)
     if attacker.attributes is None:
         result = drill.run(names)
         return replace(result, mean_expected=result.expected)
@@ -163,6 +168,8 @@ class _Drill:
     columns: Mapping[str, Column]
     true: Integers
     """For each raw record in that order the position of its edition record, -1 if it left."""
+    persons: Integers
+    """The person of each raw record."""
     targets: Integers
     """Which of the raw records are attacked."""
     released: int
@@ -174,6 +181,7 @@ class _Drill:
         cls,
         columns: Mapping[str, Column],
         places: Integers,
+        persons: Integers | None,
         records: int,
         released: int,
         values: Mapping[str, Codes],
@@ -184,7 +192,12 @@ class _Drill:
         # What a record became belongs to its contents; records that agree in all of it are exchangeable.
         became = [np.where(true < 0, -1, column.cells[true]) if released else true for column in columns.values()]
         told = [np.where(true < 0, -1, _ranked(codes)[true]) if released else true for codes in values.values()]
-        keys = [*(column.leaves for column in columns.values()), *became, *told]
+        keys = [
+            *(column.leaves for column in columns.values()),
+            *became,
+            *told,
+            *([] if persons is None else [persons]),
+        ]
         order = np.lexsort(keys[::-1]) if keys else np.arange(records)
         draws = np.random.default_rng(attacker.seed)
         held = {
@@ -194,7 +207,8 @@ class _Drill:
         targets = np.arange(records)
         if attacker.targets is not None and attacker.targets < records:
             targets = np.sort(draws.choice(records, attacker.targets, replace=False))
-        return cls(held, true[order], targets, released, values, attacker)
+        named = np.arange(records) if persons is None else persons[order]
+        return cls(held, true[order], named, targets, released, values, attacker)
 
     def run(self, names: Sequence[str]) -> LinkageResult:
         """One attack with these attributes."""
@@ -206,9 +220,11 @@ class _Drill:
         attacked = np.arange(len(held)) if containment else self.targets
         columns = {name: replace(self.columns[name], leaves=self.columns[name].leaves[held]) for name in names}
         fits = compatibility(columns, names, len(held), self.released, compare=self.attacker.attack != "algorithm")
+        place, people = self._places(own, len(fits.sizes))
         belief = beliefs(fits, own[held], self.attacker.attack, everyone=len(self.true) == self.released)
+        belief = replace(belief, persons=people)
         found = belief.of_records(own[held], attacked)
-        successes = self._successes(fits, own, found.guess)
+        successes = self._successes(own, place, people, found.guess)
         here = found.candidates > 0
         return LinkageResult(
             attack=self.attacker.attack,
@@ -229,18 +245,24 @@ class _Drill:
             },
         )
 
-    def _successes(self, fits: Compatibility, own: Integers, guess: Integers) -> int:
-        """Guesses that met the true record: the right class, and in it a place drawn at random."""
+    def _places(self, own: Integers, classes: int) -> tuple[Integers, Integers]:
+        """The number of each raw record's person in the record's class, and how many persons the class has."""
+        order = np.lexsort([self.persons, own])
+        here, person = own[order], self.persons[order]
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (here[1:] != here[:-1]) | (person[1:] != person[:-1])
+        number = np.cumsum(first) - 1
+        place = np.empty(len(own), dtype=np.int64)
+        place[order] = number - number[np.searchsorted(here, here)]
+        return place, np.bincount(here[first & (here >= 0)], minlength=classes)
+
+    def _successes(self, own: Integers, place: Integers, people: Integers, guess: Integers) -> int:
+        """Guesses that met the true person: the right class, and in it a place drawn at random."""
         draws = np.random.default_rng([self.attacker.seed, 1])
-        place_of = np.zeros(len(own), dtype=np.int64)
-        for_class = np.argsort(own, kind="stable")
-        here = own[for_class]
-        starts = np.searchsorted(here, here)
-        place_of[for_class] = np.arange(len(own)) - starts
         right = (guess >= 0) & (guess == own[self.targets])
-        size = np.where(guess >= 0, fits.sizes[np.maximum(guess, 0)] if len(fits.sizes) else 1, 1)
+        size = people[np.maximum(guess, 0)] if len(people) else np.ones(len(guess))
         drawn = (draws.random(len(guess)) * size).astype(np.int64)
-        return int((right & (drawn == place_of[self.targets])).sum())
+        return int((right & (drawn == place[self.targets])).sum())
 
 
 def _mistaken(leaves: Integers, rate: float, draws: np.random.Generator) -> Integers:

@@ -35,9 +35,16 @@ class Presence:
 
 
 def presence(
-    subset: Any, population: Any, quasi_identifiers: Sequence[str], unit: Any = None, population_unit: Any = None
+    subset: Any,
+    population: Any,
+    quasi_identifiers: Sequence[str],
+    unit: Any = None,
+    population_unit: Any = None,
+    population_count: str | None = None,
 ) -> Presence:
     """The chances of presence of a released subset in a population that holds it, counted in persons.
+
+    ``population_count`` as in ``k_map``.
 
     Raises:
         DataError: a class has more persons in the subset than in the population, so the one does not hold the other.
@@ -46,7 +53,7 @@ def presence(
     >>> presence(pl.DataFrame({"age": [1, 2]}), everyone, ["age"])
     Presence(least=0.25, greatest=0.5, least_released=0.25, classes=2)
     """
-    matched = matched_classes(subset, population, quasi_identifiers, unit, population_unit)
+    matched = matched_classes(subset, population, quasi_identifiers, unit, population_unit, population_count)
     outside = matched.filter(pl.col(SAMPLE) > pl.col(POPULATION)).height
     if outside:
         raise DataError(f"the population does not hold the subset: {outside} class(es) have more persons in the subset")

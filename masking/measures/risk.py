@@ -74,12 +74,14 @@ def risk(
     *,
     population: Any = None,
     population_unit: Any = None,
+    population_count: str | None = None,
     sampling_fraction: float | None = None,
 ) -> Risk:
     """Risks of a table; ``threshold`` is the highest acceptable risk of one person, in (0, 1]. Empty table: all 0.
 
     The journalist is measured against a ``population`` table with the same quasi-identifiers, generalised in the same
-    way, or estimated from the ``sampling_fraction`` in (0, 1]; with neither there is no such figure.
+    way (``population_unit`` and ``population_count`` as in ``k_map``), or estimated from the ``sampling_fraction`` in
+    (0, 1]; with neither there is no such figure.
 
     Raises:
         InvalidParameter: both a population and a fraction, or the fraction is outside its interval.
@@ -95,8 +97,8 @@ def risk(
     sizes = smallest_class_of_each_person(table, quasi_identifiers, unit).cast(pl.Float64).to_numpy()
     journalist = None
     if population is not None:
-        in_population = sizes_of_each_person(table, population, quasi_identifiers, unit, population_unit)
-        matched = matched_classes(table, population, quasi_identifiers, unit, population_unit)
+        both = (table, population, quasi_identifiers, unit, population_unit, population_count)
+        in_population, matched = sizes_of_each_person(*both), matched_classes(*both)
         journalist = _journalist(1 / in_population.cast(pl.Float64).to_numpy(), threshold, _by_class(matched))
     elif sampling_fraction is not None:
         journalist = _estimated(sizes, threshold, sampling_fraction)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masking.measures import k_anonymity
+from masking.errors import UnknownAttribute, UnsupportedColumn
+from masking.measures import k_anonymity, presence, risk
 from masking.measures.k_map import POPULATION, SAMPLE, k_map, matched_classes
 
 ROWS = st.lists(st.tuples(st.sampled_from([None, 1, 2, 3]), st.sampled_from("xy")), min_size=1, max_size=25)
@@ -79,3 +80,20 @@ def test_never_below_k_anonymity_when_the_population_holds_the_sample(released, 
     assert k_map(table(released), everyone, ["a", "b"]) >= k_anonymity(table(released), ["a", "b"])
     assert k_map(table(released), everyone, ["a"]) >= k_map(table(released), everyone, ["a", "b"])
     assert k_map(everyone, everyone, ["a", "b"]) == k_anonymity(everyone, ["a", "b"])
+
+
+def test_a_census_counts():
+    released = pl.DataFrame({"a": [1, 2, None]})
+    census = pl.DataFrame({"a": [1, 2, 2, None], "b": [0, 0, 1, 0], "people": [7, 3, 4, 5]})
+    assert k_map(released, census, ["a"], population_count="people") == 5
+    assert k_map(released.head(2), census, ["a"], population_count="people") == 7
+    assert k_map(released, census, [], population_count="people") == 19
+    assert k_map(released, census.head(0), [], population_count="people") == 0
+    by_count = risk(released, ["a"], population=census, population_count="people").journalist
+    assert by_count.marketer == pytest.approx((1 / 7 + 1 / 7 + 1 / 5) / 3)
+    assert presence(released, census, ["a"], population_count="people").greatest == 1 / 5
+    for wrong in ([1.5, 1.0, 1.0, 1.0], [-1, 1, 1, 1], [None, 1, 1, 1]):
+        with pytest.raises(UnsupportedColumn, match="'people': counts of persons"):
+            k_map(released, census.with_columns(people=pl.Series(wrong)), ["a"], population_count="people")
+    with pytest.raises(UnknownAttribute, match="nobody"):
+        k_map(released, census, ["a"], population_count="nobody")

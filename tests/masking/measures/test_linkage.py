@@ -374,3 +374,23 @@ def test_adult(shared):
         found = linkage_drill(adult, leaky, quasi, trees, link=kept, attacker=Attacker(attack=attack))
         assert found.max_probability == 1
     assert linkage_drill(adult, leaky, quasi, trees, link=kept).successes > 100
+
+
+def test_persons_of_several_records():
+    # Five records of one person hide nobody; of five persons they do.
+    raw = pa.table({"age": ["31", "36", "31", "36", "42"], "sex": ["m"] * 5, "id": ["p"] * 4 + ["q"]})
+    made = pa.table({"age": ["3x"] * 4 + ["42"], "sex": ["m"] * 5})
+    for attack in ATTACKS:
+        by_record = linkage_drill(raw, made, QUASI, HIERARCHIES, attacker=Attacker(attack=attack))
+        by_person = linkage_drill(raw, made, QUASI, HIERARCHIES, attacker=Attacker(attack=attack), unit="id")
+        assert by_record.expected == pytest.approx((4 / 4 + 1) / 5)
+        assert (by_person.expected, by_person.successes, by_person.max_probability) == (1, 5, 1)
+        assert (by_record.fewest_candidates, by_person.fewest_candidates) == (1, 1)
+    two = raw.set_column(2, "id", pa.array(["p", "q", "p", "q", "q"]))
+    found = linkage_drill(two, made, QUASI, HIERARCHIES, attacker=Attacker(attack="algorithm"), unit="id")
+    assert found.expected == pytest.approx((4 / 2 + 1) / 5)
+    order = [3, 1, 4, 0, 2]
+    again = linkage_drill(
+        two.take(order), made.take(order), QUASI, HIERARCHIES, attacker=Attacker(attack="algorithm"), unit="id"
+    )
+    assert again == found
