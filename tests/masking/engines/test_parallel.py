@@ -212,24 +212,27 @@ def test_only_a_few_items_are_in_flight():
     assert given == 100
 
 
-def test_readers_and_sinks_stay_in_the_callers_thread(small_batches):
+def test_a_reader_is_read_on_by_one_thread_and_the_sink_stays_in_the_callers(small_batches):
     del small_batches
-    threads = set()
+    reading, sinking = [], set()
     table = visits(2000)
 
     def batches():
         for batch in table.to_batches(max_chunksize=100):
-            threads.add(threading.current_thread())
+            reading.append(threading.current_thread())
             yield batch
 
     def sink(reader):
-        threads.add(threading.current_thread())
+        sinking.add(threading.current_thread())
         reader.read_all()
 
     apply_stream(
         load(POLICY), lambda: pa.RecordBatchReader.from_batches(table.schema, batches()), KEYS, sink, workers=3
     )
-    assert threads == {threading.main_thread()}
+    assert sinking == {threading.main_thread()}
+    assert reading[0] is threading.main_thread()  # what cannot be read at all is known before a thread begins
+    assert len(set(reading)) == 2
+    assert all(thread.name == "masking-reader" for thread in reading[-10:])
 
 
 @given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 40))
