@@ -1,7 +1,18 @@
 """Generalization hierarchies: from a file, built for numbers, dates and codes, or proposed from a column."""
 
-from masking.hierarchies.build import by_date, by_interval, by_prefix, flat, propose
+from masking.hierarchies.build import by_date, by_interval, by_prefix, flat, proposal, propose
 from masking.hierarchies.hierarchy import TOP, Hierarchy
 from masking.hierarchies.read import as_hierarchy, read_rows
 
-__all__ = ["TOP", "Hierarchy", "as_hierarchy", "by_date", "by_interval", "by_prefix", "flat", "propose", "read_rows"]
+__all__ = [
+    "TOP",
+    "Hierarchy",
+    "as_hierarchy",
+    "by_date",
+    "by_interval",
+    "by_prefix",
+    "flat",
+    "proposal",
+    "propose",
+    "read_rows",
+]

@@ -100,25 +100,35 @@ def by_date(column: Any) -> Hierarchy:
 
 
 def propose(column: Any) -> Hierarchy:
-    """A hierarchy that fits the column: calendar for dates, intervals for numbers, prefixes for codes of one length,
-    else each value and ``*``. A proposal for a person to look at, not a decision.
+    """A hierarchy that fits the column, by ``proposal``."""
+    parameters = proposal(column)
+    if parameters.get("calendar"):
+        return by_date(column)
+    if "intervals" in parameters:
+        return by_interval(column, parameters["intervals"])
+    return by_prefix(column, parameters["prefixes"]) if "prefixes" in parameters else flat(column)
+
+
+def proposal(column: Any) -> dict[str, Any]:
+    """What a policy would say of a hierarchy that fits the column: ``calendar`` for dates, ``intervals`` for numbers,
+    ``prefixes`` for codes of one length, nothing for each value and ``*``. For a person to look at, not a decision.
     """
     values = _distinct(column)
     if pa.types.is_date(values.type) or pa.types.is_timestamp(values.type):
-        return by_date(values)
+        return {"calendar": True}
     if len(values) <= _FLAT_VALUES:
-        return flat(values)
+        return {}
     if pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
         steps = _steps(values)
-        return by_interval(values, steps) if steps else flat(values)
+        return {"intervals": steps} if steps else {}
     text = values.cast(pa.string())
     lengths = pc.utf8_length(text)
     longest = int(pc.max(lengths).as_py() or 0)
     digits = bool(pc.all(pc.match_substring_regex(text, r"^[0-9A-Za-z]+$")).as_py())
     if digits and longest == pc.min(lengths).as_py() and longest > 1:
-        by_two = [length for length in range(longest - 1, 0, -1) if longest < _MOST_LEVELS or length % 2 == 0]
-        return by_prefix(text, by_two)
-    return flat(text)
+        kept = [length for length in range(longest - 1, 0, -1) if longest < _MOST_LEVELS or length % 2 == 0]
+        return {"prefixes": kept}
+    return {}
 
 
 def _steps(values: pa.Array) -> list[float]:
