@@ -166,7 +166,10 @@ def _report(
         )
         for name in whole.column_names
     }
-    policy = MaskingPolicy("table", rules, unit=unit, limits=asked, recoding=kind)
+    shown = asked
+    if asked.t_closeness is not None:  # a hierarchy may be a frame or a path of this machine
+        shown = replace(asked, t_closeness=replace(asked.t_closeness, hierarchies={}))
+    policy = MaskingPolicy("table", rules, unit=unit, limits=shown, recoding=kind)
     ids, count = found.classes()
     if unit is None:
         before = _figures(np.bincount(_combinations(items), weights=items.weights).astype(np.int64), {})

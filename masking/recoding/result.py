@@ -75,10 +75,14 @@ class Recoding:
         return np.array(found)
 
     def granularity(self) -> float:
-        """ARX's granularity: 1 for the untouched table, 0 for one of ``*`` alone; an attribute of one leaf counts 1."""
-        least = np.array([1 / len(hierarchy.leaves) for hierarchy in self.items.hierarchies])
-        room = np.where(least < 1, 1 - least, 1.0)
-        return float(np.mean(1 - (self.shares() - least) / room)) if len(least) else 1.0
+        """ARX's granularity: 1 for the untouched table, 0 for one of ``*`` alone.
+
+        Shares are averaged over the attributes and then scaled, as ``masking.measures.granularity`` does.
+        """
+        if not self.items.hierarchies:
+            return 1.0
+        least = float(np.mean([1 / len(hierarchy.leaves) for hierarchy in self.items.hierarchies]))
+        return 1 - (float(self.shares().mean()) - least) / (1 - least) if least < 1 else 1.0
 
     def pieces_of(self, of_record: Ints, table: pa.Table) -> Ints:
         """The piece of each record, -1 for one that leaves. ``of_record``: the item of each record."""
