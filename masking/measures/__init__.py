@@ -23,6 +23,7 @@ from masking.measures.presence import Presence, presence
 from masking.measures.proof import Counterexample, Proof, examine, prove
 from masking.measures.risk import JournalistRisk, Risk, individual_risk, risk, risk_figures
 from masking.measures.suda import SpecialUniques, special_uniques
+from masking.measures.utility import Utility, utility
 
 __all__ = [
     "Attacker",
@@ -36,6 +37,7 @@ __all__ = [
     "Proof",
     "Risk",
     "SpecialUniques",
+    "Utility",
     "alpha",
     "ambiguity",
     "average_class_size",
@@ -68,4 +70,5 @@ __all__ = [
     "t_closeness",
     "uniqueness",
     "uniqueness_all_columns",
+    "utility",
 ]
