@@ -21,7 +21,7 @@ from masking.errors import Cancelled, MaskingError
 if TYPE_CHECKING:
     from masking.engines.pace import Pace
 
-STAGES: Final = {"fit": "通读 reading", "measure": "度量 measuring", "write": "写出 writing"}
+STAGES: Final = {"fit": "通读 reading", "search": "搜索 searching", "measure": "度量 measuring", "write": "写出 writing"}
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _ASKED_S: Final = 1.0
 """A run that asked so recently whether to stop will ask again soon; one that did not is stopped at once."""
@@ -62,6 +62,21 @@ def stoppable() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stop_after(seconds: float | None) -> Callable[[], bool] | None:
+    """What a search asks often: True once it has run so many seconds, counted from the first time that it asks."""
+    if seconds is None:
+        return None
+    began: float | None = None
+
+    def stop() -> bool:
+        nonlocal began
+        now = time.monotonic()
+        began = now if began is None else began
+        return now - began >= seconds
+
+    return stop
 
 
 @contextmanager

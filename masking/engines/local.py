@@ -76,6 +76,7 @@ def apply_stream(
     workers: int | None = None,
     progress: Progress | None = None,
     cancelled: IsCancelled | None = None,
+    stop: IsCancelled | None = None,
     files: Path | None = None,
 ) -> MaskingReport:
     """
@@ -85,7 +86,8 @@ def apply_stream(
     ``sink`` reads its reader to the end and keeps nothing if that raises; it is not called at all when the limits are
     not met. ``workers``: threads or processes that mask, None: one for each core, 1: none beside the caller's thread.
     A reader is begun by the caller's thread and read on by one other; ``sink`` runs in the caller's. ``cancelled`` is
-    asked between batches and while one is waited for.
+    asked between batches and while one is waited for. ``stop``: asked while a search runs; true takes the best recoding
+    found so far, so that the table then depends on when that was.
 
     Raises:
         PolicyError, KeyMissing: before a record is read.
@@ -99,7 +101,7 @@ def apply_stream(
     plan = compile(policy, reader.schema, keys, files=files)
     machine = _Machine(workers, progress, cancelled)
     if plan.unfitted or plan.searches:
-        plan = ready(plan, lambda: reader, make_reader, progress=progress, cancelled=cancelled)
+        plan = ready(plan, lambda: reader, make_reader, progress=progress, cancelled=cancelled, stop=stop)
         reader = _again(make_reader, plan)
     if policy.aggregate is not None:
         with closing(machine.over(plan, reader, "measure", lambda done: done)) as runs:
@@ -175,10 +177,12 @@ def ready(
     *,
     progress: Progress | None = None,
     cancelled: IsCancelled | None = None,
+    stop: IsCancelled | None = None,
 ) -> Plan:
     """The plan that can mask: techniques on whole columns have seen them, recoded attributes have their levels.
 
     ``first`` gives the reader of the first pass, ``make_reader`` (None: ``first``) of a second one, if both are needed.
+    ``stop`` as in ``apply_stream``.
     """
     reader = first()
     if plan.unfitted:
@@ -186,7 +190,7 @@ def ready(
         if plan.searches:
             reader = _again(make_reader or first, plan)
     if plan.searches:
-        plan = search(plan, reader, progress=progress, cancelled=cancelled)
+        plan = search(plan, reader, progress=progress, cancelled=cancelled, stop=stop)
     return plan
 
 
