@@ -87,7 +87,7 @@ class ItemCoder:
             if name in hierarchy_of:
                 hierarchies[name] = hierarchy_of[name](known)
         if self.unit:
-            table[_UNIT] = counted[_UNIT].to_arrow()
+            table[_UNIT] = counted[_UNIT].alias("u").to_arrow()
         counts: Ints = counted[_COUNT].to_numpy().astype(np.int64)
         unit = _UNIT if self.unit else None
         return Items.of(pa.table(table), hierarchies, self.sensitive, unit=unit, trees=trees, counts=counts)[0]
