@@ -83,9 +83,17 @@ class Joint:
         """
         if not coder.records:
             return replace(self, found=Lookup.empty(self.names, self.kind))
-        items = coder.items({name: partial(_hierarchy, name, rule) for name, rule in self.rules.items()}, self.trees)
+        items = self.items(coder)
         recoding = find(items, self.limits, self.wishes(items), watch, kind=self.kind)
         return replace(self, found=Lookup.of(recoding, self.kind))
+
+    def items(self, coder: ItemCoder) -> Items:
+        """What was counted, with the hierarchies that the rules give.
+
+        Raises:
+            DataError: a hierarchy does not name every value.
+        """
+        return coder.items({name: partial(_hierarchy, name, rule) for name, rule in self.rules.items()}, self.trees)
 
     def wishes(self, items: Items) -> Wishes:
         """What the rules say of levels and weights."""
