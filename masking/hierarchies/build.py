@@ -37,11 +37,7 @@ def by_interval(column: Any, steps: Sequence[float], *, origin: float = 0) -> Hi
         InvalidParameter: no step, a step that is not above 0 or no multiple of the one before.
         UnsupportedColumn: the column is not numeric, or holds NaN or infinity.
     """
-    if not steps or any(step <= 0 for step in steps):
-        raise InvalidParameter("the steps of intervals must be numbers above 0", parameter="steps")
-    for small, big in itertools.pairwise(steps):
-        if big <= small or not math.isclose(big / small, round(big / small), rel_tol=1e-9):
-            raise InvalidParameter("each step of intervals must be a multiple of the one before", parameter="steps")
+    check_steps(steps)
     values = _distinct(column)
     whole = pa.types.is_integer(values.type)
     if not whole and not pa.types.is_floating(values.type) and not pa.types.is_decimal(values.type):
@@ -67,10 +63,7 @@ def by_prefix(column: Any, lengths: Sequence[int], *, fill: str = TOP) -> Hierar
     Raises:
         InvalidParameter: ``lengths`` does not fall or holds a number below 1.
     """
-    if not fill or not lengths or min(lengths) < 1 or list(lengths) != sorted(set(lengths), reverse=True):
-        raise InvalidParameter(
-            "the lengths of prefixes must fall, the least is 1, and `fill` holds a character", parameter="lengths"
-        )
+    check_prefixes(lengths, fill)
     values = _distinct(column).cast(pa.string())
     long = pc.utf8_length(values)
     columns = [values]
@@ -97,6 +90,23 @@ def by_date(column: Any) -> Hierarchy:
     quarter = pc.binary_join_element_wise(year.cast(pa.string()), pc.quarter(values).cast(pa.string()), "-Q")
     decades = pc.binary_join_element_wise(decade.cast(pa.string()), "s", "")
     return Hierarchy.of_columns([values.cast(pa.string()), month, quarter, year.cast(pa.string()), decades])
+
+
+def check_steps(steps: Sequence[float]) -> None:
+    """Raise InvalidParameter unless each step is above 0 and a whole multiple of the one before."""
+    if not steps or any(step <= 0 for step in steps):
+        raise InvalidParameter("the steps of intervals must be numbers above 0", parameter="steps")
+    for small, big in itertools.pairwise(steps):
+        if big <= small or not math.isclose(big / small, round(big / small), rel_tol=1e-9):
+            raise InvalidParameter("each step of intervals must be a multiple of the one before", parameter="steps")
+
+
+def check_prefixes(lengths: Sequence[int], fill: str) -> None:
+    """Raise InvalidParameter unless the lengths fall, to 1 at least, and ``fill`` holds a character."""
+    if not fill or not lengths or min(lengths) < 1 or list(lengths) != sorted(set(lengths), reverse=True):
+        raise InvalidParameter(
+            "the lengths of prefixes must fall, the least is 1, and `fill` holds a character", parameter="lengths"
+        )
 
 
 def propose(column: Any) -> Hierarchy:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from masking import hierarchies
 from masking.errors import InvalidParameter, InvalidValue, UnsupportedColumn
 from masking.hierarchies import Hierarchy
+from masking.hierarchies.build import check_prefixes, check_steps
 from masking.techniques.base import Context, Example, Technique, technique
 from masking.techniques.generalization.formats import is_text
 from masking.techniques.generalization.hierarchies import file_beside
@@ -71,6 +72,10 @@ class Recoding(Technique):
             raise InvalidParameter("weight must be above 0 and at most 1,000,000", parameter="weight")
         if self.lowest < 0 or (self.highest is not None and self.highest < self.lowest):
             raise InvalidParameter("levels must be 0 <= lowest <= highest", parameter="lowest")
+        if self.intervals is not None:
+            check_steps(self.intervals)
+        if self.prefixes is not None:
+            check_prefixes(self.prefixes, self.fill)
         if self.mapping is not None:
             object.__setattr__(self, "given", hierarchies.as_hierarchy(self.mapping))
         self._levels_exist()
