@@ -70,8 +70,8 @@ class Beliefs:
             guess = self.known[attacked]
             size = np.where(guess >= 0, people[np.maximum(guess, 0)] if len(people) else 1, 0)
             return Found(np.where(guess >= 0, 1 / np.maximum(size, 1), 0.0), size, guess)
-        total, candidates, guess = self._by_combination()
         combination, true = fits.combination[attacked], own[attacked]
+        total, candidates, guess = self._by_combination(combination)
         fit = np.zeros(len(attacked), dtype=bool)
         there = true >= 0
         byte = fits.bits[combination[there], true[there] >> 3]
@@ -84,16 +84,21 @@ class Beliefs:
         chance[at] = 1 / people[true[at]]
         return Found(chance, candidates[combination], guess[combination])
 
+    def _open(self, asked: Integers) -> Integers:
+        """Those combinations among the asked that have more than one class to be in, each once."""
+        each = np.unique(asked)
+        return each[self.settled[each] < 0]
+
     def _people(self) -> Integers:
         return self.fits.sizes if self.persons is None else self.persons
 
-    def _by_combination(self) -> tuple[Floats, Integers, Integers]:
-        """The sum of places, the records in question and the class to guess, for each combination."""
+    def _by_combination(self, asked: Integers) -> tuple[Floats, Integers, Integers]:
+        """The sum of places, the records in question and the class to guess, for each combination that is asked."""
         fits = self.fits
         total, candidates = np.zeros(len(fits.counts)), np.zeros(len(fits.counts), dtype=np.int64)
         guess = np.full(len(fits.counts), -1, dtype=np.int64)
         people = self._people()
-        for run, fit in fits.chunks():
+        for run, fit in fits.chunks(self._open(asked)):
             if fit.shape[1]:
                 weights = fit.astype(np.float64)
                 total[run] = weights @ self.places
@@ -134,7 +139,7 @@ class Beliefs:
             return shares, own
         posterior = np.zeros((len(fits.counts), shares.shape[1]))
         none = np.zeros(len(fits.counts), dtype=bool)
-        for run, fit in fits.chunks():
+        for run, fit in fits.chunks(self._open(combination)):
             weights = fit * self.places
             total = weights.sum(axis=1)
             none[run] = total <= 0
@@ -151,46 +156,47 @@ def beliefs(fits: Compatibility, own: Integers, attack: Attack, *, everyone: boo
     if attack == "algorithm":
         return Beliefs(fits, places, unsettled, np.arange(len(places)), known=own)
     if attack == "containment":
-        return Beliefs(fits, places, unsettled, _telling(fits))
-    settled = unsettled
-    matched = replace(fits, bits=fits.bits.copy())
+        return Beliefs(fits, places, unsettled, _telling(fits, unsettled))
+    matched, settled = replace(fits, bits=fits.bits.copy()), unsettled
     while _settle(matched, settled, everyone=everyone):
         pass
-    taken = np.bincount(settled[settled >= 0], weights=fits.counts[settled >= 0], minlength=len(fits.sizes))
-    return Beliefs(matched, places - taken, settled, _telling(matched))
+    return Beliefs(matched, places - _taken(matched, settled), settled, _telling(matched, settled))
 
 
 def _settle(fits: Compatibility, settled: Integers, *, everyone: bool) -> bool:
     """One round of the two rules on ``settled`` and the bits; True if a combination found its class."""
-    before = int((settled >= 0).sum())
-    exact = _persons(fits) == fits.sizes
-    for run, fit in fits.chunks():
-        open_ = settled[run] < 0
+    if not len(fits.sizes):
+        return False
+    left = np.flatnonzero(settled < 0)
+    exact = _persons(fits, settled) == fits.sizes
+    for run, fit in fits.chunks(left):
         alone = fit & exact
-        found = open_ & alone.any(axis=1)
         if everyone:
-            only = open_ & (fit.sum(axis=1) == 1)
-            alone |= fit & only[:, None]
-            found |= only
-        settled[run] = np.where(found, alone.argmax(axis=1) if alone.shape[1] else -1, settled[run])
-    known = np.flatnonzero(settled >= 0)
-    fits.bits[known] = 0
-    np.bitwise_or.at(fits.bits, (known, settled[known] >> 3), (128 >> (settled[known] & 7)).astype(np.uint8))
+            alone |= fit & (np.count_nonzero(fit, axis=1) == 1)[:, None]
+        found = alone.any(axis=1)
+        settled[run[found]] = alone[found].argmax(axis=1)
+    new = left[settled[left] >= 0]
+    fits.bits[new] = 0
+    fits.bits[new, settled[new] >> 3] = (128 >> (settled[new] & 7)).astype(np.uint8)
+    fits.bits[left[settled[left] < 0]] &= ~np.packbits(_taken(fits, settled) >= fits.sizes)
+    return len(new) > 0
+
+
+def _taken(fits: Compatibility, settled: Integers) -> Floats:
+    """Raw records that are known to be in each class."""
+    known = settled >= 0
     taken = np.bincount(settled[known], weights=fits.counts[known], minlength=len(fits.sizes))
-    full = np.packbits(taken >= fits.sizes)
-    others = np.flatnonzero(settled < 0)
-    fits.bits[others] &= ~full
-    return int((settled >= 0).sum()) > before
+    return taken.astype(np.float64)
 
 
-def _telling(fits: Compatibility) -> Integers:
+def _telling(fits: Compatibility, settled: Integers) -> Integers:
     """Classes from that which fewest raw records fit."""
-    return np.argsort(_persons(fits), kind="stable")
+    return np.argsort(_persons(fits, settled), kind="stable")
 
 
-def _persons(fits: Compatibility) -> Integers:
-    """Raw records that fit each class."""
-    persons = np.zeros(len(fits.sizes))
-    for run, fit in fits.chunks():
-        persons += fits.counts[run].astype(np.float64) @ fit
-    return persons.astype(np.int64)
+def _persons(fits: Compatibility, settled: Integers) -> Floats:
+    """Raw records that fit each class; whole numbers."""
+    persons = _taken(fits, settled)
+    for run, fit in fits.chunks(np.flatnonzero(settled < 0)):
+        persons = persons + fits.counts[run].astype(np.float64) @ fit
+    return persons

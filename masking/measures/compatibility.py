@@ -59,12 +59,12 @@ class Compatibility:
     sizes: Integers
     bits: Bits
 
-    def chunks(self) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
-        """Runs of combinations with a row each of ``fits[combination, class]``."""
+    def chunks(self, of: Integers) -> Iterator[tuple[Integers, npt.NDArray[np.bool_]]]:
+        """Runs of the combinations ``of``, with a row each of ``fits[combination, class]``."""
         height = max(1, CELLS // max(len(self.sizes), 1))
-        for start in range(0, len(self.counts), height):
-            run = slice(start, min(start + height, len(self.counts)))
-            yield run, np.unpackbits(self.bits[run], axis=1, count=len(self.sizes)).astype(bool)
+        for start in range(0, len(of), height):
+            run = of[start : start + height]
+            yield run, np.unpackbits(self.bits[run], axis=1, count=len(self.sizes)).view(np.bool_)
 
 
 def read_columns(
