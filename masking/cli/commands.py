@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from masking.cli import files, hierarchy, show, tables
 from masking.cli import keys as keys_commands
-from masking.cli import running, show, tables
+from masking.cli.anonymizing import anonymize
+from masking.cli.measuring import measure
 from masking.cli.report import report as report_page
-from masking.cli.report import save
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,13 +45,13 @@ def detect(
     from masking.detection import detect_columns, propose_level
 
     with show.progress("识别 detecting"):
-        findings = detect_columns(_open(table))
+        findings = detect_columns(files.open_table(table))
     level, reasons, clause = propose_level(findings)
     if propose is not None:
         from masking.policy.load import dump
         from masking.policy.propose import propose as make
 
-        _write_text(propose, dump(make(findings, dataset=_dataset_name(table))))
+        files.write_text(propose, dump(make(findings, dataset=files.dataset_name(table))))
     if json:
         show.as_json(
             {
@@ -86,7 +87,7 @@ def check(
     if against is None:
         check_policy(loaded, files=policy.parent)
     else:
-        reader = _open(against)
+        reader = files.open_table(against)
         check_policy(loaded, reader.schema, files=policy.parent)
         with show.progress("对照 reading"):
             statistics = tables.statistics(reader)
@@ -111,85 +112,34 @@ def apply(
     report: Annotated[
         Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON, or a page: .html)")
     ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option("--time-limit", min=0, help="搜索至多若干秒，取至此最好的 search so many seconds, take the best"),
+    ] = None,
     json: Json = False,
     en: English = False,
 ) -> None:
     """按策略脱敏；要么全部完成，要么什么都不写 Mask a table by a policy: all of it or nothing."""
-    from masking.engines.local import apply_stream
-    from masking.engines.pace import stages_of
+    from masking.cli.applying import run
     from masking.keys import as_keys
     from masking.policy.load import holds_several, load
-    from masking.table import file_format, write_table
 
     if holds_several(policy):
+        if time_limit is not None:
+            raise typer.BadParameter("只用于单表 for one table only", param_hint="--time-limit")
         tables.apply(policy, table, output, as_keys(keys), report, json=json, en=en)
         return
-    loaded = load(policy)
-    file_format(output)  # an output that cannot be written is refused before anything is read
-    _refuse_same_file(table, output)
-    with (
-        running.stoppable() as cancelled,
-        running.pace("脱敏 masking", stages_of(loaded), running.records_in(table)) as advance,
-    ):
-        made = apply_stream(
-            loaded,
-            lambda: _open(table),
-            as_keys(keys),
-            lambda reader: _ignore(write_table(reader, output)),
-            progress=advance,
-            cancelled=cancelled,
-            files=policy.parent,
-        )
-    if report is not None:
-        save(report, made, _write_text, public=False, en=en)
-    if json:
-        show.as_json(made.to_dict())
-        return
-    show.test_data(loaded.test_data)
-    show.line(show.summary(made, "en" if en else "zh"))
-
-
-@app.command()
-def measure(
-    table: Input,
-    policy: Annotated[Path, typer.Option("--policy", help="脱敏策略 masking policy (YAML)")],
-    json: Json = False,
-    en: English = False,
-) -> None:
-    """度量表格的重标识风险（原始表或脱敏后的表） Measure the risk of a raw or masked table."""
-    from masking.errors import UnknownAttribute
-    from masking.measures import risk, risk_figures, uniqueness_all_columns
-    from masking.policy.load import load
-
-    loaded = load(policy)
-    read = _open(table).read_all()
-    counted = [name for name in loaded.person_columns if name in read.column_names]
-    if loaded.person_columns and not counted:
-        raise UnknownAttribute.from_missing(loaded.person_columns, read.column_names)
-    sensitive = [name for name in loaded.sensitive if name in read.column_names]
-    unit = loaded.unit if loaded.unit in read.column_names else None
-    figures = risk_figures(read, counted, sensitive, unit)
-    measured = risk(read, counted, unit)
-    answer = {
-        "version": 1,
-        "rows": read.num_rows,
-        "quasi_identifiers": counted,
-        **asdict(figures),
-        "uniqueness": figures.unique_persons / figures.persons if figures.persons else 0.0,
-        "uniqueness_all_columns": uniqueness_all_columns(read),
-        "at_risk": measured.at_risk,
-    }
-    if json:
-        show.as_json(answer)
-        return
-    words = _MEASURES_EN if en else _MEASURES_ZH
-    rows = [
-        (words[name], ", ".join(value) if isinstance(value, list) else value)
-        for name, value in answer.items()
-        if name in words
-    ]
-    rows += [(f"distinct l: {name}", value) for name, value in figures.distinct_l.items()]
-    show.as_table(table.name, ("measure", "value") if en else ("度量", "值"), rows)
+    run(
+        load(policy),
+        table,
+        output,
+        folder=policy.parent,
+        keys=keys,
+        report=report,
+        time_limit=time_limit,
+        json=json,
+        en=en,
+    )
 
 
 @app.command()
@@ -211,12 +161,12 @@ def preview(
     from masking.taxonomy import Role
 
     loaded = tables.one(policy, table, of) if holds_several(policy) else load(policy)
-    reader = _open(table)
+    reader = files.open_table(table)
     plan = compile_policy(_as_records(loaded), reader.schema, ThrowawayKeys(), files=policy.parent)
     if plan.unfitted or plan.searches:
         with show.progress("通读 reading"):
-            plan = ready(plan, lambda: reader, lambda: _open(table))
-        reader = _open(table)
+            plan = ready(plan, lambda: reader, lambda: files.open_table(table))
+        reader = files.open_table(table)
     first = _first_rows(reader, rows)
     done = plan.run(first)
     first, masked = done.kept, done.masked
@@ -256,42 +206,11 @@ def explain(policy: Policy, json: Json = False, en: English = False) -> None:
     tables.show_words(loaded, loaded.title.get(lang, loaded.dataset), lang)
 
 
+app.command("measure")(measure)
+app.command("anonymize")(anonymize)
 app.command("report")(report_page)
+app.add_typer(hierarchy.app, name="hierarchy")
 app.add_typer(keys_commands.app, name="keys")
-
-
-_MEASURES_ZH = {
-    "rows": "行数",
-    "quasi_identifiers": "准标识符",
-    "persons": "人数",
-    "classes": "等价类",
-    "k": "最小等价类（k）",
-    "unique_persons": "可单独区分的人数",
-    "uniqueness": "可单独区分的比例",
-    "prosecutor_max": "最高重标识风险",
-    "prosecutor_average": "平均重标识风险",
-    "at_risk": "风险高于 0.2 的比例",
-    "uniqueness_all_columns": "全列唯一的行的比例",
-}
-_MEASURES_EN = {
-    "rows": "rows",
-    "quasi_identifiers": "quasi-identifiers",
-    "persons": "persons",
-    "classes": "classes",
-    "k": "smallest class (k)",
-    "unique_persons": "persons who stand alone",
-    "uniqueness": "share of persons who stand alone",
-    "prosecutor_max": "highest risk",
-    "prosecutor_average": "average risk",
-    "at_risk": "share of persons above risk 0.2",
-    "uniqueness_all_columns": "share of rows unique over all columns",
-}
-
-
-def _open(path: Path) -> pa.RecordBatchReader:
-    from masking.table import open_table
-
-    return open_table(path)
 
 
 def _first_rows(reader: pa.RecordBatchReader, rows: int) -> pa.RecordBatch:
@@ -312,44 +231,3 @@ def _as_records(policy: MaskingPolicy) -> MaskingPolicy:
     from dataclasses import replace
 
     return replace(policy, aggregate=None)
-
-
-def _dataset_name(path: Path) -> str:
-    return path.name.split(".", maxsplit=1)[0] or "dataset"
-
-
-def _refuse_same_file(table: Path, output: Path) -> None:
-    from masking.errors import BadFile
-
-    if output.exists() and table.exists() and output.samefile(table):
-        raise BadFile("OUTPUT is the same file as INPUT; the raw table is never overwritten")
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all."""
-    import os
-    import tempfile
-
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    import os
-
-    current = os.umask(0o077)
-    os.umask(current)
-    return current
-
-
-def _ignore(_value: object) -> None:
-    """A sink returns nothing."""

@@ -20,7 +20,7 @@ English = Annotated[bool, typer.Option("--en", help="英文 in English")]
 
 def report(source: Source, page: Page, public: Public = False, en: English = False) -> None:
     """把报告做成一个独立的网页 Make one self-contained page of a report."""
-    from masking.cli.commands import _write_text
+    from masking.cli.files import write_text
     from masking.errors import BadFile
 
     try:
@@ -28,7 +28,7 @@ def report(source: Source, page: Page, public: Public = False, en: English = Fal
         made = _read(plain)
     except (ValueError, KeyError, TypeError, AttributeError):  # the message may quote what stands in the file
         raise BadFile(f"{source.name!r} is not a masking report of a version that this program reads") from None
-    _write_text(page, rendered(made, ".html", public=public, en=en))
+    write_text(page, rendered(made, ".html", public=public, en=en))
 
 
 def save(path: Path, made: MaskingReport, write: Callable[[Path, str], None], *, public: bool, en: bool) -> None:

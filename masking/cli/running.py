@@ -21,7 +21,12 @@ from masking.errors import Cancelled, MaskingError
 if TYPE_CHECKING:
     from masking.engines.pace import Pace
 
-STAGES: Final = {"fit": "通读 reading", "search": "搜索 searching", "measure": "度量 measuring", "write": "写出 writing"}
+STAGES: Final = {
+    "fit": "通读 reading",
+    "search": "搜索 searching",
+    "measure": "度量 measuring",
+    "write": "写出 writing",
+}
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _ASKED_S: Final = 1.0
 """A run that asked so recently whether to stop will ask again soon; one that did not is stopped at once."""

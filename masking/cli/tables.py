@@ -52,7 +52,7 @@ def check(policy: Path, against: Path | None, *, json: bool) -> None:
 
 def apply(policy: Path, folder: Path, output: Path, keys: Keys, report: Path | None, *, json: bool, en: bool) -> None:
     """Mask the files of a folder into a new one."""
-    from masking.cli.commands import _write_text
+    from masking.cli.files import write_text
     from masking.engines.pace import stages_of
     from masking.engines.tables import apply_folder, files_of
     from masking.policy import load_set
@@ -71,7 +71,7 @@ def apply(policy: Path, folder: Path, output: Path, keys: Keys, report: Path | N
 
         made = apply_folder(loaded, folder, output, keys, files=policy.parent, progress=advance, cancelled=cancelled)
     if report is not None:
-        _write_text(report, json_module.dumps(made.to_dict(), ensure_ascii=False, indent=2, default=str) + "\n")
+        write_text(report, json_module.dumps(made.to_dict(), ensure_ascii=False, indent=2, default=str) + "\n")
     if json:
         show.as_json(made.to_dict())
         return
