@@ -21,6 +21,7 @@ from masking.hierarchies import Hierarchy
 
 Ints = npt.NDArray[np.int64]
 _ROOM: Final = 1 << 62
+_SMALL: Final = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +192,12 @@ def grouped(columns: Sequence[Ints], sizes: Sequence[int], rows: int) -> tuple[I
             room = len(distinct)
         key = key * size + codes
         room *= max(1, size)
+    if room <= 4 * rows + _SMALL:
+        # Few possible keys: a table of them is filled in one pass, nothing is sorted.
+        first = np.full(room, -1, dtype=np.int64)
+        first[key[::-1]] = np.arange(rows - 1, -1, -1)
+        there = first >= 0
+        return (np.cumsum(there) - 1)[key], first[there]
     _, first, ids = np.unique(key, return_index=True, return_inverse=True)
     return ids.astype(np.int64), first.astype(np.int64)
 

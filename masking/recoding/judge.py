@@ -174,19 +174,13 @@ def _distance(
 
 
 def _hierarchical(hierarchy: Any, gap: Floats) -> Floats:
-    """Mass that must cross each node, weighted by the height at which it can be exchanged."""
+    """Mass that must cross each node, weighted by the height at which it can be exchanged.
+
+    Nodes at equal distances make that the mean, over the levels below ``*``, of the distance between their nodes.
+    """
     total = np.zeros(len(gap))
-    for level in range(1, hierarchy.levels):
-        up = hierarchy.codes[level]
-        below = hierarchy.codes[level - 1]
-        children = len(hierarchy.labels[level - 1])
-        extra = np.zeros((len(gap), children))
-        np.add.at(extra.T, below, gap.T)
-        parent = np.zeros(children, dtype=np.int64)
-        parent[below] = up
-        width = len(hierarchy.labels[level])
-        more, less = np.zeros((len(gap), width)), np.zeros((len(gap), width))
-        np.add.at(more.T, parent, np.maximum(extra, 0).T)
-        np.add.at(less.T, parent, np.maximum(-extra, 0).T)
-        total += level / hierarchy.height * np.minimum(more, less).sum(axis=1)
-    return total
+    for codes in hierarchy.codes[:-1]:
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        total += np.abs(np.add.reduceat(gap[:, order], starts, axis=1)).sum(axis=1) / 2
+    return total / max(1, hierarchy.height)
