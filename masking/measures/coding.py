@@ -134,7 +134,10 @@ def sizes(key: Integers, bound: int) -> Integers:
     if bound <= 2 * len(key) + 65_536:
         counts = np.bincount(key, minlength=bound)
         return counts[counts > 0].astype(np.int64, copy=False)
-    return np.unique(key, return_counts=True)[1].astype(np.int64, copy=False)
+    # Half as wide is sorted twice as fast.
+    ordered = np.sort(key.astype(np.uint32) if bound <= 1 << 32 else key)
+    ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    return np.diff(ends, prepend=0, append=len(key)).astype(np.int64, copy=False)
 
 
 def class_numbers(codes: Mapping[str, Codes], quasi_identifiers: Sequence[str], rows: int) -> Codes:

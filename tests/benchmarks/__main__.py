@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import files, jail, kernels, memory, policy
+from tests.benchmarks import files, jail, kernels, memory, models, policy
 from tests.benchmarks.measured import Measured
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "files": files.file_to_file,
     "memory": memory.growth,
     "jail": jail.start,
+    "models": models.checks,
 }
 
 
