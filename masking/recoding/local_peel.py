@@ -1,0 +1,200 @@
+"""Peeling: nodes of the lattice by rising loss; at each, every class of what is left that meets the limits is released.
+
+What is common leaves early and hardly generalized, and later nodes see only what is left; so the cost follows the rare
+combinations and not the table. Groups are found by 64-bit sums of one number per (attribute, level, node): should two
+of them be equal by chance, the class would still be judged, and written as what all its members share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from masking.recoding.items import Ints, Items
+from masking.recoding.judge import Judge
+from masking.recoding.local_paths import Paths, losses_of
+from masking.recoding.search import Watch, Wishes
+
+Keys = npt.NDArray[np.uint64]
+_Vector = tuple[tuple[int, int], ...]
+MOST_NODES: Final = 100_000
+"""A larger lattice is not walked."""
+_CELLS: Final = 1 << 18
+"""Keys that are looked at together."""
+_BATCH: Final = 128
+_SHRUNK: Final = 0.7
+"""What is known of items is copied without those that left once fewer than this share of them is left."""
+_GOLDEN: Final = 0x9E3779B97F4A7C15
+
+
+@dataclass(frozen=True, eq=False)
+class Peeled:
+    """``label[item]``: its class, -1 where it was not released. ``classes``: how many there are."""
+
+    label: Ints
+    classes: int
+
+
+def nodes_of(paths: Paths) -> int:
+    """Nodes of the lattice between the allowed levels; a level that merges nothing counts as the one below."""
+    count = 1
+    for levels in _levels(paths):
+        count *= len(levels)
+    return count
+
+
+def peel(
+    paths: Paths, judge: Judge, wishes: Wishes, watch: Watch, *, fewest: int = 0, nodes: int | None = None
+) -> Peeled:
+    """Release what meets the limits, node after node, until ``fewest`` items are left or ``nodes`` are visited."""
+    items = paths.items
+    order, halves = _order(paths, wishes)
+    order = order[:nodes]
+    label = np.full(len(items), -1, dtype=np.int64)
+    classes = 0
+    left = _Left(items, halves)
+    at = 0
+    while at < len(order) and len(left.items) > fewest:
+        watch.tell("peel", at / len(order))
+        if watch.must_stop():
+            break
+        batch = order[at : at + max(1, min(_BATCH, _CELLS // len(left.items)))]
+        at += len(batch)
+        for node in batch[left.promising(batch, judge.k)]:
+            ids, count, there = left.groups(node, judge.k)
+            if not count:
+                continue
+            good = judge.meets(ids, count, left.items[there])
+            released = good[ids]
+            label[left.items[there[released]]] = classes + (np.cumsum(good) - 1)[ids[released]]
+            classes += int(good.sum())
+            left.drop(there[released])
+            if len(left.items) <= fewest:
+                break
+    return Peeled(label, classes)
+
+
+class _Left:
+    """The items that are left, and the numbers of their nodes at the vectors that were asked for so far."""
+
+    def __init__(self, items: Items, halves: tuple[list[_Vector], list[_Vector]]) -> None:
+        self.items = np.arange(len(items))
+        self._all = items
+        self._halves = halves
+        self._weights = items.weights.astype(np.float64)
+        self._columns: dict[_Vector, Keys] = {}
+        self._known = self.items
+        self._place = self.items
+
+    def promising(self, batch: Ints, k: int) -> npt.NDArray[np.bool_]:
+        """Which nodes may have a class of ``k`` records among those left. Releasing others only takes from it."""
+        if len(batch) == 1:
+            return np.ones(1, dtype=np.bool_)
+        bits = max(10, int(2 * len(self.items)).bit_length())
+        bucket = np.stack([self._key(node) for node in batch]) >> np.uint64(64 - bits)
+        bucket += (np.arange(len(batch), dtype=np.uint64) << np.uint64(bits))[:, None]
+        weights = np.broadcast_to(self._weights, bucket.shape).ravel()
+        filled = np.bincount(bucket.astype(np.int64).ravel(), weights=weights, minlength=len(batch) << bits)
+        return np.asarray((filled.reshape(len(batch), -1) >= k).any(axis=1))
+
+    def groups(self, node: Ints, k: int) -> tuple[Ints, int, Ints]:
+        """Classes of ``k`` records and more: the class of each item in one, how many, their places among the left."""
+        key = self._key(node)
+        bits = min(20, max(10, int(4 * len(key)).bit_length()))
+        bucket = (key >> np.uint64(64 - bits)).astype(np.int64)
+        there = np.flatnonzero(np.bincount(bucket, weights=self._weights, minlength=1 << bits)[bucket] >= k)
+        if not len(there):
+            return there, 0, there
+        order = np.argsort(key[there])
+        there = there[order]
+        ids = np.cumsum(np.diff(key[there], prepend=key[there[0]]) != 0)
+        large = np.bincount(ids, weights=self._weights[there]) >= k
+        kept = large[ids]
+        return (np.cumsum(large) - 1)[ids[kept]], int(large.sum()), there[kept]
+
+    def drop(self, places: Ints) -> None:
+        """These leave."""
+        stay = np.ones(len(self.items), dtype=np.bool_)
+        stay[places] = False
+        self.items, self._weights, self._place = self.items[stay], self._weights[stay], self._place[stay]
+        if len(self._place) < _SHRUNK * len(self._known):
+            self._columns = {vector: column[self._place] for vector, column in self._columns.items()}
+            self._known = self.items
+            self._place = np.arange(len(self.items))
+
+    def _key(self, node: Ints) -> Keys:
+        first, second = (self._column(half[int(at)]) for half, at in zip(self._halves, node, strict=True))
+        key = first + second
+        return key if len(self._place) == len(self._known) else key[self._place]
+
+    def _column(self, vector: _Vector) -> Keys:
+        if vector not in self._columns:
+            found = np.zeros(len(self._known), dtype=np.uint64)
+            for place, level in vector:
+                hierarchy = self._all.hierarchies[place]
+                names = np.arange(len(hierarchy.labels[level]), dtype=np.uint64)
+                numbers = _mixed(names + np.uint64(((place * 256 + level) << 32) + 1))
+                if len(names) > 1:
+                    found += numbers[hierarchy.codes[level]][self._all.leaves[place][self._known]]
+            self._columns[vector] = found
+        return self._columns[vector]
+
+
+def _levels(paths: Paths) -> list[list[int]]:
+    """For each attribute the levels that differ for some leaf, from the lowest."""
+    found = []
+    for place, hierarchy in enumerate(paths.items.hierarchies):
+        low, high = paths.ranges[place]
+        levels = [low]
+        for level in range(low + 1, high + 1):
+            if len(hierarchy.labels[level]) < len(hierarchy.labels[levels[-1]]):
+                levels.append(level)
+        found.append(levels)
+    return found
+
+
+def _order(paths: Paths, wishes: Wishes) -> tuple[Ints, tuple[list[_Vector], list[_Vector]]]:
+    """Pairs (first half, second half) of level vectors by rising expected loss of a record; and the halves."""
+    items = paths.items
+    weighed = wishes.weighed(items)
+    levels = _levels(paths)
+    total = max(1, items.records)
+    expected = [
+        losses_of(hierarchy.shares)[:, items.leaves[place]] @ items.weights / total * weighed[place]
+        for place, hierarchy in enumerate(items.hierarchies)
+    ]
+    middle, sizes, so_far = 0, [len(each) for each in levels], 1
+    whole = int(np.prod(sizes)) if sizes else 1
+    while middle < len(sizes) and so_far * so_far < whole:
+        so_far *= sizes[middle]
+        middle += 1
+    halves: list[list[_Vector]] = []
+    costs = []
+    for places in (range(middle), range(middle, len(sizes))):
+        vectors = list(_product([[(place, level) for level in levels[place]] for place in places]))
+        halves.append([tuple(vector) for vector in vectors])
+        costs.append(np.array([sum(expected[place][level] for place, level in vector) for vector in vectors]))
+    cost = np.round(costs[0][:, None] + costs[1][None, :], 12)
+    flat = np.argsort(cost, axis=None, kind="stable")
+    return np.stack(np.unravel_index(flat, cost.shape), axis=1).astype(np.int64), (halves[0], halves[1])
+
+
+def _product(choices: list[list[tuple[int, int]]]) -> Iterator[list[tuple[int, int]]]:
+    if not choices:
+        yield []
+        return
+    for rest in _product(choices[1:]):
+        for choice in choices[0]:
+            yield [choice, *rest]
+
+
+def _mixed(numbers: Keys) -> Keys:
+    """Steele et al. 2014, splitmix64: each number's bits spread over all 64."""
+    mixed = numbers * np.uint64(_GOLDEN)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
