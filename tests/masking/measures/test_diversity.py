@@ -112,7 +112,7 @@ def arrow(rows):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(ROWS, st.sampled_from([None, "p"]), st.sampled_from([0.5, 1.0, 2.0, 3.0, 7.5]))
 def test_equals_the_definitions(rows, unit, c):
     table, quasi = arrow(rows), ["q", "r"]
@@ -127,7 +127,7 @@ def test_equals_the_definitions(rows, unit, c):
     )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ROWS, st.randoms())
 def test_laws(rows, random):
     table, quasi = arrow(rows), ["q", "r"]

@@ -176,7 +176,7 @@ def slow_losses(table):
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(RECORDS, st.randoms())
 def test_laws(records, random):
     table, coarser = released_of(records), released_of(records, more=1)

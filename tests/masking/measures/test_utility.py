@@ -144,7 +144,7 @@ def test_queries_are_drawn_from_the_seed(shared):
 VALUES = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2), st.sampled_from([None, "m", "f"])), min_size=1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(VALUES, st.randoms())
 def test_laws(records, random):
     leaf = AGE.find(pa.array([r[0] for r in records]))[0]
@@ -196,7 +196,7 @@ def test_sixty_columns_and_many_values():
     wide = pa.table({f"q{number}": random.integers(0, 5, 300) for number in range(60)})
     found = utility(wide, wide, queries=5)
     assert len(found.mutual_information) == 60 * 59 // 2
-    many = pa.table({"x": np.arange(50_000).astype(str), "y": [f"v{each}" for each in range(50_000)]})
+    many = pa.table({"x": np.arange(20_000).astype(str), "y": [f"v{each}" for each in range(20_000)]})
     assert utility(many, many, queries=2).columns[1].total_variation == 0
 
 
@@ -244,10 +244,8 @@ print(json.dumps([[[*key, *value] for key, value in scores.items()], refused, th
 def test_a_model_is_trained_before_and_after():
     """In the notebooks' environment, which has scikit-learn; the service's has not."""
     kernel = ROOT / ".venv-kernel/bin/python"
-    if (
-        not kernel.exists()
-        or subprocess.run([kernel, "-c", "import sklearn"], check=False, capture_output=True).returncode
-    ):
+    installed = "import importlib.util, sys; sys.exit(importlib.util.find_spec('sklearn') is None)"
+    if not kernel.exists() or subprocess.run([kernel, "-c", installed], check=False).returncode:
         pytest.skip("no scikit-learn: ./run setup makes .venv-kernel")
     done = subprocess.run([kernel, "-c", LEARN, str(ROOT)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
