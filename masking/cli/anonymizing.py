@@ -25,8 +25,8 @@ def anonymize(
         list[str],
         typer.Option(
             "--hierarchy",
-            help="准标识符及其层级：文件，或 propose 由数据提出 quasi-identifier and its hierarchy: a file, or propose",
-            metavar="COLUMN=FILE|propose",
+            help="准标识符及其层级：文件，由数据提出 propose，数字为代码时 codes quasi-identifier and its hierarchy",
+            metavar="COLUMN=FILE|propose|codes",
         ),
     ],
     k: Annotated[int | None, typer.Option("--k", min=2, help="每个等价类至少几人 persons in a class at least")] = None,

@@ -33,6 +33,9 @@ def propose(
     out: Annotated[
         Path | None, typer.Option("--out", help="写出层级文件 write it here: CSV, leaf first, coarsest last, no header")
     ] = None,
+    codes: Annotated[
+        bool, typer.Option("--codes", help="数字是代码（如区划）而非数量 its numbers are codes, not amounts")
+    ] = False,
     json: Json = False,
     en: English = False,
 ) -> None:
@@ -46,6 +49,7 @@ def propose(
         raise UnknownAttribute.from_missing([column], names)
     with show.progress("通读 reading"):
         values = quick.values_of(table, [column])[column]
+    values = quick.as_codes(values) if codes else values
     words = proposal(values)
     made = make(values)
     if out is not None:

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 PROPOSE: Final = "propose"
 """Instead of a file: the hierarchy is proposed from the column."""
+CODES: Final = "codes"
+"""The same, where numbers are codes (divisions, industries) and not amounts."""
 _ODD: Final = re.compile(r"[^\w-]")
 """What a column's name may hold and a file's name should not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked on the command line. ``hierarchies``: {quasi-identifier: file, or ``propose``}."""
+    """What was asked on the command line. ``hierarchies``: {quasi-identifier: file, ``propose`` or ``codes``}."""
 
     hierarchies: Mapping[str, str]
     limits: Limits
@@ -76,7 +78,9 @@ def _policy(options: Options, table: Path, path: Path, made: list[Path]) -> Mask
     asked = {*options.hierarchies, *options.sensitive, *options.drop, *options.keep, *options.weights, *unit}
     if asked - set(names):
         raise UnknownAttribute.from_missing(asked - set(names), names)
-    proposed = _proposed(table, [name for name, given in options.hierarchies.items() if given == PROPOSE])
+    proposed = _proposed(
+        table, {name: given == CODES for name, given in options.hierarchies.items() if given in (PROPOSE, CODES)}
+    )
     rules = {}
     for name in names:
         parameters = proposed.get(name, {})
@@ -101,14 +105,24 @@ def _rule(options: Options, name: str, parameters: dict[str, Any]) -> AttributeR
     return AttributeRule(name, Role.SENSITIVE if name in options.sensitive else Role.INSENSITIVE, KEEP)
 
 
-def _proposed(table: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What the policy says of hierarchies that are proposed from the values of their columns."""
+def _proposed(table: Path, names: Mapping[str, bool]) -> dict[str, dict[str, Any]]:
+    """What the policy says of hierarchies that are proposed from the values of their columns; ``names``: are codes."""
     from masking.hierarchies import proposal
 
     if not names:
         return {}
-    columns = values_of(table, names)
-    return {name: proposal(column) if len(column) else {} for name, column in columns.items()}
+    columns = values_of(table, list(names))
+    return {
+        name: proposal(as_codes(column) if names[name] else column) if len(column) else {}
+        for name, column in columns.items()
+    }
+
+
+def as_codes(column: Any) -> Any:
+    """Numbers as the text that they are written with."""
+    import pyarrow as pa
+
+    return column.cast(pa.string())
 
 
 def values_of(table: Path, names: Sequence[str]) -> dict[str, Any]:

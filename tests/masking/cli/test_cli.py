@@ -17,7 +17,6 @@ from pathlib import Path
 import pyarrow.csv
 import pytest
 
-from masking import cli
 from masking.cli.running import records_in, stoppable
 from masking.detection.invented import resident_ids
 from masking.errors import Cancelled, KeyMissing
@@ -45,21 +44,6 @@ def files(tmp_path: Path) -> Path:
     keys = {"version": 1, "keys": {"visits-1": base64.b64encode(b"k" * 32).decode()}}
     (tmp_path / "keys.json").write_text(json.dumps(keys))
     return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run_(*arguments):
-        monkeypatch.setattr(sys, "argv", ["masking", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_
 
 
 def test_detect(run, files):
