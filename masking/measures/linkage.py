@@ -275,8 +275,7 @@ def _mistaken(leaves: Integers, rate: float, draws: np.random.Generator) -> Inte
 
 def _ranked(codes: Codes) -> Integers:
     """Codes in the order of their values, so that they do not depend on which record came first."""
-    if codes.values is None:
-        return codes.codes.astype(np.int64)
+    assert codes.values is not None  # those of a column are known
     texts = [("" if value is None else "=") + str(value) for value in codes.values.to_pylist()]
     rank = np.argsort(np.argsort(np.array(texts, dtype=object), kind="stable"), kind="stable")
     return rank[codes.codes]

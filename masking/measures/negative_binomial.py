@@ -67,9 +67,7 @@ def _snb_parameters(ones: float, twos: float, fraction: float) -> list[tuple[flo
             narrow = cell
             for _ in range(ZOOMS):
                 inner = _sign_changes(np.linspace(*narrow, GRID), ones, twos, fraction, rising=rising)
-                if not inner:  # the sign changes within a rounding
-                    break
-                narrow = inner[0]
+                narrow = inner[0] if inner else narrow
             alpha = float(_alpha(np.array([narrow[0]]), ones, fraction, rising=rising)[0])
             solved.append((alpha, narrow[0]))
     return solved

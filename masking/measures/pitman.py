@@ -42,11 +42,8 @@ def pitman_parameters(found: Frequencies) -> tuple[float, float]:
         alphas = np.linspace(low, high, GRID)
         alphas[-1] = min(alphas[-1], 1 - 1e-12)
         slopes = _slope(found, alphas, _best_theta(found, alphas))
-        falling = np.flatnonzero(slopes <= 0)
-        if not len(falling):  # the sign changes within a rounding of the upper end
-            low = float(alphas[-2])
-            continue
-        first = int(falling[0])
+        # Towards alpha = 1 the slope falls without end, since some class has two persons.
+        first = int(np.argmax(slopes <= 0))
         low, high = float(alphas[max(first - 1, 0)]), float(alphas[first])
     return high, float(_best_theta(found, np.array([high]))[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 from collections import Counter
+from datetime import date
 
 import polars as pl
 import pytest
@@ -66,20 +67,32 @@ def test_research_subset_of_adult(shared):
     assert k_map(subset, adult, columns) > k_anonymity(subset, columns)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ROWS, ROWS)
 def test_equals_a_slow_count(released, people):
     counts = Counter(people)
     assert k_map(table(released), table(people), ["a", "b"]) == min(counts[key] for key in released)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ROWS, ROWS)
 def test_never_below_k_anonymity_when_the_population_holds_the_sample(released, others):
     everyone = table(released + others)
     assert k_map(table(released), everyone, ["a", "b"]) >= k_anonymity(table(released), ["a", "b"])
     assert k_map(table(released), everyone, ["a"]) >= k_map(table(released), everyone, ["a", "b"])
     assert k_map(everyone, everyone, ["a", "b"]) == k_anonymity(everyone, ["a", "b"])
+
+
+def test_without_quasi_identifiers_all_persons_are_one_class():
+    released = pl.DataFrame({"p": ["x", "x", "y"]})
+    people = pl.DataFrame({"p": ["x", "y", "y", "z"]})
+    found = risk(released, [], "p", population=people, population_unit="p")
+    assert (found.persons, found.journalist.max) == (2, 1 / 3)
+
+
+def test_dates_are_compared_as_they_are():
+    days = pl.DataFrame({"a": [date(2020, 1, 1), None]})
+    assert k_map(days, pl.concat([days, days]), ["a"]) == 2
 
 
 def test_a_census_counts():

@@ -103,6 +103,11 @@ def test_the_whole_population_is_known():
         assert found.uniques == pytest.approx(3), estimator
 
 
+def test_models_alone_say_none_where_nobody_is_alone():
+    nobody = Frequencies.of([2, 3])
+    assert pitman.pitman(nobody, 50) == shifted_negative_binomial(nobody, 50) == zayatz(nobody, 50) == 0
+
+
 def test_the_rule_names_the_model_that_answered():
     sizes = [1] * 300 + [2] * 130 + [3] * 70 + [4] * 40 + [5] * 20
     assert estimate_uniqueness(sizes, sampling_fraction=0.1).model == "pitman"
@@ -143,7 +148,7 @@ def test_persons_are_counted_not_records():
     assert found.uniques == pytest.approx(3)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=7)
 @given(SIZES)
 def test_pitman_is_the_top_of_the_likelihood(sizes):
     assume(len(sizes) < sum(sizes))
@@ -164,7 +169,7 @@ def plain_likelihood(sizes, alpha, theta):
     )
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=7)
 @given(SIZES, st.floats(0.02, 1))
 def test_zayatz_equals_the_textbook(sizes, fraction):
     size = round(sum(sizes) / fraction)
@@ -177,7 +182,7 @@ def test_zayatz_equals_the_textbook(sizes, fraction):
     assert zayatz(Frequencies.of(sizes), size) == pytest.approx(expected, rel=1e-9)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=7)
 @given(SIZES, st.floats(0.02, 0.98))
 def test_snb_solves_its_two_equations(sizes, fraction):
     """An independent way: the chances of one and of two by summing the model's distribution, term by term."""
@@ -204,7 +209,7 @@ def plain_shares(alpha, beta, fraction):
     return one, two
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=7)
 @given(SIZES, st.floats(0.01, 1), st.randoms(use_true_random=False))
 def test_estimates_are_shares_and_order_means_nothing(sizes, fraction, random):
     mixed = list(sizes)

@@ -80,7 +80,7 @@ def test_research_subset_of_adult(shared):
     assert sorted([both.least, both.greatest]) == pytest.approx(sorted(ours[sex] / theirs[sex] for sex in theirs))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ROWS, ROWS, st.randoms(use_true_random=False))
 def test_equals_a_slow_count_and_coarser_is_closer(subset, others, random):
     everyone = subset + others

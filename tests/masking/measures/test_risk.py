@@ -178,7 +178,7 @@ def slow_journalist(sample, people, threshold, persons):
     return max(risks), max(mean, len(ours) / sum(size.values())), at_risk, mean
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ROWS, ROWS, st.sampled_from([0.1, 0.25, 0.5]), st.booleans())
 def test_journalist_equals_a_slow_count(sample, people, threshold, persons):
     unit = "p" if persons else None
@@ -188,7 +188,7 @@ def test_journalist_equals_a_slow_count(sample, people, threshold, persons):
     assert (found.max, found.average, found.at_risk, found.marketer) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(ROWS, ROWS, st.randoms(use_true_random=False))
 def test_laws(sample, others, random):
     everyone = table(sample + others)
