@@ -29,10 +29,11 @@ class Rules:
     """Parameters of ``protect``.
 
     ``threshold`` persons in [2, inf); ``dominance`` [n, share in (0, 1]]; ``p_percent`` in (0, 100];
-    ``prior_posterior`` [p, q] with 0 < p < q; ``safety_range`` in (0, 1]; ``cost``: what to lose least of;
-    ``base`` in [2, inf); ``deviation`` in [1, 100] and ``variance`` of the noise; counts 1 … ``smallest`` never appear; ``zeros``: empty cells
-    get noise too; ``key``: a key's name; ``record``: columns that tell records apart where there is no person column;
-    ``decimals`` of sums in [-12, 12]; ``total``: label of totals; ``tables``: sets of dimensions published together.
+    ``prior_posterior`` [p, q] with 0 < p < q; ``safety_range`` in (0, 1]; ``cost``: what to lose least of, persons or
+    cells; ``base`` in [2, inf); ``deviation`` in [1, 100] and ``variance`` of the noise; counts 1 … ``smallest`` never
+    appear; ``zeros``: empty cells get noise too; ``key``: a key's name; ``record``: columns that tell records apart
+    where there is no person column; ``decimals`` of sums in [-12, 12]; ``total``: label of totals; ``tables``: sets of
+    dimensions published together.
     """
 
     method: Literal["suppression", "rounding", "random_rounding", "cell_key"] = "suppression"
