@@ -20,7 +20,8 @@ from masking.measures.loss import (
 from masking.measures.minimality import Minimality, minimality_attack
 from masking.measures.population import PopulationUniqueness, estimate_uniqueness, population_uniqueness
 from masking.measures.presence import Presence, presence
-from masking.measures.proof import Counterexample, Proof, examine, prove
+from masking.measures.proof import Proof, examine, prove
+from masking.measures.proof_of_limits import Counterexample
 from masking.measures.risk import JournalistRisk, Risk, individual_risk, risk, risk_figures
 from masking.measures.suda import SpecialUniques, special_uniques
 from masking.measures.utility import Utility, utility

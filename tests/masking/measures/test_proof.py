@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masking.errors import InvalidParameter, InvalidValue, LimitsNotMet, UnknownAttribute
+from masking.hierarchies import as_hierarchy
 from masking.limits import Limits
-from masking.measures import k_anonymity, l_diversity, least_c, proof, proof_of_closeness, t_closeness
+from masking.measures import k_anonymity, l_diversity, least_c, proof, proof_of_closeness, proof_of_limits, t_closeness
 from masking.measures.proof import examine, prove
 from tests.masking.measures import slow_models
 
@@ -27,7 +28,7 @@ TABLE = pa.table({"q": ["1"] * 4 + ["2"] * 2 + ["*"] * 3, "s": list("aabc") + li
 
 
 def test_it_shares_no_code_with_searches_and_other_measures():
-    for module in (proof, proof_of_closeness):
+    for module in (proof, proof_of_closeness, proof_of_limits):
         tree = ast.parse(inspect.getsource(module))
         imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         own = {name.split(".")[-1] for name in imported if name and name.startswith("masking")}
@@ -91,7 +92,18 @@ def test_counterexamples_are_told_by_size_and_attribute_and_never_by_value():
     assert "hidden" not in said
     many = pa.table({"q": np.arange(100)})
     found = examine(many, ["q"], {"k_anonymity": 2})
-    assert (found.broken[0].classes, len(found.counterexamples)) == (100, proof.MOST_SHOWN)
+    assert (found.broken[0].classes, len(found.counterexamples)) == (100, proof_of_limits.MOST_SHOWN)
+
+
+def test_the_proof_is_json_without_values():
+    asked = {
+        "recursive_cl_diversity": [1.1, 2],
+        "t_closeness": {"t": 0.1, "distance": "hierarchical", "hierarchies": {"s": as_hierarchy(TREE)}},
+    }
+    said = json.dumps(examine(TABLE, ["q"], asked, sensitive="s").to_dict(), allow_nan=False)
+    assert json.loads(said)["measured"]["recursive_cl_diversity"] is None
+    assert json.loads(said)["asked"]["t_closeness"] == {"t": 0.1, "distance": "hierarchical"}
+    assert '"b"' not in said
 
 
 def test_persons_are_counted():
