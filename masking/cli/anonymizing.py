@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from masking.cli import applying, quick, show
+from masking.cli.options import numbers, pairs, values
 
 if TYPE_CHECKING:
     from masking.limits import Limits
@@ -74,14 +75,14 @@ def anonymize(
 ) -> None:
     """泛化到刚好满足限值 Generalize a table as little as its limits allow; columns not named pass as they are."""
     options = quick.Options(
-        hierarchies=_pairs(hierarchy, "--hierarchy"),
-        limits=_limits(limit or [], k, suppression),
+        hierarchies=pairs(hierarchy, "--hierarchy", names_hold_equals=True),
+        limits=_limits(limit, k, suppression),
         sensitive=tuple(sensitive or ()),
         recoding=recoding,
         unit=unit,
         drop=tuple(drop or ()),
         keep=tuple(keep or ()),
-        weights={name: _number(value) for name, value in _pairs(weight or [], "--weight").items()},
+        weights=numbers(weight, "--weight"),
     )
     _refuse_contradictions(options)
     with tempfile.TemporaryDirectory() as passing:
@@ -103,47 +104,15 @@ def anonymize(
         show.line(f"{said}: {', '.join(map(show.printable, passed))}")
 
 
-def _pairs(given: list[str], option: str) -> dict[str, str]:
-    """``NAME=VALUE``; a name may hold ``=``, a value may not be empty."""
-    found = {}
-    for each in given:
-        name, equals, value = each.rpartition("=") if option != "--limit" else each.partition("=")
-        if not equals or not name or not value:
-            raise typer.BadParameter("应为 NAME=VALUE it is NAME=VALUE", param_hint=option)
-        if name in found:
-            raise typer.BadParameter("同一名称给了两次 a name is given twice", param_hint=option)
-        found[name] = value
-    return found
-
-
-def _limits(given: list[str], k: int | None, suppression: float) -> Limits:
+def _limits(given: list[str] | None, k: int | None, suppression: float) -> Limits:
     from masking.limits import Limits
 
-    asked: dict[str, Any] = {name: _value(value) for name, value in _pairs(given, "--limit").items()}
+    asked: dict[str, Any] = values(given, "--limit")
     if k is not None:
         asked["k_anonymity"] = k
     if not asked:
         raise typer.BadParameter("至少要有一个限值 give at least one limit", param_hint="--k, --limit")
     return Limits.of({**asked, "suppression": suppression})
-
-
-def _value(text: str) -> Any:
-    """A limit's value as a policy has it: a number, ``4,3``, ``[4, 3]`` or ``{t: 0.2, distance: ordered}``."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    listed = f"[{text}]" if "," in text and not text.lstrip().startswith(("[", "{")) else text
-    try:
-        return YAML(typ="safe", pure=True).load(listed)
-    except YAMLError:
-        raise typer.BadParameter("限值写法不对 the value of a limit cannot be read", param_hint="--limit") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter("权重应为数字 a weight is a number", param_hint="--weight") from None
 
 
 def _refuse_contradictions(options: quick.Options) -> None:

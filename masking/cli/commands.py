@@ -13,6 +13,7 @@ from masking.cli import keys as keys_commands
 from masking.cli.anonymizing import anonymize
 from masking.cli.measuring import measure
 from masking.cli.report import report as report_page
+from masking.cli.tabulating import tabulate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -208,6 +209,7 @@ def explain(policy: Policy, json: Json = False, en: English = False) -> None:
 
 app.command("measure")(measure)
 app.command("anonymize")(anonymize)
+app.command("tabulate")(tabulate)
 app.command("report")(report_page)
 app.add_typer(hierarchy.app, name="hierarchy")
 app.add_typer(keys_commands.app, name="keys")
