@@ -45,7 +45,8 @@ def recursive_holds(rows, quasi, sensitive, c, l, unit=None):
 def distances(rows, quasi, sensitive, ground, unit=None):
     """Earth mover's distance of each class to all, for a ground distance, by moving mass along the cheapest plan."""
     classes = histograms(rows, quasi, sensitive, unit)
-    everyone = sum(classes, Counter())
+    pairs = {(row[sensitive], number if unit is None else row[unit]) for number, row in enumerate(rows)}
+    everyone = Counter(value for value, _ in pairs)
     values, total = sorted(everyone, key=str), sum(everyone.values())
     found = []
     for each in classes:

@@ -111,6 +111,21 @@ def test_equals_mass_moved_step_by_step(classes):
     assert t_closeness(table, ["q"], "s", "ordered", order="abcd") == pytest.approx(max(ordered), abs=1e-9)
 
 
+PERSONS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abcd"), st.integers(0, 5)), min_size=1, max_size=20)
+
+
+@settings(deadline=None, max_examples=30)
+@given(PERSONS)
+def test_persons_equal_mass_moved_step_by_step(records):
+    """A person with several records counts once for each of their values, in their class and in the whole table."""
+    rows = [{"q": q, "s": s, "p": p} for q, s, p in records]
+    table = pa.Table.from_pylist(rows)
+    for asked, ground in (({}, lambda a, b: float(a != b)), ({"hierarchy": TREE}, slow_models.lowest_common(TREE))):
+        distance = "hierarchical" if asked else "equal"
+        expected = max(slow_models.distances(rows, ["q"], "s", ground, "p"))
+        assert t_closeness(table, ["q"], "s", distance, unit="p", **asked) == pytest.approx(expected, abs=1e-9)
+
+
 @settings(deadline=None, max_examples=40)
 @given(CLASSES, st.randoms())
 def test_laws(classes, random):
