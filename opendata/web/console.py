@@ -20,7 +20,7 @@ from opendata.jobs import FINISHED, Job, request_cancel
 from opendata.publishing import service as publishing
 from opendata.publishing.checklist import ITEMS
 from opendata.publishing.models import Intake, PolicyVersion
-from opendata.web import policy_form, problems
+from opendata.web import limit_form, policy_form, problems
 from opendata.web import publishing_work as work
 from opendata.web.deps import CurrentActor, SessionDep, VisitorDep, WriteDep, require
 from opendata.web.rendering import gettext, language, render, say, say_error, sentence
@@ -243,7 +243,9 @@ def _policy(
     preview: dict[str, Any] | None = None,
     purpose: str = "",
     saved_now: bool = False,
+    typed: dict[str, str] | None = None,
 ) -> Response:
+    """``typed``: what the form held, shown again beside its errors."""
     lang = language(request)
     rows: list[policy_form.Row] = []
     policy = None
@@ -266,6 +268,10 @@ def _policy(
         policy=policy,
         rows=rows,
         groups=policy_form.GROUPS,
+        limits=limit_form.fields(policy.limits) if policy else {},
+        options=limit_form.options(lang),
+        more_limits=policy is not None and limit_form.uses_more(policy.limits, messages),
+        typed=typed or {},
         errors=messages,
         preview=preview,
         plot=_plot(preview),
@@ -284,21 +290,33 @@ def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, 
     yaml = policy_form.as_text(values.get("yaml") or base)
     action = values.get("action", "")
     purpose = values.get("purpose", "").strip()
+    form = action in {"save-form", "preview-form"}
     try:
-        if action in {"save-form", "preview-form"}:
-            yaml = policy_form.changed(policy_form.read(values.get("basis") or base), values)
+        if form:
+            yaml = policy_form.as_text(values.get("basis") or base)
+            yaml = policy_form.changed(policy_form.read(yaml), values)
         if action.startswith("preview"):
             return _previewed(request, dataset, intake, saved, yaml, values, purpose)
         with database.begin() as session:
             own = work.own_dataset(session, name, actor)  # not to be read once this session has rolled back
             saved = publishing.save_policy(session, own, yaml=yaml, actor=actor)
     except (MaskingError, OpenDataError) as error:
-        message = say_error(request, error)
-        if isinstance(error, MaskingError):
-            message = f"{say(request, problems.describe(error).title)}：{message}"
-        field = "purpose" if action.startswith("preview") else "yaml"
-        return _policy(request, dataset, intake, saved, yaml, errors={field: message}, purpose=purpose)
+        elsewhere = "purpose" if action.startswith("preview") else "yaml"
+        errors = _beside(request, error, yaml, elsewhere, form=form)
+        typed = values if isinstance(error, policy_form.WrongForm) else None
+        return _policy(request, dataset, intake, saved, yaml, errors=errors, purpose=purpose, typed=typed)
     return _policy(request, dataset, intake, saved, saved.yaml, saved_now=True)
+
+
+def _beside(request: Request, error: Exception, yaml: str, elsewhere: str, *, form: bool) -> dict[str, str]:
+    """The sentences of a refusal, each at the field it is about."""
+    if isinstance(error, policy_form.WrongForm) and error.fields:
+        return {name: say(request, reason) for name, reason in error.fields.items()}
+    message = say_error(request, error)
+    if isinstance(error, MaskingError):
+        message = f"{say(request, problems.describe(error).title)}：{message}"
+    field = policy_form.field_of(error, yaml) if form else ""
+    return {field or elsewhere: message}
 
 
 def _previewed(

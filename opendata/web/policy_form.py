@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from masking.errors import PolicyError
-from masking.policy import AttributeRule, Limits, MaskingPolicy, dump, explain, load
+from masking.errors import InvalidParameter, PolicyError, UnsupportedColumn
+from masking.policy import AttributeRule, MaskingPolicy, dump, explain, load
+from masking.policy.model import RECODING
 from masking.taxonomy import Role
+from opendata.web import limit_form, recoding_form
+from opendata.web.form_fields import Typed, WrongForm
 
 CURRENT = "current"
+_LIMIT_FIELDS = {
+    "recursive_cl_diversity": "recursive_c",
+    "population_uniqueness": "population_share",
+    "distance": "t_distance",
+}
 MAX_POLICY_BYTES = 1024**2
 
 
@@ -166,6 +175,36 @@ GROUPS: tuple[Group, ...] = (
         ),
     ),
     Group(
+        {
+            "zh": "逐级泛化（到限值够用为止，准标识符须一起选用）",
+            "en": "Generalization by levels (as far as the limits ask; all quasi-identifiers together)",
+        },
+        (
+            _choice_of(
+                "recode_intervals",
+                "数值按区间逐级",
+                "numbers by intervals",
+                RECODING,
+                **recoding_form.KINDS["recode_intervals"],
+            ),
+            _choice_of(
+                "recode_prefixes",
+                "编码逐级只留前几位",
+                "codes by their first characters",
+                RECODING,
+                **recoding_form.KINDS["recode_prefixes"],
+            ),
+            _choice_of(
+                "recode_calendar",
+                "日期按月、季、年、年代",
+                "dates by month, quarter, year, decade",
+                RECODING,
+                **recoding_form.KINDS["recode_calendar"],
+            ),
+            _choice_of("recode_flat", "保留原值，否则写作 *", "each value, or *", RECODING),
+        ),
+    ),
+    Group(
         {"zh": "随机化（每条记录只抽取一次）", "en": "Randomization (drawn once for each record)"},
         (
             _keyed(
@@ -202,14 +241,6 @@ GROUPS: tuple[Group, ...] = (
 CHOICES: tuple[Choice, ...] = tuple(choice for group in GROUPS for choice in group.choices)
 
 
-class WrongForm(PolicyError):
-    """What was typed into the form cannot be read as a policy; ``reason`` says why in Chinese and English."""
-
-    def __init__(self, reason: Mapping[str, str]) -> None:
-        super().__init__(reason["en"])
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One attribute in the form."""
@@ -219,13 +250,21 @@ class Row:
     sentence: str
     choice: str
     parameters: str
+    levels: recoding_form.Levels | None
 
 
 def rows(policy: MaskingPolicy, lang: str) -> list[Row]:
     """The form's rows, in the policy's order."""
     sentences = {item.attribute: item.sentence for item in explain(policy, "en" if lang == "en" else "zh")}
     return [
-        Row(index, rule, sentences.get(name, ""), _choice(rule), flow(rule.parameters))
+        Row(
+            index,
+            rule,
+            sentences.get(name, ""),
+            _choice(rule),
+            "" if rule.technique == RECODING else flow(rule.parameters),
+            recoding_form.levels_of(rule),
+        )
         for index, (name, rule) in enumerate(policy.attributes.items())
     ]
 
@@ -244,14 +283,43 @@ def as_text(yaml: str) -> str:
 
 def changed(policy: MaskingPolicy, form: Mapping[str, str]) -> str:
     """YAML of the policy as the form wants it. Raises PolicyError for parameters that cannot be read."""
-    attributes = {name: _changed(rule, index, form) for index, (name, rule) in enumerate(policy.attributes.items())}
-    limits = Limits(
-        k_anonymity=_whole(form, "k_anonymity"),
-        distinct_l_diversity=_whole(form, "distinct_l_diversity"),
-        suppression=_share(form, "suppression"),
-    )
+    typed = Typed(form)
+    attributes = {name: _changed(rule, index, typed) for index, (name, rule) in enumerate(policy.attributes.items())}
+    limits = limit_form.changed(policy.limits, typed)
+    recoding = typed.chosen("recoding", policy.recoding, tuple(limit_form.RECODING_TITLES))
+    typed.check()
     record = tuple(name for name in policy.attributes if name in _names(form.get("record", "")))
-    return dump(dataclasses.replace(policy, attributes=attributes, limits=limits, record=record, source_text=""))
+    made = dataclasses.replace(
+        policy,
+        attributes=attributes,
+        limits=limits,
+        recoding=cast("Literal['local', 'global']", recoding),
+        record=record,
+        source_text="",
+    )
+    return dump(made)
+
+
+def field_of(error: Exception, yaml: str) -> str:
+    """The field of the form that a refusal of the policy check is about; empty where there is none."""
+    try:
+        policy = read(yaml)
+    except PolicyError:
+        return ""
+    attribute = error.attribute if isinstance(error, InvalidParameter | UnsupportedColumn) else None
+    if attribute is not None and attribute in policy.attributes:
+        index = list(policy.attributes).index(attribute)
+        parameter = getattr(error, "parameter", None)
+        if policy.attributes[attribute].technique == RECODING and parameter in ("lowest", "highest", "weight"):
+            return f"{parameter}-{index}"
+        return f"how-{index}"
+    said = str(error)
+    if "limits: " in said:
+        named = [_LIMIT_FIELDS.get(word, word) for word in re.findall(r"\w+", said)]
+        return next((word for word in named if word in limit_form.fields(policy.limits)), "k_anonymity")
+    if RECODING in said:
+        return next((f"how-{at}" for at, name in enumerate(policy.attributes) if repr(name) in said), "")
+    return ""
 
 
 def flow(parameters: Mapping[str, Any]) -> str:
@@ -267,21 +335,31 @@ def flow(parameters: Mapping[str, Any]) -> str:
 
 
 def _choice(rule: AttributeRule) -> str:
+    if rule.technique == RECODING:
+        return recoding_form.kind_of(rule) or CURRENT
     for choice in CHOICES:
         if rule.technique == choice.technique and dict(rule.parameters) == dict(choice.parameters):
             return choice.id
     return CURRENT
 
 
-def _changed(rule: AttributeRule, index: int, form: Mapping[str, str]) -> AttributeRule:
+def _changed(rule: AttributeRule, index: int, typed: Typed) -> AttributeRule:
+    form = typed.form
     role = Role(form[f"role-{index}"]) if form.get(f"role-{index}") in set(Role) else rule.role
     reason = form.get(f"reason-{index}", rule.reason).strip()
     rule = dataclasses.replace(rule, invented=form.get(f"invented-{index}") == "yes")
     wanted = form.get(f"how-{index}", CURRENT)
     choice = next((choice for choice in CHOICES if choice.id == wanted), None)
+    if (choice or rule).technique == RECODING:
+        parameters = recoding_form.changed(rule, index, wanted, typed)
+        return dataclasses.replace(
+            rule, role=role, reason=reason, technique=RECODING, parameters=parameters, key=None, line=0
+        )
     if choice is None or choice.id == _choice(rule):
         text = form.get(f"parameters-{index}")
-        parameters = rule.parameters if text is None or choice is not None else _parameters(text, rule.name)
+        parameters = dict(rule.parameters)
+        if text is not None and choice is None:
+            parameters = _parameters(text, index, typed) or {}
         key = (form.get(f"key-{index}") or "").strip() or rule.key if rule.key else None
         return dataclasses.replace(rule, role=role, reason=reason, parameters=parameters, key=key, line=0)
     key = ((form.get(f"key-{index}") or "").strip() or rule.key or f"{rule.name}-key") if choice.keyed else None
@@ -290,7 +368,7 @@ def _changed(rule: AttributeRule, index: int, form: Mapping[str, str]) -> Attrib
     )
 
 
-def _parameters(text: str, attribute: str) -> dict[str, Any]:
+def _parameters(text: str, index: int, typed: Typed) -> dict[str, Any] | None:
     if not text.strip():
         return {}
     try:
@@ -298,35 +376,15 @@ def _parameters(text: str, attribute: str) -> dict[str, Any]:
     except YAMLError:
         value = None
     if not isinstance(value, dict) or len(text) > 10_000:
-        raise WrongForm(
-            {
-                "zh": f"属性 {attribute!r}：参数应写作 `名称: 值, 名称: 值`",
-                "en": f"attribute {attribute!r}: parameters are written as `name: value, name: value`",
-            }
+        typed.fault(
+            f"parameters-{index}",
+            "参数应写作“名称: 值, 名称: 值”",
+            "Parameters are written as “name: value, name: value”",
         )
+        return None
     return {str(key): item for key, item in value.items()}
 
 
 def _names(text: str) -> set[str]:
     """Column names as people type lists."""
     return {name.strip() for name in text.replace("，", ",").replace("、", ",").split(",")}
-
-
-def _whole(form: Mapping[str, str], name: str) -> int | None:
-    text = (form.get(name) or "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1_000_000:
-        raise WrongForm({"zh": f"{name} 应为不小于 1 的整数", "en": f"{name} is a whole number from 1"})
-    return int(text)
-
-
-def _share(form: Mapping[str, str], name: str) -> float:
-    text = (form.get(name) or "").strip().removesuffix("%").strip()
-    try:
-        share = float(text or 0) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise WrongForm({"zh": f"{name} 应为 0 至 100 的百分数", "en": f"{name} is a percentage from 0 to 100"})
-    return share
