@@ -1,7 +1,8 @@
 """l-diversity: each class holds at least l well-represented values of a sensitive attribute.
 
 Source: Machanavajjhala et al., 2007; listed in ISO/IEC 20889:2018. Null is a value of its own. Several sensitive
-attributes are tested one by one with the others among the quasi-identifiers, and the least l counts.
+attributes are tested one by one with the others among the quasi-identifiers, and the least l counts. pycanon does so
+with ``gen=False``; it rounds entropy l down, and its recursive c takes the rarest value for the commonest.
 """
 
 from __future__ import annotations
