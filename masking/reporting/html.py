@@ -37,6 +37,17 @@ def to_html(
     return _Page(report, lang).text(other)
 
 
+def document(name: str, what: str, about: str, body: str, lang: Language, link: str = "") -> str:
+    """A whole page: its ``name`` with ``what`` it is, a line ``about`` it, and its ``body``; all of them markup."""
+    return (
+        f'<!doctype html>\n<html lang="{"en" if lang == "en" else "zh-CN"}"><head><meta charset="utf-8">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{name} · {what}</title><style>{_STYLE}</style></head><body><header>{link}"
+        f"<h1>{name}</h1><p>{about}</p></header><main>{body}</main></body></html>\n"
+    )
+
+
 class _Page:
     def __init__(self, report: MaskingReport | PublicReport, lang: Language) -> None:
         self.report = report
@@ -55,14 +66,9 @@ class _Page:
         if other:
             language = "zh" if self.lang == "en" else "en"
             link = f'<p><a href="{escape(other)}" hreflang="{language}">{self.word("other_language")}</a></p>'
-        return (
-            f'<!doctype html>\n<html lang="{"en" if self.lang == "en" else "zh-CN"}"><head><meta charset="utf-8">'
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-            '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<title>{name} · {self.word('report')}</title><style>{_STYLE}</style></head><body><header>{link}"
-            f"<h1>{name}</h1><p>{self.word('report')} · "
-            f"{self.word('internal' if self.internal else 'public')}</p></header><main>"
-            f"{''.join(self._parts())}</main></body></html>\n"
+        kind = self.word("internal" if self.internal else "public")
+        return document(
+            name, self.word("report"), f"{self.word('report')} · {kind}", "".join(self._parts()), self.lang, link
         )
 
     def _parts(self) -> Iterable[str]:
