@@ -27,7 +27,7 @@ Bits = npt.NDArray[np.uint8]
 MAX_PAIRS: Final = 8_000_000_000
 """Pairs of combination and class that are compared at most: a gigabyte of bits."""
 COMBINATIONS: Final = 4096
-CLASSES: Final = 16_384
+CLASSES: Final = 4096
 CELLS: Final = 4_000_000
 """How many of each, and how many pairs, are looked at together."""
 

@@ -36,11 +36,13 @@ class Minimality:
     """Probabilities in [0, 1], and classes.
 
     ``credibility``: the greatest that a value of a person has after the attack; ``before``: the greatest share of a
-    value in a class, which is the same without it. ``telling``: classes of which the attack says anything.
+    value in a class, which is the same without it. ``gain``: the greatest rise of a value's probability over its share
+    in its class. ``telling``: classes of which the attack says anything.
     """
 
     credibility: float
     before: float
+    gain: float
     telling: int
     classes: int
 
@@ -74,21 +76,22 @@ def minimality_attack(
     places = linked(raw, edition, link, records, released)
     values = coded(edition, [sensitive])[0][sensitive]
     fits = compatibility(columns, names, records, released)
-    credibility = before = 0.0
+    credibility = before = gain = 0.0
     telling = 0
     for members in _members(fits.group, len(fits.sizes)):
         counts = _counts(values, members)
         before = max(before, max(counts) / len(members))
         found = [
-            credible(groups, count, share)
+            (after, after - count / len(members))
             for groups in set(_divisions(columns, members, places[members]))
             if min(groups) >= k
             for count in set(counts)
+            if (after := credible(groups, count, share)) is not None
         ]
-        reasons = [each for each in found if each is not None]
-        telling += bool(reasons)
-        credibility = max([credibility, *reasons])
-    return Minimality(max(credibility, before), before, telling, len(fits.sizes))
+        telling += bool(found)
+        credibility = max([credibility, *(after for after, _ in found)])
+        gain = max([gain, *(rise for _, rise in found)])
+    return Minimality(max(credibility, before), before, gain, telling, len(fits.sizes))
 
 
 @functools.lru_cache(maxsize=65_536)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import masking
 from masking.errors import DataError, InvalidParameter, InvalidValue, UnknownAttribute
 from masking.hierarchies import Hierarchy, as_hierarchy
 from masking.measures import class_sizes, k_anonymity
@@ -405,3 +406,19 @@ def test_persons_of_several_records():
         two.take(order), made.take(order), QUASI, HIERARCHIES, attacker=Attacker(attack="algorithm"), unit="id"
     )
     assert again == found
+
+
+def test_a_local_recoding_stands_the_drill(shared):
+    folder = shared / "data/arx/adult"
+    adult = pl.read_csv(folder / "adult.csv", separator=";").head(5000).with_row_index("id")
+    quasi = ["sex", "age", "race", "marital-status", "education"]
+    trees = {name: folder / f"adult_hierarchy_{name}.csv" for name in quasi}
+    made = masking.anonymize(adult.select(["id", *quasi]), hierarchies=trees, limits={"k_anonymity": 5}).table
+    sizes = class_sizes(made, quasi).to_numpy()
+    found = {}
+    for attack in ATTACKS:
+        found[attack] = linkage_drill(adult, made, quasi, trees, link="id", attacker=Attacker(attack=attack))
+        assert found[attack].max_probability <= 1 / 5
+        assert found[attack].upper_95 < 1 / 5
+    assert found["algorithm"].expected == pytest.approx((1 / sizes).sum() / len(adult))
+    assert found["containment"].expected < found["matching"].expected <= found["algorithm"].expected + 1e-12
