@@ -58,7 +58,7 @@ def scatter(marks: Sequence[Mark], thresholds: Mapping[str, float], lang: Langua
     body += [_mark(mark, axes.x(mark.risk), axes.y(mark.granularity)) for mark in marks]
     said = "; ".join(f"{mark.number}: {mark.label}" for mark in marks)
     return (
-        f'<svg role="img" style="max-width:44rem" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'<svg role="img" class="wide" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         'xmlns="http://www.w3.org/2000/svg" font-size="11" font-family="sans-serif">'
         f"<title>{_text(_word('curve', lang))}</title><desc>{_text(said)}</desc>{''.join(body)}</svg>"
     )

@@ -418,6 +418,7 @@ _STYLE = (
     ".plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,26rem));gap:1rem 2.5rem}"
     "article{margin:1.2rem 0 1.8rem;break-inside:avoid}figure{margin:0;min-width:0;break-inside:avoid}"
     "svg{width:100%;max-width:28rem;height:auto;display:block;font-size:11px;fill:currentColor}"
+    "svg.wide{max-width:44rem}"
     "figcaption{font-size:.8125rem;color:#444}summary{cursor:pointer;font-size:.8125rem;padding:.2rem 0}"
     ".settings{color:#444;overflow-wrap:anywhere}.mark{color:#555;font-weight:400}"
     ".bar{display:inline-block;width:4rem;height:.6rem;background:#e4e4e4;vertical-align:baseline}"
