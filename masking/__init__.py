@@ -87,6 +87,12 @@ def anonymize(
     loss counts}, ``levels`` {attribute: highest level, or (lowest, highest)}, ``keep`` (attributes that stay as they
     are), ``progress(stage, share)``, ``stop()`` (true: the best so far), ``cancelled()`` (true: nothing).
 
+    ``earlier``: editions of the same persons that were shown before, each a released table or a mapping of ``table``,
+    ``limits`` (those that it met; None: its k is measured, and the others count as these), ``quasi_identifiers`` (None:
+    those of this table that it has) and ``shown``. They are linked by ``unit``; without it an edition is aligned with
+    the records, and who was not in it is false in ``shown``, or null in all its quasi-identifiers. The joint classes of
+    all editions then hold the smallest k of them and their weakest l and t; local recoding only (PRIVACY 4).
+
     Deterministic, and independent of the order of records. Sources: ``masking.limits``, ``masking.recoding``.
 
     Raises:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from masking import Masked
+from masking.engines.composing import find_composed, histories, proved
 from masking.engines.recoded import reported
 from masking.errors import InvalidParameter, UnknownAttribute
 from masking.hierarchies import Hierarchy, as_hierarchy, propose
@@ -23,6 +24,7 @@ from masking.measures.risk import risk_figures
 from masking.policy.model import KEEP, RECODING, AttributeRule, MaskingPolicy
 from masking.policy.reporting import build_report
 from masking.recoding.find import Kind, find
+from masking.recoding.history import HISTORY, with_history
 from masking.recoding.items import Ints, Items
 from masking.recoding.result import Recoding
 from masking.recoding.search import Watch, Wishes
@@ -44,6 +46,7 @@ def anonymize(
     weights: Mapping[str, float] | None = None,
     levels: Mapping[str, int | tuple[int, int]] | None = None,
     keep: Sequence[str] = (),
+    earlier: Sequence[Any] = (),
     progress: Callable[[str, float], None] | None = None,
     stop: Callable[[], bool] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -56,15 +59,25 @@ def anonymize(
     quasi = {name: given for name, given in hierarchies.items() if name not in names}
     _check_names(whole, quasi, names, unit)
     made = {name: _hierarchy(name, given, whole) for name, given in quasi.items()}
-    items, of_record = Items.of(whole, made, names if asked.needs_sensitive else (), unit=unit, trees=trees)
+    history = histories(whole, earlier, made, asked, unit) if earlier else None
+    coded = whole if history is None else with_history(whole, history)
+    judged = [*(names if asked.needs_sensitive else ()), *([HISTORY] if history is not None else [])]
+    items, of_record = Items.of(coded, made, judged, unit=unit, trees=trees)
     everyone = None
     if asked.needs_population:
         everyone = _table(population)
         items, places = items.with_population(everyone)
         of_record = places[of_record]
     wishes = Wishes(asked.suppression, weights or {}, _levels(levels or {}, keep))
-    found = find(items, asked, wishes, Watch(progress, stop, cancelled), kind=recoding)
-    released = found.table(whole, of_record)
+    watch = Watch(progress, stop, cancelled)
+    if history is None:
+        found = find(items, asked, wishes, watch, kind=recoding)
+    else:
+        found = find_composed(items, history, asked, wishes, watch, recoding)
+    released = found.table(coded, of_record)
+    if history is not None:
+        proved(released, list(made), history, unit=unit, sensitive=names, hierarchies=trees)
+        released = released.drop_columns([HISTORY])
     proof = prove(
         released,
         list(made),

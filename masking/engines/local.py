@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ import pyarrow as pa
 
 from masking import Masked
 from masking.engines.aggregating import aggregated
-from masking.engines.measuring import Measured, Written, enforced, has_limits, seen
+from masking.engines.measuring import Measured, Rows, Written, enforced, has_limits, seen
 from masking.engines.parallel import ahead, cores, in_order, recut
 from masking.engines.plan import MaskedBatch, Plan, Step, compile  # noqa: A004
 from masking.engines.processes import children
@@ -30,6 +31,7 @@ from masking.keys import Keys, as_keys
 from masking.policy.load import load
 from masking.policy.model import MaskingPolicy
 from masking.policy.reporting import build_report
+from masking.recoding.history import HISTORY, History
 from masking.recoding.search import Watch
 from masking.report import MaskingReport
 from masking.table import as_reader
@@ -42,6 +44,8 @@ Sink = Callable[[pa.RecordBatchReader], None]
 Progress = Callable[[str, int], None]
 """Told the stage ("fit", "search", "measure" or "write") and the records done in it; see ``masking.engines.pace``."""
 IsCancelled = Callable[[], bool]
+Look = Callable[[Plan, MaskedBatch, "Rows | None"], None]
+"""Told the plan, a masked batch and the places in it of the records that come out (None: all), batch after batch."""
 Result = TypeVar("Result")
 _TEXT_ROWS = 1 << 12  # a batch of plain Python techniques: seconds, not minutes
 
@@ -78,6 +82,8 @@ def apply_stream(
     cancelled: IsCancelled | None = None,
     stop: IsCancelled | None = None,
     files: Path | None = None,
+    history: History | None = None,
+    look: Look | None = None,
 ) -> MaskingReport:
     """
     Mask a stream and give it to ``sink``; records of classes below the limits leave.
@@ -87,7 +93,9 @@ def apply_stream(
     not met. ``workers``: threads or processes that mask, None: one for each core, 1: none beside the caller's thread.
     A reader is begun by the caller's thread and read on by one other; ``sink`` runs in the caller's. ``cancelled`` is
     asked between batches and while one is waited for. ``stop``: asked while a search runs; true takes the best recoding
-    found so far, so that the table then depends on when that was.
+    found so far, so that the table then depends on when that was. ``history``: what earlier editions showed of the
+    stream's records, in their order, for a policy whose recoding composes with them (a local one). ``look`` is told of
+    each batch what becomes of its records, but of an aggregate's nothing.
 
     Raises:
         PolicyError, KeyMissing: before a record is read.
@@ -98,7 +106,9 @@ def apply_stream(
 
     """
     reader = make_reader()
-    plan = compile(policy, reader.schema, keys, files=files)
+    plan = compile(policy, reader.schema, keys, files=files, history=history)
+    if plan.joint is not None and history is not None:
+        reader, make_reader = _with_history(reader, history), partial(_read_with_history, make_reader, history)
     machine = _Machine(workers, progress, cancelled)
     if plan.unfitted or plan.searches:
         plan = ready(plan, lambda: reader, make_reader, progress=progress, cancelled=cancelled, stop=stop)
@@ -121,6 +131,8 @@ def apply_stream(
         nonlocal ended
         with closing(machine.over(plan, reader, "write", written.look)) as looks:
             for looked in looks:
+                if look is not None:
+                    look(plan, looked.done, looked.rows)
                 yield written.count(looked)
         ended = True
 
@@ -295,6 +307,26 @@ def _numbered(batches: Iterator[pa.RecordBatch]) -> Generator[tuple[int, pa.Reco
     for batch in batches:
         yield rows, batch
         rows += batch.num_rows
+
+
+def _read_with_history(make_reader: MakeReader, history: History) -> pa.RecordBatchReader:
+    return _with_history(make_reader(), history)
+
+
+def _with_history(reader: pa.RecordBatchReader, history: History) -> pa.RecordBatchReader:
+    """The stream with the history of each record as the column ``HISTORY``."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        done = 0
+        for batch in reader:
+            codes = history.codes[done : done + batch.num_rows]
+            done += batch.num_rows
+            if len(codes) < batch.num_rows:
+                raise PolicyError("the table changed between two readings")
+            yield batch.append_column(HISTORY, pa.array(codes, pa.int64()))
+
+    schema = reader.schema.remove_metadata().append(pa.field(HISTORY, pa.int64()))
+    return pa.RecordBatchReader.from_batches(schema, (batch.replace_schema_metadata(None) for batch in batches()))
 
 
 def _again(make_reader: MakeReader, plan: Plan) -> pa.RecordBatchReader:

@@ -19,6 +19,7 @@ from masking.keys import Keys, KeyUse, derived
 from masking.policy.check import check
 from masking.policy.model import AttributeRule, MaskingPolicy
 from masking.recoding.coder import ItemCoder
+from masking.recoding.history import HISTORY, History
 from masking.recoding.search import Watch
 from masking.techniques import Technique, get
 from masking.techniques.base import Context, WholeColumn
@@ -251,6 +252,7 @@ class Plan:
         return {
             **{name: raw[name] for name in self.joint.names},
             **{name: masked[name] for name in self.joint.sensitive},
+            **({} if self.joint.history is None else {HISTORY: raw[HISTORY]}),
         }
 
     def _batch(self, columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
@@ -265,16 +267,26 @@ class Plan:
     def _check(self, schema: pa.Schema) -> None:
         if schema.equals(self.input_schema):
             return
-        check_names([step.name for step in self.steps], schema)
+        check_names(self.input_schema.names, schema)
         for wanted in self.input_schema:
             found = schema.field(wanted.name).type
             if found != wanted.type:
                 raise UnsupportedColumn(f"the plan was made for {wanted.type}, not {found}", attribute=wanted.name)
 
 
-def compile(policy: MaskingPolicy, schema: pa.Schema, keys: Keys | None, *, files: Path | None = None) -> Plan:  # noqa: A001
+def compile(  # noqa: A001
+    policy: MaskingPolicy,
+    schema: pa.Schema,
+    keys: Keys | None,
+    *,
+    files: Path | None = None,
+    history: History | None = None,
+) -> Plan:
     """
     Check the policy against the table's columns and build every technique; no record is read.
+
+    ``history``: what earlier editions showed of the records, where attributes are recoded beside them; the plan's
+    batches then hold the column ``HISTORY`` as well, which never comes out.
 
     Raises:
         UnknownAttribute: policy and table do not name the same columns, whichever has more.
@@ -294,8 +306,11 @@ def compile(policy: MaskingPolicy, schema: pa.Schema, keys: Keys | None, *, file
     if not fields and policy.aggregate is None:
         raise PolicyError("every attribute is dropped: nothing would be left to publish")
     rules = {step.name: step.technique for step in steps if isinstance(step.technique, Recoding)}
-    joint = Joint.of(policy, rules, files)
-    return Plan(schema.remove_metadata(), pa.schema(fields), steps, _records(policy, keys), joint)
+    joint = Joint.of(policy, rules, files, history)
+    given = schema.remove_metadata()
+    if joint is not None and history is not None:
+        given = given.append(pa.field(HISTORY, pa.int64()))
+    return Plan(given, pa.schema(fields), steps, _records(policy, keys), joint)
 
 
 def check_names(named: Iterable[str], schema: pa.Schema) -> None:

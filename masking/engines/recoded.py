@@ -15,12 +15,14 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from masking.engines.composing import find_composed
 from masking.errors import DataError, PolicyError
 from masking.hierarchies import Hierarchy, as_hierarchy
 from masking.limits import Limits
 from masking.policy.model import MaskingPolicy
 from masking.recoding.coder import ItemCoder
 from masking.recoding.find import Kind, find
+from masking.recoding.history import HISTORY, History
 from masking.recoding.items import Items, Sensitive
 from masking.recoding.result import Recoding
 from masking.recoding.search import Watch, Wishes
@@ -44,9 +46,13 @@ class Joint:
     kind: Kind
     trees: Mapping[str, Hierarchy] = field(default_factory=dict, repr=False)
     found: "Lookup | None" = None
+    history: History | None = field(default=None, repr=False)
+    """Of the stream's records, where earlier editions were shown: in the column ``HISTORY``."""
 
     @classmethod
-    def of(cls, policy: MaskingPolicy, rules: Mapping[str, Rule], files: Path | None) -> "Joint | None":
+    def of(
+        cls, policy: MaskingPolicy, rules: Mapping[str, Rule], files: Path | None, history: History | None = None
+    ) -> "Joint | None":
         """None if no attribute is recoded, or no limit asks for it."""
         if not policy.recoded:
             return None
@@ -62,6 +68,7 @@ class Joint:
                 name: as_hierarchy(file_beside(given, files) if isinstance(given, str) else given)
                 for name, given in trees.items()
             },
+            history=history,
         )
 
     @property
@@ -71,7 +78,12 @@ class Joint:
 
     def coder(self) -> ItemCoder:
         """What counts the combinations of a stream."""
-        return ItemCoder(self.names, self.sensitive, self.unit is not None)
+        return ItemCoder(self.names, self.coded, self.unit is not None)
+
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """What tells records apart for the search beside the attributes themselves."""
+        return self.sensitive if self.history is None else (*self.sensitive, HISTORY)
 
     def searched(self, coder: ItemCoder, watch: Watch) -> "Joint":
         """The same after the search.
@@ -84,7 +96,11 @@ class Joint:
         if not coder.records:
             return replace(self, found=Lookup.empty(self.names, self.kind))
         items = self.items(coder)
-        recoding = find(items, self.limits, self.wishes(items), watch, kind=self.kind)
+        wishes = self.wishes(items)
+        if self.history is None:
+            recoding = find(items, self.limits, wishes, watch, kind=self.kind)
+        else:
+            recoding = find_composed(items, self.history, self.limits, wishes, watch, self.kind)
         return replace(self, found=Lookup.of(recoding, self.kind))
 
     def items(self, coder: ItemCoder) -> Items:

@@ -73,7 +73,8 @@ def joint_classes(
         hidden = everyone.join(seen, on=_HISTORY, how="left").select(
             _HISTORY, (pl.col("all") - pl.col("seen").fill_null(0)).alias("n")
         )
-        sizes = pl.concat([sizes, hidden.filter((pl.col("n") > 0) & (pl.col(_HISTORY) != (-1 if never is None else never)))])
+        nobody = -1 if never is None else never
+        sizes = pl.concat([sizes, hidden.filter((pl.col("n") > 0) & (pl.col(_HISTORY) != nobody))])
     counts = sizes["n"].to_numpy()
     return JointClasses(
         classes=len(counts),
@@ -102,7 +103,7 @@ def prove_joint(
     Raises:
         LimitsNotMet: persons stand out together with earlier editions; says how many.
     """
-    column = np.asarray(pl.from_arrow(released.column(history)).to_numpy())  # type: ignore[union-attr]
+    column = np.asarray(pl.from_arrow(released.column(history)).to_numpy())
     found = joint_classes(released, quasi_identifiers, column, k=limits.least_class, totals=totals, unit=unit)
     if found.below:
         raise stands_out(found.below, limits.least_class, found.smallest)

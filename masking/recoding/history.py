@@ -107,7 +107,10 @@ def history_of(persons: pl.Series | None, records: int, earlier: Sequence[Earlie
         else pl.DataFrame({_PERSON: persons.cast(pl.String)})
     )
     columns = [f"e{number}" for number in range(len(earlier))]
-    shown = [_by_person(each, here, number, column) for number, (each, column) in enumerate(zip(earlier, columns))]
+    shown = [
+        _by_person(each, here, number, column)
+        for number, (each, column) in enumerate(zip(earlier, columns, strict=True))
+    ]
     everyone = pl.concat([here, *(each.select(_PERSON) for each in shown)]).unique()
     for each in shown:
         everyone = everyone.join(each, on=_PERSON, how="left", nulls_equal=True)
@@ -191,8 +194,10 @@ def _by_person(each: Earlier, here: pl.DataFrame, number: int, column: str) -> p
             frame = frame.filter(pl.Series(each.shown))
     names = list(each.names)
     classes = frame.select(names).unique().sort(names).with_columns(pl.int_range(pl.len()).alias(_CLASS))
-    joined = frame.join(classes, on=names, how="left", nulls_equal=True) if names else frame.with_columns(
-        pl.lit(0).alias(_CLASS)
+    joined = (
+        frame.join(classes, on=names, how="left", nulls_equal=True)
+        if names
+        else frame.with_columns(pl.lit(0).alias(_CLASS))
     )
     held = joined.select(_PERSON, pl.col(_CLASS).cast(pl.String)).unique()
     if held[_PERSON].n_unique() == held.height:
