@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from masking.disclosure.circuits import Circuits
 from masking.disclosure.complementary import Witness
 from masking.disclosure.contributions import Contributions, Figure, Floats
 from masking.disclosure.margins import Bools, Equations, Ints, Margins
@@ -109,11 +110,15 @@ def intervals(
     return found_low, found_high
 
 
-def narrow(margins: Margins, low: Floats, high: Floats, cells: Ints, width: float) -> Ints:
+def narrow(margins: Margins, truth: Ints, low: Floats, high: Floats, cells: Ints, width: float) -> tuple[Ints, int]:
     """Those of ``cells`` that somebody who knows [low, high] of every cell can pin down to less than ``width``.
 
-    Every solution of one cell's program also says how far the others can be, so most need no program of their own.
+    ``truth``: the true figures, from which circuits say how far a cell can move; where that is too little its programs
+    are solved, and every solution also says how far the other cells can be. Also returns how many cells needed that.
     """
+    cells = _not_by_circuits(margins, truth, low, high, cells, width)
+    if not len(cells):
+        return cells, 0
     least, most = np.full(margins.size, np.inf), np.full(margins.size, -np.inf)
     program, place, scale = _attacker(margins, low.astype(np.float64), high.astype(np.float64))
     open_cells = np.flatnonzero(place >= 0)
@@ -140,7 +145,31 @@ def narrow(margins: Margins, low: Floats, high: Floats, cells: Ints, width: floa
                 solve(place[[cell]], sign)
         if not most[cell] - least[cell] >= enough:
             found.append(cell)
-    return np.array(found, dtype=np.int64)
+    return np.array(found, dtype=np.int64), len(cells)
+
+
+def _not_by_circuits(margins: Margins, truth: Ints, low: Floats, high: Floats, cells: Ints, width: float) -> Ints:
+    """Cells that no two circuits move by ``width`` in all, one upwards and one downwards."""
+    circuits, nothing = Circuits(margins, truth), np.zeros(margins.size)
+    above, below = high - truth, truth - low
+    left = []
+    for cell in cells:
+        for up in (np.ceil(width / 2), width, 0.0, np.floor(width / 2)):
+            moves = [(up, above, below), (width - up, below, above)]
+            found = [
+                circuits.best(int(cell), nothing, plus < step, minus < step) for step, plus, minus in moves if step
+            ]
+            if all(each is not None and _adds_up(margins, *each) for each in found):
+                break
+        else:
+            left.append(cell)
+    return np.array(left, dtype=np.int64)
+
+
+def _adds_up(margins: Margins, cells: Ints, amounts: Floats) -> bool:
+    entry, row, sign = _sums(margins, cells)
+    _, number = np.unique(row, return_inverse=True)
+    return not np.bincount(number, sign * amounts[entry]).any()
 
 
 class _Attack:

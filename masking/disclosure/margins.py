@@ -186,7 +186,7 @@ def _tree(name: str, paths: list[list[str]], text: pl.Series, *, total: str) -> 
         raise InvalidParameter(
             f"dimension {name!r} has a category that is called like the total; give another `total`", parameter="total"
         )
-    strange = int((~text.drop_nulls().is_in(pl.Series(leaves, dtype=pl.String))).sum())
+    strange = int((~text.drop_nulls().is_in(leaves)).sum())
     if strange:
         raise DataError(f"attribute {name!r}: {strange} value(s) are not among the categories of its dimension")
     if text.null_count():

@@ -2,8 +2,8 @@
 
 Rule: for each count, the distribution of its noise has the greatest entropy among those that move it by at most
 ``deviation``, leave its expectation as it is, have the ``variance`` asked for, and never make it negative or one of the
-counts 1 … ``smallest``. Where a small count cannot have that variance, it has the nearest one it can. From deviation +
-smallest on all counts share one row. A row has the form exp(a v + b v²), found by Newton's method.
+counts 1 … ``smallest``. Where a small count cannot have that variance, it has the nearest one it can. Once no step
+is barred all counts share one row. A row has the form exp(a v + b v²), found by Newton's method.
 Source: Giessing, 2016; Enderle, Giessing and Tent, 2018 (maximum entropy); Thompson, Broadfoot and Elazar, 2013 (the
 method of the Australian Bureau of Statistics).
 Pure: numbers in, numbers out; without a key it says nothing about any cell.
@@ -59,7 +59,8 @@ def perturbation_table(deviation: int, variance: float, smallest: int = 0) -> Pe
     if not 0 < variance < deviation**2:
         raise InvalidParameter("variance must be above 0 and below the square of deviation", parameter="variance")
     steps = np.arange(-deviation, deviation + 1)
-    rows = np.zeros((deviation + smallest + 1, len(steps)))
+    free = deviation + (smallest + 1 if smallest else 0)  # from here on no step is barred
+    rows = np.zeros((free + 1, len(steps)))
     rows[0, deviation] = 1.0
     for count in range(1, len(rows)):
         reached = count + steps

@@ -18,7 +18,9 @@ def cells(rows: list[dict], dimensions: list[str], *, unit: str | None = None) -
     return found
 
 
-def possible(shown: dict[tuple[int, int], int], hidden: list[tuple[int, int]], shape: tuple[int, int], most: int) -> Iterator[dict]:
+def possible(
+    shown: dict[tuple[int, int], int], hidden: list[tuple[int, int]], shape: tuple[int, int], most: int
+) -> Iterator[dict]:
     """Every table of counts of two dimensions (the last of each is the total) that agrees with what is shown.
 
     Hidden cells hold at least 1. Inner cells are tried one by one; margins follow.

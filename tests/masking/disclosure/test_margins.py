@@ -11,7 +11,12 @@ from masking.disclosure.margins import dimension
 from masking.errors import DataError, InvalidParameter, UnknownAttribute, UnsupportedColumn
 from tests.masking.disclosure.plain_tables import cells as plain_cells
 
-TREE = [["Futian", "Shenzhen", "Guangdong"], ["Nanshan", "Shenzhen", "Guangdong"], ["Tianhe", "Guangzhou", "Guangdong"], ["Xicheng", "Beijing", "Beijing"]]
+TREE = [
+    ["Futian", "Shenzhen", "Guangdong"],
+    ["Nanshan", "Shenzhen", "Guangdong"],
+    ["Tianhe", "Guangzhou", "Guangdong"],
+    ["Xicheng", "Beijing", "Beijing"],
+]
 
 
 def made(values, spec=None, total="Total"):
@@ -28,12 +33,32 @@ def test_categories_found_are_in_their_own_order_and_null_is_one():
 def test_a_hierarchy_of_unequal_depth():
     rows = [*TREE[:3], ["Xicheng", "Beijing", "*"]]
     tree, leaves = made(["Futian", "Xicheng", None], {"hierarchy": rows})
-    assert tree.labels == ("Futian", "Nanshan", "Tianhe", "Xicheng", None, "Shenzhen", "Guangdong", "Guangzhou", "Beijing", "Total")
+    assert tree.labels == (
+        "Futian",
+        "Nanshan",
+        "Tianhe",
+        "Xicheng",
+        None,
+        "Shenzhen",
+        "Guangdong",
+        "Guangzhou",
+        "Beijing",
+        "Total",
+    )
     assert [tree.labels[node] for node in tree.path(0)] == ["Futian", "Shenzhen", "Guangdong", "Total"]
     assert [tree.labels[node] for node in tree.path(3)] == ["Xicheng", "Beijing", "Total"]
     assert leaves.tolist() == [0, 3, 4]
-    chains = {"Futian": "Shenzhen", "Nanshan": "Shenzhen", "Tianhe": "Guangzhou", "Xicheng": "Beijing", "Shenzhen": "Guangdong", "Guangzhou": "Guangdong"}
-    assert made(["Futian"], {"hierarchy": chains})[0].path(0) == made(["Futian"], {"hierarchy": pl.DataFrame(rows, orient="row")})[0].path(0)
+    chains = {
+        "Futian": "Shenzhen",
+        "Nanshan": "Shenzhen",
+        "Tianhe": "Guangzhou",
+        "Xicheng": "Beijing",
+        "Shenzhen": "Guangdong",
+        "Guangzhou": "Guangdong",
+    }
+    assert made(["Futian"], {"hierarchy": chains})[0].path(0) == made(
+        ["Futian"], {"hierarchy": pl.DataFrame(rows, orient="row")}
+    )[0].path(0)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +100,9 @@ def test_every_equation_holds_for_true_sums():
     sums = np.add.reduceat(equations.signs * found.figures[0].value[equations.cells], equations.starts[:-1])
     assert not sums.any()
     assert len(sums) == 5 * 3 + 10  # four groups of one dimension and its total, then the total of the other
-    value = {label: found.figures[0].value[found.margins.cell({"place": label})] for label in ("Guangdong", "Beijing", None)}
+    value = {
+        label: found.figures[0].value[found.margins.cell({"place": label})] for label in ("Guangdong", "Beijing", None)
+    }
     assert value == {"Guangdong": 100 * (10 * 8 + 5), "Beijing": 100 * 50, None: 100 * 55}
     assert found.figures[0].value[found.margins.cell({})] == 19_000
 
@@ -83,7 +110,9 @@ def test_every_equation_holds_for_true_sums():
 def test_persons_are_counted_at_every_level_as_by_hand():
     rng = np.random.default_rng(5)
     rows = [{"a": "xyz"[rng.integers(3)], "b": "uv"[rng.integers(2)], "p": int(rng.integers(12))} for _ in range(60)]
-    found = contributions(pl.DataFrame(rows), dimensions={"a": None, "b": None}, measures={"r": {"records": "*"}}, unit="p")
+    found = contributions(
+        pl.DataFrame(rows), dimensions={"a": None, "b": None}, measures={"r": {"records": "*"}}, unit="p"
+    )
     expected = plain_cells(rows, ["a", "b"], unit="p")
     for (a, b), persons in expected.items():
         labels = {name: label for name, label in (("a", a), ("b", b)) if label != "Total"}
@@ -92,9 +121,22 @@ def test_persons_are_counted_at_every_level_as_by_hand():
 
 def test_holdings_of_one_person_are_summed_first_and_sizes_are_absolute():
     rows = pl.DataFrame({"d": ["a"] * 5, "p": [1, 1, 2, 3, 4], "v": [60.0, 40.0, -90.0, None, float("nan")]})
-    figure = contributions(rows, dimensions={"d": None}, measures={"s": {"sum": "v"}}, unit="p", decimals=0, top=2).figures[0]
-    last = {name: int(getattr(figure, name)[-1]) for name in ("value", "contributors", "magnitude", "largest", "second", "top", "sole")}
-    assert last == {"value": 10, "contributors": 2, "magnitude": 190, "largest": 100, "second": 90, "top": 190, "sole": -1}
+    figure = contributions(
+        rows, dimensions={"d": None}, measures={"s": {"sum": "v"}}, unit="p", decimals=0, top=2
+    ).figures[0]
+    last = {
+        name: int(getattr(figure, name)[-1])
+        for name in ("value", "contributors", "magnitude", "largest", "second", "top", "sole")
+    }
+    assert last == {
+        "value": 10,
+        "contributors": 2,
+        "magnitude": 190,
+        "largest": 100,
+        "second": 90,
+        "top": 190,
+        "sole": -1,
+    }
     assert not figure.nonnegative
 
 

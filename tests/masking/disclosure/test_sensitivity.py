@@ -14,7 +14,13 @@ LOOSE = {"threshold": 2, "dominance": None}
 
 def cell(values, **rules):
     """A table of one cell and its total: whether it is primary, and its protection level upwards."""
-    found = contributions(pl.DataFrame({"d": ["a"] * len(values), "v": values}), dimensions={"d": None}, measures={"s": {"sum": "v"}}, decimals=0, top=(rules.get("dominance") or (1, 1))[0])
+    found = contributions(
+        pl.DataFrame({"d": ["a"] * len(values), "v": values}),
+        dimensions={"d": None},
+        measures={"s": {"sum": "v"}},
+        decimals=0,
+        top=(rules.get("dominance") or (1, 1))[0],
+    )
     asked = Sensitivity(**{**LOOSE, **rules})
     hidden = primary(found, asked)
     return bool(hidden[0]), float(need(found.figures[0], found, hidden, asked).up[0])
@@ -59,4 +65,13 @@ def test_the_cell_of_a_figure_that_few_have():
     found = contributions(rows, dimensions={"d": None}, measures={"s": {"sum": "v"}})
     assert primary(found, Sensitivity(threshold=4)).tolist() == [True, True]
     assert primary(found, Sensitivity(threshold=3, dominance=None)).tolist() == [False, False]
-    assert np.isneginf(need(contributions(rows.with_columns(v=-pl.col("v")), dimensions={"d": None}, measures={"s": {"sum": "v"}}).figures[0], found, np.ones(2, bool), Sensitivity()).floor).all()
+    assert np.isneginf(
+        need(
+            contributions(
+                rows.with_columns(v=-pl.col("v")), dimensions={"d": None}, measures={"s": {"sum": "v"}}
+            ).figures[0],
+            found,
+            np.ones(2, bool),
+            Sensitivity(),
+        ).floor
+    ).all()

@@ -194,7 +194,7 @@ def _changed(cells: Contributions, asked: Rules, keys: Keys) -> Protected:
     chances = cell_uniforms(cells, keys, asked.key) if asked.key is not None else None
     published = cells.margins.published
     released: list[Ints] = []
-    asked_for = 0
+    asked_for = by_program = 0
     for figure in cells.figures:
         if asked.method == "cell_key":
             assert chances is not None
@@ -215,7 +215,8 @@ def _changed(cells: Contributions, asked: Rules, keys: Keys) -> Protected:
             high = np.where(published & (cells.persons == 0) & (asked.method == "cell_key"), 0.0, high)
         small = np.flatnonzero(published & (figure.value > 0) & (figure.value < asked.threshold))
         asked_for += len(small)
-        close = narrow(cells.margins, low, high, small, float(width))
+        close, programs = narrow(cells.margins, figure.value, low, high, small, float(width))
+        by_program += programs
         if len(close):
             raise LimitsNotMet(
                 f"{len(close)} of {len(small)} small cells could be recomputed from the others more closely than "
@@ -240,7 +241,7 @@ def _changed(cells: Contributions, asked: Rules, keys: Keys) -> Protected:
             optimal=False,
             furthest=int(moved[published].max(initial=0)),
             additive=asked.method == "rounding",
-            audit=Audit(asked_for, 0, asked_for, ()),
+            audit=Audit(asked_for, asked_for - by_program, by_program, ()),
             statuses=_table(cells, {"persons": cells.persons, "status": np.where(moved > 0, CHANGED, SHOWN)}),
         ),
     )
