@@ -154,7 +154,7 @@ def test_the_same_cell_has_the_same_noise_in_every_table_and_order():
 def test_noise_has_the_mean_and_variance_asked_for_and_does_not_average_out():
     rows = people(np.full((40, 25), 12), "ab")
     moved = np.array(list(released(rows, "ab").values()))
-    margins, values = counted(rows, "ab")
+    _, values = counted(rows, "ab")
     noise = (moved - values)[values == 12]
     assert len(noise) == 1000
     assert np.abs(noise).max() <= 4
@@ -229,7 +229,7 @@ def test_a_rounding_by_chance_that_gives_cells_away_is_refused(monkeypatch):
 
     # One outcome of the draws among many: each 4 goes down, the total 16 goes up, so that every cell must be 4.
     monkeypatch.setattr(module, "random_rounding", lambda values, base, draws: np.where(values == 16, 20, 0))
+    rules = {"method": "random_rounding", "key": "k", "base": 5}
     with pytest.raises(LimitsNotMet, match="4 of 4 small cells could be recomputed") as refused:
-        rules = {"method": "random_rounding", "key": "k", "base": 5}
         protect(people([[4, 4, 4, 4]], "ab"), ["b"], COUNT, unit="person", rules=rules, keys=KEYS)
     assert refused.value.measured == {"cells_below_width": 4}
