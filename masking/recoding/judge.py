@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from masking.errors import InvalidParameter
 from masking.limits import Closeness, Limits
@@ -34,6 +35,7 @@ class Judge:
     def __init__(self, items: Items, limits: Limits, *, released: Ints | None = None) -> None:
         if limits.needs_sensitive and not items.sensitive:
             raise InvalidParameter(f"{limits.needs_sensitive[0]} needs a sensitive attribute", parameter="sensitive")
+        _check_orders(items, limits)
         self.items = items
         self.limits = limits
         self.k = limits.least_class
@@ -137,6 +139,19 @@ class Judge:
             far = _distance(limits.t_closeness, sensitive, self._shares[place], owner, value, share, parts)
             good &= far <= limits.t_closeness.t + _NEAR
         return good | empty
+
+
+def _check_orders(items: Items, limits: Limits) -> None:
+    """The ordered distance needs an order that means something: of numbers, of dates, or one that a hierarchy gives."""
+    if limits.t_closeness is None or limits.t_closeness.distance != "ordered":
+        return
+    for each in items.sensitive:
+        if each.hierarchy is None and pa.types.is_string(each.values.type):
+            raise InvalidParameter(
+                f"the ordered distance needs an order of {each.name!r}: numbers, dates, or a hierarchy whose rows "
+                "stand in order",
+                parameter="hierarchies",
+            )
 
 
 def _recursive(owner: Ints, persons: Ints, parts: int, c: float, least: int) -> Flags:
