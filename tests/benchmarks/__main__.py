@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import files, jail, kernels, memory, models, policy
+from tests.benchmarks import composition, files, jail, kernels, memory, models, policy
 from tests.benchmarks.measured import Measured
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "policy": policy.seven_columns,
     "files": files.file_to_file,
     "memory": memory.growth,
+    "composition": composition.two_editions,
     "jail": jail.start,
     "models": models.checks,
 }
