@@ -117,6 +117,7 @@ PART = Part(
         "withdraw": "opendata.publishing.jobs:withdraw",
         "erase": "opendata.publishing.jobs:erase",
         "recipient_line": "opendata.publishing.jobs:recipient_line",
+        "curve": "opendata.publishing.jobs:curve",
     },
     processes=(
         ProcessSpec(name="worker", argv=_worker, user="worker", needs=(), ready=_worker_listens),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from opendata.errors import JobCancelled, JobFailed, safe_sentence
 from opendata.jobs.context import JobContext
-from opendata.publishing import building, intaking, lines, releasing
+from opendata.publishing import building, charting, intaking, lines, releasing
 
 JOBS: Final = {
     "intake": "opendata.publishing.jobs:intake",
@@ -19,6 +19,7 @@ JOBS: Final = {
     "withdraw": "opendata.publishing.jobs:withdraw",
     "erase": "opendata.publishing.jobs:erase",
     "recipient_line": "opendata.publishing.jobs:recipient_line",
+    "curve": "opendata.publishing.jobs:curve",
 }
 """Kinds of jobs and their functions, for the part that registers them."""
 
@@ -67,6 +68,15 @@ def recipient_line(context: JobContext, arguments: dict[str, Any]) -> None:
         context.step("sign", lambda each: releasing.sign(context, each), edition_id)
         context.step("store", lambda each: releasing.store(context, each), edition_id)
         context.step("switch", lambda each: lines.switch(context, each, grant_id), edition_id)
+
+
+def curve(context: JobContext, arguments: dict[str, Any]) -> None:
+    """The risk–utility curve of an intake: hierarchies, plans, figures. Ends quietly if nobody wants it any more."""
+    curve_id = arguments["curve_id"]
+    with _failing(context, lambda sentence: charting.fail(context, curve_id, sentence)):
+        if context.step("prepare", lambda each: charting.prepare(context, each), curve_id):
+            context.step("search", lambda each: charting.search(context, each), curve_id)
+            context.step("finish", lambda each: charting.finish(context, each), curve_id)
 
 
 def withdraw(context: JobContext, arguments: dict[str, Any]) -> None:

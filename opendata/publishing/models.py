@@ -1,4 +1,4 @@
-"""Tables of the publishing chain: intakes, masking-policy versions, exposures.
+"""Tables of the publishing chain: intakes, masking-policy versions, risk–utility curves, exposures.
 
 Nothing here holds a cell value: profiles are counts, bad rows are line numbers and reasons, policies are rules.
 """
@@ -69,6 +69,36 @@ class PolicyVersion(Base):
     digest: Mapped[str] = mapped_column(String(64))
     author_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class CurveState(StrEnum):
+    """Life of one risk–utility curve."""
+
+    COMPUTING = "computing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class RiskCurve(Base):
+    """The risk–utility curve of an intake (风险—效用曲线): figures of plans, never a value. It goes with its intake."""
+
+    __tablename__ = "risk_curves"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    intake_id: Mapped[str] = mapped_column(ForeignKey("intakes.id"), unique=True)
+    policy_yaml: Mapped[str] = mapped_column(Text)
+    """The draft that the plans start from; rules only."""
+    state: Mapped[str] = mapped_column(String(16), default=CurveState.COMPUTING)
+    attributes: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    """[{name, replaced, parameters}]: quasi-identifiers, the technique that a proposed hierarchy stands for ("" if the
+    draft gives the hierarchy itself), and the hierarchy's parameters."""
+    measures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """{persons, classes, k, unique, max_risk, average_risk} of the raw table over these quasi-identifiers."""
+    points: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    error: Mapped[str] = mapped_column(Text, default="")
+    created_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    job_id: Mapped[str | None] = mapped_column(String(36))
 
 
 class Exposure(Base):

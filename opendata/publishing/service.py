@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from masking.policy import MaskingPolicy, check, load
@@ -27,7 +27,7 @@ from opendata.ledger.events import AuditEvent, EventType
 from opendata.ledger.service import append
 from opendata.publishing import building, rules
 from opendata.publishing.errors import InvalidSubmission, PublicationRefused, PublishingDenied, WrongState
-from opendata.publishing.models import Intake, IntakeState, PolicyVersion
+from opendata.publishing.models import Intake, IntakeState, PolicyVersion, RiskCurve
 from opendata.publishing.permissions import check_another_person, check_is_officer, check_may
 from opendata.publishing.profile import schema_of, stored_statistics
 from opendata.publishing.states import OPEN_WORK, Act
@@ -102,6 +102,7 @@ def erase_intake(session: Session, intake: Intake, *, actor: Actor, now: datetim
     if session.scalar(needed) is not None:
         raise WrongState(text("有正在办理的版本需要该批次。", "An edition in the making still needs this intake."))
     intake.state = IntakeState.ERASED
+    session.execute(delete(RiskCurve).where(RiskCurve.intake_id == intake.id))
     append(session, AuditEvent(EventType.INTAKE_ERASE, actor.id, f"intake:{intake.id}", now))
     return enqueue(session, "erase", {"intake_id": intake.id}, actor_id=actor.id)
 

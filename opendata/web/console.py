@@ -17,12 +17,14 @@ from opendata.catalog.models import Dataset, Edition
 from opendata.errors import OpenDataError
 from opendata.identity import Actor, Role
 from opendata.jobs import FINISHED, Job, request_cancel
+from opendata.publishing import curves
 from opendata.publishing import service as publishing
 from opendata.publishing.checklist import ITEMS
 from opendata.publishing.models import Intake, PolicyVersion
 from opendata.web import limit_form, policy_form, problems
 from opendata.web import publishing_work as work
 from opendata.web.deps import CurrentActor, SessionDep, VisitorDep, WriteDep, require
+from opendata.web.form_fields import WrongForm
 from opendata.web.rendering import gettext, language, render, say, say_error, sentence
 from opendata.web.security import streams_body
 
@@ -121,6 +123,7 @@ def intake_page(request: Request, intake_id: str, session: SessionDep, actor: Of
         levels=[(level.value, level.title(language(request))) for level in DataLevel],
         policy=publishing.latest_policy(session, dataset),
         invented=work.invented_columns(publishing.latest_policy(session, dataset)),
+        curve=curves.of_intake(session, intake),
     )
 
 
@@ -303,14 +306,14 @@ def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, 
     except (MaskingError, OpenDataError) as error:
         elsewhere = "purpose" if action.startswith("preview") else "yaml"
         errors = _beside(request, error, yaml, elsewhere, form=form)
-        typed = values if isinstance(error, policy_form.WrongForm) else None
+        typed = values if isinstance(error, WrongForm) else None
         return _policy(request, dataset, intake, saved, yaml, errors=errors, purpose=purpose, typed=typed)
     return _policy(request, dataset, intake, saved, saved.yaml, saved_now=True)
 
 
 def _beside(request: Request, error: Exception, yaml: str, elsewhere: str, *, form: bool) -> dict[str, str]:
     """The sentences of a refusal, each at the field it is about."""
-    if isinstance(error, policy_form.WrongForm) and error.fields:
+    if isinstance(error, WrongForm) and error.fields:
         return {name: say(request, reason) for name, reason in error.fields.items()}
     message = say_error(request, error)
     if isinstance(error, MaskingError):
@@ -423,6 +426,8 @@ def _field_at_fault(problem: problems.Problem, checklist: dict[str, dict[str, st
 def _target(session: Session, job: Job) -> str | None:
     """Where to go when the job is done."""
     intake_id, edition_id = job.arguments.get("intake_id"), job.arguments.get("edition_id")
+    if intake_id and job.kind == curves.JOB:
+        return f"/console/intakes/{intake_id}/curve"
     if edition_id and session.get(Edition, edition_id) is not None:
         return f"/console/editions/{edition_id}"
     if intake_id and session.get(Intake, intake_id) is not None:

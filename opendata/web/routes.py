@@ -10,6 +10,7 @@ from opendata.web import (
     applications,
     ckan,
     console,
+    curve_pages,
     health,
     ledger_routes,
     oidc,
@@ -30,6 +31,7 @@ for module in (
     verification,
     api_publishing,
     console,
+    curve_pages,
     reviewing,
 ):
     router.include_router(module.router)

@@ -90,6 +90,7 @@ JOBS: dict[str, Text] = {
     "withdraw": {"zh": "撤回", "en": "withdrawal"},
     "erase": {"zh": "删除原始批次", "en": "erase the raw version"},
     "recipient_line": {"zh": "为使用方生成专用版本", "en": "make the recipient's own edition"},
+    "curve": {"zh": "计算风险—效用曲线", "en": "compute the risk–utility curve"},
 }
 VISIBILITIES: dict[str, Text] = {
     "public": {"zh": "公开条目", "en": "everyone sees the entry"},
@@ -115,6 +116,7 @@ EVENTS: dict[str, Text] = {
     "publishing:intake:profile": {"zh": "识别原始表", "en": "raw table profiled"},
     "publishing:intake:acknowledge": {"zh": "确认不含坏行", "en": "unreadable rows acknowledged"},
     "publishing:intake:erase": {"zh": "删除原始批次", "en": "raw version erased"},
+    "publishing:curve:compute": {"zh": "计算风险—效用曲线", "en": "risk–utility curve computed"},
     "publishing:policy:save": {"zh": "保存脱敏策略", "en": "masking policy saved"},
     "publishing:edition:build": {"zh": "生成发布版本", "en": "edition built"},
     "publishing:edition:submit": {"zh": "送审", "en": "sent for review"},

@@ -1,0 +1,203 @@
+"""Steps of the curve job: hierarchies for the quasi-identifiers, then plans of many class sizes, measured on the table.
+
+Every step may run again: each writes what it found over what it had written. What is stored are figures of plans and
+parameters of hierarchies, never a value.
+"""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from masking.engines.local import compile as compile_plan
+from masking.engines.local import fit
+from masking.errors import LimitsNotMet
+from masking.limits import Limits
+from masking.policy import MaskingPolicy
+from masking.recoding.find import KINDS, Kind, find
+from masking.recoding.items import Ints, Items
+from masking.recoding.judge import Judge
+from masking.recoding.result import Recoding
+from masking.recoding.search import Watch, Wishes
+from opendata.catalog.texts import text
+from opendata.jobs.context import JobContext
+from opendata.publishing.building import ViewKeys
+from opendata.publishing.curves import searched
+from opendata.publishing.errors import PublicationRefused
+from opendata.publishing.models import CurveState, Intake, RiskCurve
+from opendata.publishing.searchable import propose, reads_data, replaced
+from opendata.publishing.service import parse_policy
+
+LEAST_SIZES: Final = (2, 3, 5, 10, 20, 50)
+"""Persons in a class; each is tried locally and globally: twelve points. 5 and 20 are the thresholds 0.2 and 0.05."""
+READ: Final = 0.3
+"""The share of the work that reading is shown as."""
+DIGITS: Final = 6
+NOTHING_REACHED: Final = text(
+    "没有方案能达到策略要求的限值，请放宽限值、提高可删去的比例或删除部分准标识符。",
+    "No plan meets the limits of the policy: relax a limit, allow more suppression, or drop a quasi-identifier.",
+)
+
+
+def prepare(context: JobContext, curve_id: str) -> bool:
+    """Propose the hierarchies that the draft lacks; False if the curve is not wanted any more."""
+    found = _wanted(context, curve_id)
+    if found is None:
+        return False
+    curve, intake = found
+    policy = parse_policy(curve.policy_yaml)
+    context.progress("prepare", 0.0)
+    with context.vault.read_table(intake.id) as reader:
+        parameters = propose(policy, _columns(reader, reads_data(policy)))
+    was = replaced(policy)
+    with context.database.begin() as session:
+        kept = session.get(RiskCurve, curve_id)
+        if kept is None:
+            return False
+        kept.attributes = [
+            {"name": name, "replaced": was.get(name, ""), "parameters": dict(parameters.get(name, {}))}
+            for name in policy.quasi_identifiers
+        ]
+    return True
+
+
+def search(context: JobContext, curve_id: str) -> None:
+    """Search for the plans and store their figures.
+
+    Raises:
+        PublicationRefused: no plan meets the limits, or the table is empty.
+    """
+    found = _wanted(context, curve_id)
+    if found is None:
+        return
+    curve, intake = found
+    policy = searched(curve)
+    items, wishes = _items(context, policy, intake)
+    measures = _measures(items)
+    points = _points(context, policy, items, wishes)
+    if not points:
+        raise PublicationRefused(NOTHING_REACHED)
+    with context.database.begin() as session:
+        kept = session.get(RiskCurve, curve_id)
+        if kept is not None:
+            kept.points, kept.measures = points, measures
+
+
+def finish(context: JobContext, curve_id: str) -> None:
+    """The curve is ready."""
+    with context.database.begin() as session:
+        kept = session.get(RiskCurve, curve_id)
+        if kept is not None and kept.points:
+            kept.state, kept.error = CurveState.READY, ""
+
+
+def fail(context: JobContext, curve_id: str, sentence: str) -> None:
+    """Say why there is no curve."""
+    with context.database.begin() as session:
+        kept = session.get(RiskCurve, curve_id)
+        if kept is not None and kept.state == CurveState.COMPUTING:
+            kept.state, kept.error, kept.points = CurveState.FAILED, sentence, []
+
+
+def _wanted(context: JobContext, curve_id: str) -> tuple[RiskCurve, Intake] | None:
+    """None: the curve was replaced, or its intake erased."""
+    with context.database.session() as session:
+        curve = session.get(RiskCurve, curve_id)
+        return None if curve is None else (curve, session.get_one(Intake, curve.intake_id))
+
+
+def _columns(reader: pa.RecordBatchReader, names: tuple[str, ...]) -> dict[str, pa.ChunkedArray]:
+    """The different values of these columns; nothing else is held."""
+    seen: dict[str, pa.Array] = {name: pa.array([], reader.schema.field(name).type) for name in names}
+    for batch in reader if names else ():
+        for name in names:
+            seen[name] = pc.unique(pa.concat_arrays([seen[name], pc.unique(batch.column(name))]))
+    return {name: pa.chunked_array([values]) for name, values in seen.items()}
+
+
+def _items(context: JobContext, policy: MaskingPolicy, intake: Intake) -> tuple[Items, Wishes]:
+    """The different combinations of the table; pseudonyms under keys that are gone, draws as in the editions."""
+    total = max(intake.rows or 0, 1)
+    keys = ViewKeys(context.keys, intake.dataset_id)
+    with ExitStack() as stack:
+        reader = stack.enter_context(context.vault.read_table(intake.id))
+        plan = compile_plan(policy, reader.schema, keys, files=context.settings.policies_dir)
+        if plan.unfitted:
+            plan = fit(plan, reader)
+            reader = stack.enter_context(context.vault.read_table(intake.id))
+        joint = plan.joint
+        assert joint is not None
+        coder = joint.coder()
+        rows = 0
+        for batch in reader:
+            plan.code(batch, coder)
+            rows += batch.num_rows
+            context.progress("search", READ * min(rows / total, 1.0))
+    if not coder.records:
+        raise PublicationRefused(
+            text("表中没有记录，没有可比较的方案。", "The table has no records to compare plans on.")
+        )
+    items = joint.items(coder)
+    return items, joint.wishes(items)
+
+
+def _points(context: JobContext, policy: MaskingPolicy, items: Items, wishes: Wishes) -> list[dict[str, Any]]:
+    """The plans, numbered from 1; a class size that no plan reaches is left out."""
+    tried = [(kind, size) for kind in KINDS for size in LEAST_SIZES]
+    found: list[dict[str, Any]] = []
+    for place, (kind, size) in enumerate(tried):
+
+        def tell(_stage: str, share: float, place: int = place) -> None:
+            context.progress("search", READ + (1 - READ) * (place + share) / len(tried))
+
+        tell("search", 0.0)
+        try:
+            recoding = find(items, replace(policy.limits, k_anonymity=size), wishes, Watch(tell), kind=kind)
+        except LimitsNotMet:
+            continue
+        found.append(_point(len(found) + 1, kind, size, recoding, wishes))
+    return found
+
+
+def _point(number: int, kind: Kind, size: int, recoding: Recoding, wishes: Wishes) -> dict[str, Any]:
+    ids, count = recoding.classes()
+    counts = recoding.count if recoding.items.pairs is None else None
+    figures = _figures(Judge(recoding.items, Limits()).persons(ids, count, recoding.item, counts))
+    stays = ~recoding.suppressed
+    levels = [int(level) for level in recoding.levels[stays].max(axis=0, initial=0)]
+    return {
+        "number": number,
+        "recoding": kind,
+        "k": size,
+        "suppression": wishes.suppression,
+        "levels": dict(zip(recoding.items.names, levels, strict=True)) if kind == "global" else {},
+        "granularity": _rounded(recoding.granularity()),
+        "suppressed": _rounded(recoding.suppressed_records / recoding.items.records),
+        **{name: figures[name] for name in ("classes", "max_risk", "average_risk")},
+    }
+
+
+def _measures(items: Items) -> dict[str, Any]:
+    """What an attacker who knows all quasi-identifiers meets in the raw table."""
+    ids, count = items.classes([0] * len(items.names))
+    return _figures(Judge(items, Limits()).persons(ids, count))
+
+
+def _figures(sizes: Ints) -> dict[str, Any]:
+    """Figures of classes from their sizes in persons, which are not records where a person has several."""
+    sizes = sizes[sizes > 0]
+    persons, smallest = int(sizes.sum()), int(sizes.min()) if len(sizes) else 0
+    return {
+        "persons": persons,
+        "classes": len(sizes),
+        "k": smallest,
+        "unique": int((sizes == 1).sum()),
+        "max_risk": _rounded(1 / smallest) if smallest else 0.0,
+        "average_risk": _rounded(len(sizes) / persons) if persons else 0.0,
+    }
+
+
+def _rounded(share: float) -> float:
+    return round(share, DIGITS)
