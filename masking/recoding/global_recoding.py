@@ -28,6 +28,7 @@ MOST_NODES: Final = 1 << 21
 """The largest lattice that is searched to its optimum."""
 _FIRST_ROLL: Final = 16
 _MOST_TIES: Final = 64
+_PATIENCE: Final = 48
 
 
 def search_global(
@@ -58,15 +59,10 @@ def search_global(
     ladders = Ladders.of(items, wishes.ranges(items))
     weigh = Loss(ladders.items, wishes.weighed(items), loss, ladders.shares(items))
     if not items.records:
-        lowest = [levels[0] for levels in ladders.levels]
-        return whole(items, np.array([lowest] * len(items), dtype=np.uint8).reshape(len(items), -1), optimal=True)
+        lowest = np.array([levels[0] for levels in ladders.levels], dtype=np.uint8)
+        return whole(items, np.tile(lowest, (len(items), 1)), optimal=True)
     allowed = math.floor(wishes.suppression * items.records + 1e-9)
-    top = (
-        None
-        if any(levels[-1] < height for levels, height in zip(ladders.levels, items.heights, strict=True))
-        else (ladders.items.heights or None)
-    )
-    counter = Counter(ladders.items, limits, weigh, allowed, top, hold=hold_suppressed, accept=accept)
+    counter = Counter(ladders.items, limits, weigh, allowed, ladders.top(items), hold=hold_suppressed, accept=accept)
     nodes = nodes_of(ladders.items.heights)
     proven = _to_the_optimum(counter, watch) if nodes <= MOST_NODES else _downhill(counter, watch)
     if counter.best is None:
@@ -138,20 +134,20 @@ def _ties(counter: Counter, lattice: Lattice, watch: Watch) -> bool:
 def _downhill(counter: Counter, watch: Watch) -> bool:
     """From the coarsest node to the best neighbour, again and again: good, and not proven.
 
-    Neighbours that were visited are not visited again, so a walk leaves a dead end; it ends when as many steps as twice
-    the attributes found nothing better (tabu search, Glover 1989).
+    Neighbours that were visited are not visited again, so a walk leaves a dead end; it ends when some steps in a row
+    found nothing better (tabu search, Glover 1989).
     """
     here: Node = tuple(len(part) - 1 for part in counter.parts)
     counter.count(here)
-    visited, patience = {here}, 2 * len(here)
-    left, best = patience, counter.best
+    visited = {here}
+    left, best = _PATIENCE, counter.best
     while left:
         found = _best_neighbour(counter, here, visited, watch)
         if found is None:
             break
         here = found
         visited.add(here)
-        left, best = (left - 1, best) if counter.best == best else (patience, counter.best)
+        left, best = (left - 1, best) if counter.best == best else (_PATIENCE, counter.best)
     return False
 
 

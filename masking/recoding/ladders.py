@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from masking.hierarchies import Hierarchy
+from masking.hierarchies import TOP, Hierarchy
 from masking.recoding.items import Items
 
 Node = tuple[int, ...]
@@ -47,19 +47,24 @@ class Ladders:
             hierarchy.shares[list(levels)] for hierarchy, levels in zip(items.hierarchies, self.levels, strict=True)
         ]
 
+    def top(self, items: Items) -> Node | None:
+        """The rungs that write ``*`` in every attribute; None where some attribute does not get that far."""
+        if not self.levels or any(levels[-1] < top for levels, top in zip(self.levels, items.heights, strict=True)):
+            return None
+        return tuple(len(levels) - 1 for levels in self.levels)
+
     def node(self, rungs: Sequence[int]) -> Node:
         """The levels in the table that rungs stand for."""
         return tuple(levels[rung] for levels, rung in zip(self.levels, rungs, strict=True))
 
 
 def rungs(hierarchy: Hierarchy, low: int, high: int) -> tuple[int, ...]:
-    """Of levels that divide the leaves alike the finest, but of those with one node the coarsest, which is ``*``."""
+    """Of levels that divide the leaves alike the finest; but the top where all of them are written ``*``."""
     chosen = [low]
     for level in range(low + 1, high + 1):
         # Levels nest: as many nodes means the same nodes.
-        nodes = int(np.unique(hierarchy.codes[level]).size)
-        if nodes < int(np.unique(hierarchy.codes[chosen[-1]]).size):
+        if np.unique(hierarchy.codes[level]).size < np.unique(hierarchy.codes[chosen[-1]]).size:
             chosen.append(level)
-        elif nodes == 1 and len(hierarchy.leaves) > 1:
+        elif level == hierarchy.height and hierarchy.labels[chosen[-1]] == (TOP,):
             chosen[-1] = level
     return tuple(chosen)

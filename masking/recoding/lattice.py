@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import EllipsisType
 
 import numpy as np
 import numpy.typing as npt
@@ -100,8 +101,8 @@ class Lattice:
     def _at(self, node: Node) -> Node:
         return tuple(node[place] for place in self._free)
 
-    def _box(self, node: Node) -> tuple[slice, ...]:
-        return tuple(slice(0, level + 1) for level in self._at(node))
+    def _box(self, node: Node) -> tuple[slice | EllipsisType, ...]:
+        return (*(slice(0, level + 1) for level in self._at(node)), ...)
 
     def _summed(self, node: Node, parts: Sequence[Floats]) -> Floats:
         """The sums of parts in the box below a node, the smallest attributes first so that little is added twice."""

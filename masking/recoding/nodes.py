@@ -53,8 +53,9 @@ class Classes:
         last = lasting(limits, sensitive=len(items.sensitive))
         self._lasting = Judge(items, last)
         self._all_last = last == limits
-        order = sorted(range(len(items.names)), key=lambda place: -len(items.hierarchies[place].labels[0]))
-        self._halves = (tuple(order[::2]), tuple(order[1::2]))
+        sizes = [len(hierarchy.labels[0]) for hierarchy in items.hierarchies]
+        # The halves of halves get attributes of many and of few values alike.
+        self._order = tuple(sorted(range(len(sizes)), key=lambda place: -sizes[place]))
         self._known: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Ints, int]] = {}
         self._weights = items.weights.astype(np.float64)
 
@@ -104,31 +105,33 @@ class Classes:
 
     def _numbered(self, node: Sequence[int]) -> tuple[Ints, int]:
         """The class of each item, and a number above them all; not every number is a class."""
-        left, lefts = self._half(self._halves[0], tuple(node[place] for place in self._halves[0]))
-        right, rights = self._half(self._halves[1], tuple(node[place] for place in self._halves[1]))
-        key = left * rights + right
-        room = lefts * rights
+        key, room = self._joined(self._order, node)
         return (key, room) if room <= len(key) + _ROOM else _dense(key)
 
-    def _half(self, places: tuple[int, ...], levels: tuple[int, ...]) -> tuple[Ints, int]:
-        """Classes by some attributes; remembered, for many nodes share them."""
-        name = (places, levels)
+    def _part(self, places: tuple[int, ...], node: Sequence[int]) -> tuple[Ints, int]:
+        """Classes by some attributes, numbered without gaps; remembered, for many nodes share them."""
+        name = (places, tuple(node[place] for place in places))
         if name in self._known:
             return self._known[name]
-        if not places:
-            found = (np.zeros(len(self.items), dtype=np.int64), 1)
-        else:
-            before, count = self._half(places[:-1], levels[:-1])
-            hierarchy = self.items.hierarchies[places[-1]]
-            size = len(hierarchy.labels[levels[-1]])
-            if size == 1:
-                return before, count
-            nodes = hierarchy.codes[levels[-1]][self.items.leaves[places[-1]]]
-            found = _dense(before * size + nodes)
+        key, room = self._joined(places, node)
+        found = (key, room) if room == 1 else _dense(key)
         if (len(self._known) + 1) * max(1, len(self.items)) > _REMEMBERED:
             self._known.clear()
         self._known[name] = found
         return found
+
+    def _joined(self, places: tuple[int, ...], node: Sequence[int]) -> tuple[Ints, int]:
+        """Halves joined, halves of halves before them: so a level that changes is joined a few times only."""
+        if not places:
+            return np.zeros(len(self.items), dtype=np.int64), 1
+        if len(places) == 1:
+            hierarchy, level = self.items.hierarchies[places[0]], node[places[0]]
+            return hierarchy.codes[level][self.items.leaves[places[0]]].astype(np.int64), len(hierarchy.labels[level])
+        left, lefts = self._part(places[::2], node)
+        right, rights = self._part(places[1::2], node)
+        if lefts == 1 or rights == 1:
+            return (right, rights) if lefts == 1 else (left, lefts)
+        return left * rights + right, lefts * rights
 
 
 def lasting(limits: Limits, *, sensitive: int) -> Limits:

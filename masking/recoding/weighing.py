@@ -28,7 +28,7 @@ AGGREGATES: Final[tuple[Aggregate, ...]] = get_args(Aggregate)
 class Loss:
     """Weighs generalizations of ``items``; ``weights[attribute]``: how much each counts.
 
-    ``shares[attribute][level, leaf]``: what a leaf's node covers, where it is not what the hierarchies of the items say.
+    ``shares[attribute][level, leaf]``: what a leaf's node covers, if not as the hierarchies of the items say.
 
     Raises:
         InvalidParameter: an aggregate that is neither geometric nor arithmetic.
@@ -66,7 +66,16 @@ class Loss:
         ``lost[attribute][leaf]``: records of whom one leaf of the node is given.
         """
         more = self.with_suppressed(lost)
-        return [each + (more[place][node[place]] - self.plain[place][node[place]]) for place, each in enumerate(losses)]
+        found = []
+        for place, each in enumerate(losses):
+            if len(lost[place]) == 1:
+                found.append(each)
+                continue
+            # They lose what is above their node, or at a finer level what is above the widest node there.
+            above = more[place][node[place]] - self.plain[place][node[place]]
+            widest = self._covered[place].max(axis=1)
+            found.append(each + np.maximum(above, lost[place].sum() / self._records * (1 - widest)))
+        return found
 
     def parts(self, losses: Sequence[Floats]) -> list[Floats]:
         """What the losses of each attribute add to the sum; it rises with them."""
@@ -93,7 +102,7 @@ def leaf_counts(items: Items, weights: Floats | None = None, among: Ints | None 
     weights = items.weights.astype(np.float64) if weights is None else weights
     return [
         np.bincount(
-            leaves if among is None else leaves[among], weights=weights, minlength=len(hierarchy.leaves)
+            leaves if among is None else leaves[among], weights=weights, minlength=len(hierarchy.codes[0])
         ).astype(np.float64)
         for leaves, hierarchy in zip(items.leaves, items.hierarchies, strict=True)
     ]
