@@ -4,8 +4,8 @@ Rule: each primary cell must be able to move up and down by its protection level
 every lower bound holds; the movement, a *witness*, may only touch hidden cells. And it must not touch cells that one
 person knows, being the only one in them, unless another witness leaves those alone (singletons, own-value attack).
 Steps: 1. the largest need first, a circuit within what is hidden serves, or else the cheapest movement, by a linear
-program in small tables and by circuits, added up, in large ones (hypercube method); 2. cells that turned out
-superfluous are shown again.
+program, in large tables over the few categories that cost least beside the cell, and failing that by circuits, added
+up (hypercube method); 2. cells that turned out superfluous are shown again.
 Source: Kelly, Golden and Assad, 1990 (linear programming heuristic); Giessing and Repsilber, 2002; Castro, 2012.
 Pure. Deterministic: ties go to the first cell; no clock: the caller's ``stop`` ends the search with the best so far.
 """
@@ -29,6 +29,8 @@ USERS = 32
 """A complementary cell that protects more than this many is not superfluous."""
 PROGRAMS = 700
 """Cells, margins included, up to which each movement is a linear program: fewer cells hidden, more time."""
+NEAR = 8
+"""Leaves of each dimension, on either side of a cell, that a program in a larger table looks at."""
 STEPS = 12
 """Circuits that a movement is composed of."""
 PARTS = 64
@@ -210,6 +212,8 @@ class _Work:
             moved = None
             if use_program and small:
                 moved = self._movements(figure).cheapest(cell, amount, cost, np.flatnonzero(barred))
+            if use_program and not small:
+                moved = self._near(figure, cell, amount, cost, barred)
             if moved is None:
                 moved = self._steps(figure, cell, amount, cost, barred)
             if moved is None:
@@ -227,6 +231,25 @@ class _Work:
         if figure not in self.programs:
             self.programs[figure] = _Movements(self.problem, self.slack[figure], self.problem.needs[figure])
         return self.programs[figure]
+
+    def _near(self, figure: int, cell: int, amount: float, cost: Floats, barred: Bools) -> tuple[Ints, Floats] | None:
+        """The cheapest movement among a few categories of each dimension: those that cost least beside the cell."""
+        margins, nodes = self.problem.margins, np.unravel_index(cell, self.problem.margins.shape)
+        slack = self.slack[figure].reshape(margins.shape)
+        price = np.where(barred, np.inf, cost).reshape(margins.shape)
+        chosen = []
+        for axis, dimension in enumerate(margins.dimensions):
+            beside = tuple(slice(None) if each == axis else int(node) for each, node in enumerate(nodes))
+            order = np.lexsort((-slack[beside][: dimension.leaves], price[beside][: dimension.leaves]))
+            below = [leaf for leaf in order if nodes[axis] in dimension.path(int(leaf))][:NEAR]
+            others = [leaf for leaf in order if nodes[axis] not in dimension.path(int(leaf))][:NEAR]
+            chosen.append(sorted({node for leaf in (*below, *others) for node in dimension.path(int(leaf))}))
+        cells = np.ravel_multi_index(np.ix_(*chosen), margins.shape).reshape(-1)
+        cells = cells[~self.problem.fixed[cells]]
+        if cell not in cells:
+            return None
+        near = _Movements(self.problem, self.slack[figure], self.problem.needs[figure], np.sort(cells))
+        return near.cheapest(cell, amount, cost, np.flatnonzero(barred))
 
     def _steps(self, figure: int, cell: int, amount: float, cost: Floats, barred: Bools) -> tuple[Ints, Floats] | None:
         """A movement in steps, each the circuit that costs least for how far it goes."""
@@ -287,8 +310,8 @@ class _Work:
 class _Movements:
     """The cheapest movement of a cell by a given amount, as a linear program over all cells that may change."""
 
-    def __init__(self, problem: Problem, slack: Floats, need: Need) -> None:
-        self.columns = np.flatnonzero(~problem.fixed)
+    def __init__(self, problem: Problem, slack: Floats, need: Need, columns: Ints | None = None) -> None:
+        self.columns = np.flatnonzero(~problem.fixed) if columns is None else columns
         self.place = np.full(problem.margins.size, -1, dtype=np.int64)
         self.place[self.columns] = np.arange(len(self.columns))
         self.slack = slack[self.columns]

@@ -3,7 +3,8 @@
 Rules: *zero-restricted controlled rounding*: each count goes to one of the two multiples of the base next to it (one
 that is a multiple stays) and every sum holds among the rounded counts; of all such tables the one nearest to the
 counts, or to their random rounding by draws, is taken. Two dimensions always have one. In more there may be none: then
-counts may go one base further; at last, and in large tables at once, only the leaves are rounded, and summed.
+counts may go one base further; at last, and in large tables at once, the leaves are rounded in turn, so that running
+totals stay near, and summed: margins may then move further.
 *Random rounding*: up with the probability
 that keeps the expectation; the draws come from keys, so that the same persons are rounded the same way everywhere.
 Source: Cox, 1987 (controlled rounding); Salazar, 2005; Hundepool et al., 2012, 5.4.
@@ -60,7 +61,7 @@ def controlled_rounding(margins: Margins, values: Ints, base: int, uniforms: Flo
         if found is not None:
             rounded = found[0] * base
             return Rounded(rounded, int(np.abs(rounded - values).max(initial=0)), found[1])
-    rounded = _summed(margins, down + base * target)
+    rounded = _in_turn(margins, values, base, 0.5 if uniforms is None else float(uniforms[-1]))
     return Rounded(rounded, int(np.abs(rounded - values).max(initial=0)), proven=False)
 
 
@@ -112,6 +113,18 @@ def _published_equations(margins: Margins) -> Equations:
     kept = ~hidden[sums]
     widths = np.diff(equations.starts)[~hidden]
     return Equations(np.concatenate([[0], np.cumsum(widths)]), equations.cells[kept], equations.signs[kept])
+
+
+def _in_turn(margins: Margins, values: Ints, base: int, start: float) -> Ints:
+    """Each leaf becomes what its running total adds when that is rounded: the multiple below or above it.
+
+    Leaves that follow each other, all of a category of the first dimension among them, move by less than a base.
+    """
+    leaves = tuple(slice(0, dimension.leaves) for dimension in margins.dimensions)
+    cube = values.reshape(margins.shape).copy()
+    running = np.concatenate([[0], np.cumsum(cube[leaves].reshape(-1))]) + int(start * base)
+    cube[leaves] = (np.diff(running // base) * base).reshape(cube[leaves].shape)
+    return _summed(margins, cube.reshape(-1))
 
 
 def _summed(margins: Margins, values: Ints) -> Ints:

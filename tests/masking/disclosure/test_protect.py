@@ -396,3 +396,26 @@ def test_refuses_by_name(arguments, parameter):
 def test_a_missing_key_is_said():
     with pytest.raises(KeyMissing):
         protect(pa.table({"d": ["a"] * 20}), ["d"], COUNT, unit="d", rules={"method": "cell_key", "key": "k"})
+
+
+@pytest.mark.parametrize("near", [True, False])
+@pytest.mark.parametrize("shape", [(7, 6), (5, 4, 3)])
+def test_the_ways_of_large_tables_protect_too(monkeypatch, near, shape):
+    import masking.disclosure.complementary as module
+
+    monkeypatch.setattr(module, "PROGRAMS", 0)
+    if not near:  # circuits alone
+        monkeypatch.setattr(module._Work, "_near", lambda *_: None)
+    rng = np.random.default_rng(11)
+    names = ["a", "b", "c"][: len(shape)]
+    rows = people(rng.geometric(0.12, shape) - 1, names)
+    rows = rows.with_columns(v=pl.Series(rng.lognormal(3, 1.5, rows.height).round()))
+    work = problem(rows, names, {**COUNT, "s": {"sum": "v"}}, Sensitivity(threshold=4, p_percent=15))
+    pattern = hide(work)
+    assert work.primary.sum() > 5
+    assert not pattern.unprotected
+    checked = audit(work.cells, pattern.hidden, work.needs, pattern.witnesses)
+    assert (checked.broken, checked.by_program) == ((), 0)  # every witness is a proof
+    assert not audit(work.cells, pattern.hidden, work.needs).broken
+    assert not (~pattern.hidden[np.flatnonzero(work.primary)]).any()
+    assert not pattern.hidden.all()
