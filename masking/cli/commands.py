@@ -11,6 +11,7 @@ import typer
 from masking.cli import files, hierarchy, show, tables
 from masking.cli import keys as keys_commands
 from masking.cli.anonymizing import anonymize
+from masking.cli.curving import curve
 from masking.cli.measuring import measure
 from masking.cli.report import report as report_page
 from masking.cli.tabulating import tabulate
@@ -209,6 +210,7 @@ def explain(policy: Policy, json: Json = False, en: English = False) -> None:
 
 app.command("measure")(measure)
 app.command("anonymize")(anonymize)
+app.command("curve")(curve)
 app.command("tabulate")(tabulate)
 app.command("report")(report_page)
 app.add_typer(hierarchy.app, name="hierarchy")
