@@ -64,6 +64,7 @@ class Counter:
         self.fewest = items.records
         self._loss, self._hold, self._accept = loss, hold, accept
         self._whole = self._classes = Classes(items, limits)
+        self._everything = (items, leaf_counts(items))
 
     @property
     def bar(self) -> float:
@@ -147,8 +148,16 @@ class Counter:
         self.best = new
 
     def _losses_without(self, items: Items, kept: Flags) -> list[Floats]:
-        out = np.flatnonzero(~kept)
-        return self._loss.with_suppressed(leaf_counts(items, items.weights[out].astype(np.float64), out))
+        """Losses when all but ``kept`` are suppressed; the fewer of both are counted."""
+        if 2 * int(np.count_nonzero(kept)) >= len(kept):
+            out = np.flatnonzero(~kept)
+            return self._loss.with_suppressed(leaf_counts(items, items.weights[out].astype(np.float64), out))
+        inside = np.flatnonzero(kept)
+        counts = leaf_counts(items, items.weights[inside].astype(np.float64), inside)
+        if self._everything[0] is not items:
+            self._everything = (items, leaf_counts(items))
+        whole = self._everything[1]
+        return self._loss.with_suppressed([all_of - some for all_of, some in zip(whole, counts, strict=True)])
 
     def _parts_without(self, items: Items, kept: Flags) -> list[Floats]:
         return self._loss.parts(self._losses_without(items, kept))
