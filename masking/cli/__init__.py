@@ -1,4 +1,4 @@
-"""The ``masking`` command: detect, check, apply, measure, preview, explain.
+"""The ``masking`` command: from what a table holds, over plans and policies, to masked tables, cells and reports.
 
 Exit codes: 0 done, 1 refused or failed (one sentence on standard error, never a cell value), 2 wrong usage.
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from masking.policy.model import MaskingPolicy
 
 app = typer.Typer(
-    help="脱敏：识别、检查、执行、度量、预览、解释。De-identification of tables by policy.",
+    help="脱敏：识别、检查、预览、执行、度量、挑方案、统计表。De-identification of tables by policy.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

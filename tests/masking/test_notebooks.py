@@ -28,6 +28,7 @@ def test_they_are_there():
         "masking-models-and-attacks",
         "masking-pseudonyms-and-joins",
         "masking-risk-and-report",
+        "masking-risk-utility-curve",
     }
 
 
