@@ -399,7 +399,7 @@ def test_a_missing_key_is_said():
 
 
 @pytest.mark.parametrize("near", [True, False])
-@pytest.mark.parametrize("shape", [(7, 6), (5, 4, 3)])
+@pytest.mark.parametrize("shape", [(7, 5), (4, 3, 3)])
 def test_the_ways_of_large_tables_protect_too(monkeypatch, near, shape):
     import masking.disclosure.complementary as module
 
