@@ -6,6 +6,7 @@ is: every search makes both fall as its least class grows, and the smallest clas
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, Literal, get_args
 
@@ -14,13 +15,17 @@ import numpy as np
 from masking.errors import InvalidParameter, LimitsNotMet
 from masking.limits import Limits, PopulationUniqueness
 from masking.measures.population import estimate_uniqueness
+from masking.recoding.global_recoding import search_global
 from masking.recoding.items import Ints, Items
 from masking.recoding.judge import Judge
+from masking.recoding.local_recoding import search_local
 from masking.recoding.result import Recoding
 from masking.recoding.search import Watch, Wishes
 
+Search = Callable[[Items, Limits, Wishes, Watch], Recoding]
 Kind = Literal["local", "global"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_SEARCHES: Final[Mapping[Kind, Search]] = {"local": search_local, "global": search_global}
 _GROWTH: Final = 1.5
 
 
@@ -41,7 +46,7 @@ def find(items: Items, limits: Limits, wishes: Wishes, watch: Watch, *, kind: Ki
             f"{limits.needs_population[0]} is held by global recoding only (recoding: global)", parameter="recoding"
         )
     if not limits.of_the_table or not items.records:
-        return _search(items, limits, wishes, watch, kind)
+        return _SEARCHES[kind](items, limits, wishes, watch)
     return _of_the_table(items, limits, wishes, watch, kind)
 
 
@@ -64,22 +69,12 @@ def uniqueness_of(persons: Ints, wanted: PopulationUniqueness) -> float:
     return estimate_uniqueness(persons, population=population, estimator=wanted.estimator).share
 
 
-def _search(items: Items, limits: Limits, wishes: Wishes, watch: Watch, kind: Kind) -> Recoding:
-    if kind == "local":
-        from masking.recoding.local_recoding import search_local
-
-        return search_local(items, limits, wishes, watch)
-    from masking.recoding.global_recoding import search_global
-
-    return search_global(items, limits, wishes, watch)
-
-
 def _of_the_table(items: Items, limits: Limits, wishes: Wishes, watch: Watch, kind: Kind) -> Recoding:
     judge = Judge(items, replace(limits, k_anonymity=1))
     everyone = int(judge.persons(np.zeros(len(items), dtype=np.int64), 1)[0])
 
     def tried(k: int) -> Recoding | None:
-        found = _search(items, replace(limits, k_anonymity=k), wishes, watch, kind)
+        found = _SEARCHES[kind](items, replace(limits, k_anonymity=k), wishes, watch)
         ids, count = found.classes()
         persons = judge.persons(ids, count, found.item, found.count if items.pairs is None else None)
         return found if table_meets(persons, limits) else None
