@@ -13,18 +13,16 @@ import pyarrow.compute as pc
 
 from masking.engines.local import compile as compile_plan
 from masking.engines.local import fit
-from masking.errors import LimitsNotMet
 from masking.limits import Limits
 from masking.policy import MaskingPolicy
-from masking.recoding.find import KINDS, Kind, find
-from masking.recoding.items import Ints, Items
+from masking.recoding.curve import Point, risk_utility_curve
+from masking.recoding.find import KINDS
+from masking.recoding.items import Items
 from masking.recoding.judge import Judge
-from masking.recoding.result import Recoding
 from masking.recoding.search import Watch, Wishes
-from opendata.catalog.texts import text
 from opendata.jobs.context import JobContext
 from opendata.publishing.building import ViewKeys
-from opendata.publishing.curves import searched
+from opendata.publishing.curves import NO_RECORDS, NOTHING_REACHED, searched
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import CurveState, Intake, RiskCurve
 from opendata.publishing.searchable import propose, reads_data, replaced
@@ -35,10 +33,6 @@ LEAST_SIZES: Final = (2, 3, 5, 10, 20, 50)
 READ: Final = 0.3
 """The share of the work that reading is shown as."""
 DIGITS: Final = 6
-NOTHING_REACHED: Final = text(
-    "没有方案能达到策略要求的限值，请放宽限值、提高可删去的比例或删除部分准标识符。",
-    "No plan meets the limits of the policy: relax a limit, allow more suppression, or drop a quasi-identifier.",
-)
 
 
 def prepare(context: JobContext, curve_id: str) -> bool:
@@ -136,66 +130,52 @@ def _items(context: JobContext, policy: MaskingPolicy, intake: Intake) -> tuple[
             rows += batch.num_rows
             context.progress("search", READ * min(rows / total, 1.0))
     if not coder.records:
-        raise PublicationRefused(
-            text("表中没有记录，没有可比较的方案。", "The table has no records to compare plans on.")
-        )
+        raise PublicationRefused(NO_RECORDS)
     items = joint.items(coder)
     return items, joint.wishes(items)
 
 
 def _points(context: JobContext, policy: MaskingPolicy, items: Items, wishes: Wishes) -> list[dict[str, Any]]:
-    """The plans, numbered from 1; a class size that no plan reaches is left out."""
-    tried = [(kind, size) for kind in KINDS for size in LEAST_SIZES]
-    found: list[dict[str, Any]] = []
-    for place, (kind, size) in enumerate(tried):
+    """The plans, numbered from 1; local and global ones are compared among themselves, for they read differently."""
+    found: list[Point] = []
+    for place, kind in enumerate(KINDS):
 
         def tell(_stage: str, share: float, place: int = place) -> None:
-            context.progress("search", READ + (1 - READ) * (place + share) / len(tried))
+            context.progress("search", READ + (1 - READ) * (place + share) / len(KINDS))
 
-        tell("search", 0.0)
-        try:
-            recoding = find(items, replace(policy.limits, k_anonymity=size), wishes, Watch(tell), kind=kind)
-        except LimitsNotMet:
-            continue
-        found.append(_point(len(found) + 1, kind, size, recoding, wishes))
-    return found
+        limits = replace(policy.limits, k_anonymity=None)
+        found += risk_utility_curve(items, wishes, Watch(tell), ks=LEAST_SIZES, recoding=kind, limits=limits)
+    return [_stored(number, point) for number, point in enumerate(found, 1)]
 
 
-def _point(number: int, kind: Kind, size: int, recoding: Recoding, wishes: Wishes) -> dict[str, Any]:
-    ids, count = recoding.classes()
-    counts = recoding.count if recoding.items.pairs is None else None
-    figures = _figures(Judge(recoding.items, Limits()).persons(ids, count, recoding.item, counts))
-    stays = ~recoding.suppressed
-    levels = [int(level) for level in recoding.levels[stays].max(axis=0, initial=0)]
+def _stored(number: int, point: Point) -> dict[str, Any]:
     return {
         "number": number,
-        "recoding": kind,
-        "k": size,
-        "suppression": wishes.suppression,
-        "levels": dict(zip(recoding.items.names, levels, strict=True)) if kind == "global" else {},
-        "granularity": _rounded(recoding.granularity()),
-        "suppressed": _rounded(recoding.suppressed_records / recoding.items.records),
-        **{name: figures[name] for name in ("classes", "max_risk", "average_risk")},
+        "recoding": point.recoding,
+        "k": point.k,
+        "suppression": point.limits.suppression,
+        "levels": dict(point.levels or {}),
+        "granularity": _rounded(point.granularity),
+        "loss": _rounded(point.loss),
+        "suppressed": _rounded(point.suppressed),
+        "classes": point.classes,
+        "max_risk": _rounded(point.max_risk),
+        "average_risk": _rounded(point.average_risk),
     }
 
 
 def _measures(items: Items) -> dict[str, Any]:
-    """What an attacker who knows all quasi-identifiers meets in the raw table."""
+    """What an attacker who knows all quasi-identifiers meets in the raw table; persons are counted, not records."""
     ids, count = items.classes([0] * len(items.names))
-    return _figures(Judge(items, Limits()).persons(ids, count))
-
-
-def _figures(sizes: Ints) -> dict[str, Any]:
-    """Figures of classes from their sizes in persons, which are not records where a person has several."""
-    sizes = sizes[sizes > 0]
-    persons, smallest = int(sizes.sum()), int(sizes.min()) if len(sizes) else 0
+    sizes = Judge(items, Limits()).persons(ids, count)
+    persons, smallest = int(sizes.sum()), int(sizes.min())
     return {
         "persons": persons,
         "classes": len(sizes),
         "k": smallest,
         "unique": int((sizes == 1).sum()),
-        "max_risk": _rounded(1 / smallest) if smallest else 0.0,
-        "average_risk": _rounded(len(sizes) / persons) if persons else 0.0,
+        "max_risk": _rounded(1 / smallest),
+        "average_risk": _rounded(len(sizes) / persons),
     }
 
 

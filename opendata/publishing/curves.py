@@ -32,6 +32,11 @@ from opendata.publishing.searchable import check_searchable, searchable
 
 JOB: Final = "curve"
 EVENT: Final = "publishing:curve:compute"
+NOTHING_REACHED: Final = text(
+    "没有方案能达到策略要求的限值，请放宽限值、提高可删去的比例或删除部分准标识符。",
+    "No plan meets the limits of the policy: relax a limit, allow more suppression, or drop a quasi-identifier.",
+)
+NO_RECORDS: Final = text("表中没有记录，没有可比较的方案。", "The table has no records to compare plans on.")
 
 
 def start(session: Session, intake: Intake, *, actor: Actor, now: datetime | None = None) -> tuple[RiskCurve, Job]:

@@ -22,7 +22,7 @@ from opendata.web import publishing_work as work
 from opendata.web.console import Officer
 from opendata.web.deps import SessionDep, WriteDep
 from opendata.web.limit_form import RECODING_TITLES
-from opendata.web.rendering import format_percent, language, render, say_error
+from opendata.web.rendering import format_percent, language, render, say, say_error, sentence
 
 router = APIRouter(include_in_schema=False)
 
@@ -107,6 +107,7 @@ def _page(
         curve=curve,
         job=job if job is not None and job.state not in FINISHED else None,
         refused=refused,
+        failed=reason(request, curve.error) if curve is not None and curve.error else "",
         current=curve is not None and curves.is_current(curve, draft),
         chosen=curves.picked(curve, draft) if curve is not None and ready else None,
         drawing=drawing(curve.points, lang) if curve is not None and ready else None,
@@ -115,6 +116,12 @@ def _page(
         hierarchies=hierarchies(curve, lang) if curve is not None else [],
         thresholds=sorted(THRESHOLDS.values(), reverse=True),
     )
+
+
+def reason(request: Request, error: str) -> str:
+    """Why there is no curve, in the reader's language; jobs store their sentences in Chinese."""
+    known = next((each for each in (curves.NOTHING_REACHED, curves.NO_RECORDS) if each["zh"] == error), None)
+    return say(request, known) if known is not None else sentence(error, language(request))
 
 
 def drawing(points: Sequence[Mapping[str, Any]], lang: Literal["zh", "en"]) -> Markup:

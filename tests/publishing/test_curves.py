@@ -16,7 +16,7 @@ from opendata.publishing.errors import InvalidSubmission, PublicationRefused, Pu
 from opendata.publishing.models import Intake, PolicyVersion, RiskCurve
 from tests.publishing.chain import AGGREGATE, Killed, survey_csv, survey_policy
 
-POLICY = survey_policy()
+POLICY = survey_policy(width=2).replace("suppression: 0.2", "suppression: 0.02")
 
 
 class Survey:
@@ -62,8 +62,9 @@ def test_a_curve_has_points_of_both_kinds_and_measures_of_the_raw_table(survey):
     curve = survey.compute()
     assert curve.state == "ready"
     kinds = [(point["recoding"], point["k"]) for point in curve.points]
-    assert kinds == [(kind, k) for kind in ("local", "global") for k in charting.LEAST_SIZES]
-    assert [point["number"] for point in curve.points] == list(range(1, 13))
+    assert set(kinds) <= {(kind, k) for kind in ("local", "global") for k in charting.LEAST_SIZES}
+    assert len(set(kinds)) == len(kinds) >= 8  # of twelve tried, those that no other of their kind beats
+    assert [point["number"] for point in curve.points] == list(range(1, len(kinds) + 1))
     for point in curve.points:
         assert 0 < point["max_risk"] <= 1 / point["k"] + 1e-6
         assert 0 <= point["granularity"] <= 1
@@ -82,11 +83,11 @@ def test_a_curve_has_points_of_both_kinds_and_measures_of_the_raw_table(survey):
     }
 
 
-@pytest.mark.parametrize("number", [3, 4, 9, 11])
-def test_a_plan_gives_the_table_whose_figures_were_shown(survey, number):
+@pytest.mark.parametrize(("kind", "place"), [("local", 0), ("local", 2), ("global", 0), ("global", -1)])
+def test_a_plan_gives_the_table_whose_figures_were_shown(survey, kind, place):
     curve = survey.compute()
-    point = curve.points[number - 1]
-    policy = load(curves.plan(curve, number))
+    point = [each for each in curve.points if each["recoding"] == kind][place]
+    policy = load(curves.plan(curve, point["number"]))
     assert (policy.limits.k_anonymity, policy.recoding) == (point["k"], point["recoding"])
     masked = masking.apply(policy, frame(survey.content), keys={})
     report = masked.report
@@ -105,14 +106,14 @@ def frame(content):
 
 
 def test_a_picked_plan_becomes_the_next_draft_and_the_one_before_stays(survey):
-    survey.compute()
+    last = survey.compute().points[-1]["number"]
     first = survey.draft()
-    survey.pick(9)
+    survey.pick(last)
     second = survey.draft()
     assert (first.number, second.number) == (1, 2)
-    assert second.yaml == curves.plan(survey.curve, 9)
+    assert second.yaml == curves.plan(survey.curve, last)
     assert survey.chain.get(PolicyVersion, first.id).yaml == POLICY
-    assert curves.picked(survey.curve, second.yaml) == 9
+    assert curves.picked(survey.curve, second.yaml) == last
     survey.pick(3)  # another plan of the same curve needs no new curve
     assert survey.draft().number == 3
     edition = survey.chain.build(survey.intake, survey.draft().id, OpeningClass.CONDITIONAL)
@@ -132,7 +133,7 @@ def test_a_draft_that_was_changed_by_hand_needs_a_new_curve(survey):
     survey.pick(3)
 
 
-@pytest.mark.parametrize("number", [0, 13, -1])
+@pytest.mark.parametrize("number", [0, 99, -1])
 def test_a_plan_that_is_not_there_is_refused(survey, number):
     survey.compute()
     with pytest.raises(InvalidSubmission):
@@ -181,13 +182,13 @@ def test_a_killed_worker_goes_on_and_doubles_nothing(chain, step, when):
     curve = survey.curve
     assert (curve.state, curve.error) == ("ready", "")
     assert [point["number"] for point in curve.points] == list(range(1, len(curve.points) + 1))
-    assert len({(point["recoding"], point["k"]) for point in curve.points}) == len(curve.points) > 6
+    assert len({(point["recoding"], point["k"]) for point in curve.points}) == len(curve.points) > 4
     assert chain.count(RiskCurve) == 1
     assert chain.count(LedgerEntry, type=curves.EVENT) == 1
 
 
 def test_limits_that_nothing_reaches_are_said(chain):
-    survey = Survey(chain, rows=60, policy=POLICY.replace("suppression: 0.2", "distinct_l_diversity: 999"))
+    survey = Survey(chain, rows=60, policy=POLICY.replace("suppression: 0.02", "distinct_l_diversity: 999"))
     job = survey.start()
     with pytest.raises(Exception, match="没有方案"):
         chain.run(job)
@@ -254,6 +255,7 @@ def test_no_value_of_the_table_stands_in_curve_job_or_ledger(survey):
         "suppression",
         "levels",
         "granularity",
+        "loss",
         "suppressed",
         "classes",
         "max_risk",
