@@ -141,6 +141,48 @@ class RecodingReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillReport:
+    """
+    What an attacker found who knows every raw quasi-identifier, the policy and the algorithm: figures, never a value.
+
+    ``attack``: "algorithm", "matching" or "distance" (see ``masking.engines.drilling``); ``bound``: it is more than
+    such an attacker can do. ``knowledge``: how the attacker reads each attribute ("hierarchy", "pairs", "distance").
+    ``expected`` and ``max_probability`` are the mean and the greatest probability given to a true record, in [0, 1]
+    (None: such an attack gives none). ``successes`` were counted among ``attacked`` records; their rate lies above
+    ``lower_95``, and below ``upper_95``, with 95 % confidence each. ``baseline``: blind guessing. ``posterior``: the
+    greatest probability of any value of a sensitive attribute; ``minimality``: how much knowing the limits adds to one,
+    where it was looked at. ``thresholds`` by sharing mode.
+    """
+
+    attack: str
+    attacked: int
+    released: int
+    expected: float
+    max_probability: float | None
+    successes: int
+    lower_95: float
+    upper_95: float
+    baseline: float
+    bound: bool = False
+    knowledge: Mapping[str, str] = field(default_factory=dict)
+    posterior: Mapping[str, float] = field(default_factory=dict)
+    minimality: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def passes(self, sharing: str) -> bool:
+        """
+        True if nobody is named with more than the threshold of this sharing mode.
+
+        Where every probability is known exactly, the greatest must keep to the threshold, and the count may not show
+        that more were named than that. Where successes can only be counted, the count must show that fewer were.
+        """
+        limit = self.thresholds[sharing] * (1 + 1e-9)  # one person in k is within 1/k, however it was rounded
+        if self.max_probability is None:
+            return max(self.expected, self.upper_95) <= limit
+        return max(self.max_probability, self.lower_95) <= limit
+
+
+@dataclass(frozen=True, slots=True)
 class PublicReport:
     """What anyone may read about an edition: facts of the masked table only.
 
@@ -216,6 +258,8 @@ class MaskingReport:
     test_data: bool = False
     claims: tuple[Claim, ...] = ()
     recoding: RecodingReport | None = None
+    drill: DrillReport | None = None
+    """Where one was run: it costs more than the run itself tells, and belongs to the internal report alone."""
     version: int = VERSION
 
     @property
@@ -285,6 +329,7 @@ class MaskingReport:
             records=tuple(plain.get("records", ())),
             claims=_claims(plain),
             recoding=_recoding(plain.get("recoding")),
+            drill=DrillReport(**plain["drill"]) if plain.get("drill") else None,
         )
         return cls(**known)
 
