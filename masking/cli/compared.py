@@ -10,8 +10,21 @@ if TYPE_CHECKING:
 
     from masking.cli.measured import Given
     from masking.hierarchies import Hierarchy
+    from masking.policy.model import MaskingPolicy
 
 Attack = Literal["containment", "matching", "algorithm"]
+
+
+def meant(policy: MaskingPolicy, raw: pa.Table) -> pa.Table:
+    """The raw records that the policy means to release: those that it leaves out by its conditions are not lost."""
+    import numpy as np
+    import pyarrow as pa
+
+    stay = np.ones(raw.num_rows, dtype=bool)
+    for condition in policy.suppress:
+        columns = {name: raw.column(name).combine_chunks() for name in condition.columns}
+        stay &= ~condition.holds(columns)
+    return raw if stay.all() else raw.filter(pa.array(stay))
 
 
 def utility(
@@ -31,9 +44,9 @@ def utility(
     )
     from masking.measures.utility import utility as compare
 
-    table, rows = given.table, raw.num_rows
+    table, rows = given.table, (raw.num_rows if given.policy.sample is None else None)
     names = list(trees)
-    same = table.num_rows == rows
+    same = table.num_rows == raw.num_rows
     asked: dict[str, Any] | None = {"target": train, "model": model} if train is not None else None
     compared = compare(
         raw, table, _comparable(given, raw, trees, train), dict(trees), queries=queries, model=asked

@@ -83,8 +83,7 @@ def _limits(found: Answer, *, en: bool) -> Iterator[Table]:
                 _told(each["asked"]),
                 "–" if each["found"] is None else each["found"],
                 _pick("是", "yes", en=en) if each["holds"] else _pick("否", "NO", en=en),
-                each["failing_classes"],
-                each["failing_persons"],
+                *(("–", "–") if each["limit"] in _OF_THE_TABLE else (each["failing_classes"], each["failing_persons"])),
             )
             for each in found["limits"]
         ],
@@ -219,6 +218,8 @@ def _linkage(found: Answer, *, en: bool) -> Iterator[Table]:
     yield title, _pick(("度量", "值"), ("measure", "value"), en=en), rows
 
 
+_OF_THE_TABLE: Final = ("average_risk", "population_uniqueness", "k_map", "delta_presence", "suppression")
+"""Limits that no class breaks by itself."""
 _OVERVIEW: Final[dict[str, tuple[str, str]]] = {
     "rows": ("行数", "rows"),
     "quasi_identifiers": ("准标识符", "quasi-identifiers"),

@@ -66,7 +66,9 @@ def measure(
     with show.progress("度量 measuring"):
         risk = measured.risks(given, population, everyone)
         answer: dict[str, Any] = measured.overview(given, risk)
-        answer["limits"] = measured.limits(given, everyone, None if whole is None else whole.num_rows)
+        released = None if whole is None else compared.meant(loaded, whole)
+        rows = None if released is None or loaded.sample is not None else released.num_rows
+        answer["limits"] = measured.limits(given, everyone, rows)
         answer["models"] = measured.models(given)
         answer["risk"] = measured.figures(asdict(risk))
         answer["effect"] = measured.grade(given, risk)
@@ -74,10 +76,11 @@ def measure(
             answer["population_uniqueness"] = measured.uniqueness(given, max(size, risk.persons))
         if suda:
             answer["special_uniques"] = measured.special(given, suda)
-        if whole is not None:
+        if whole is not None and released is not None:
             trees = trees_of(loaded, whole, given.table, given.quasi, policy.parent)
-            answer["utility"] = compared.utility(given, whole, trees, queries=queries, train=train, model=model)
-            answer["linkage"] = compared.linkage(given, whole, trees, link=link, attack=attack, targets=targets)
+            answer["utility"] = compared.utility(given, released, trees, queries=queries, train=train, model=model)
+            attacked = released if link is None else whole
+            answer["linkage"] = compared.linkage(given, attacked, trees, link=link, attack=attack, targets=targets)
     if json:
         show.as_json(answer)
         return

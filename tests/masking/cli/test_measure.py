@@ -120,6 +120,17 @@ def test_records_that_left_need_a_link(run, measured, files):
     assert "--link" in shown
 
 
+def test_records_that_the_policy_leaves_out_are_not_lost(measured, files):
+    """The conditions of the policy, not its limits, keep them back."""
+    (files / "policy.yaml").write_text(f"{POLICY}suppress:\n  - {{column: age, at_least: 42}}\n", "utf-8")
+    (files / "fewer.csv").write_text("\n".join(MASKED.splitlines()[:-2]) + "\n", "utf-8")
+    found = measured("--raw", files / "raw.csv", table="fewer.csv")
+    suppression = next(each for each in found["limits"]["limits"] if each["limit"] == "suppression")
+    assert (suppression["found"], suppression["holds"]) == (0.0, True)
+    assert found["linkage"]["attacked"] == 3
+    assert found["utility"]["losses"]["age"] == pytest.approx((3 / 5 - 1 / 5) / (4 / 5))  # five leaves, of all records
+
+
 def test_a_model_or_one_sentence(run, files):
     asked = ("measure", files / "masked.csv", "--policy", files / "policy.yaml", "--raw", files / "raw.csv")
     code, out, err = run(*asked, "--train", "ill", "--json")
