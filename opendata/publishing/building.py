@@ -4,19 +4,26 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import polars as pl
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from masking.engines.local import apply_stream
+from masking.engines.drilling import Held
+from masking.engines.local import MaskedBatch, Plan, apply_stream
+from masking.engines.measuring import Rows
+from masking.errors import LimitsNotMet
+from masking.hierarchies import Hierarchy, as_hierarchy
 from masking.keys import Keys, ThrowawayKeys
 from masking.policy import MaskingPolicy, check, load
+from masking.recoding.history import History
 from masking.report import MaskingReport
 from masking.taxonomy import DataLevel, LegalStatus, OpeningClass
+from masking.techniques.generalization.hierarchies import file_beside
 from opendata.catalog import grades as catalog_grades
 from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState
 from opendata.catalog.texts import text
 from opendata.jobs.context import JobContext
-from opendata.publishing import composition, files, legal, rules
+from opendata.publishing import composition, files, legal, rules, views
 from opendata.publishing import scan as scanning
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import Exposure, Intake, PolicyVersion
@@ -100,8 +107,9 @@ def work_of(session: Session, edition_id: str) -> Work:
 
 
 def mask(context: JobContext, edition_id: str) -> None:
-    """Mask the intake's table into a fresh staging folder, write every format, and note files and reports."""
+    """Mask the intake's table into a fresh staging folder, drill it, write every format, and note files and reports."""
     work = _read(context, edition_id)
+    grades = catalog_grades.load(context.settings)
     rules.check_for_publication(work.policy)
     check(work.policy, schema_of(work.intake.schema), stored_statistics(work.intake.profile))
     folder = context.editions.stage(edition_id)
@@ -113,15 +121,32 @@ def mask(context: JobContext, edition_id: str) -> None:
 
     line = work.edition.line_id
     keys: Keys | None = LineKeys(context.keys, line, work.dataset.id) if line is not None else None
+    history, composed_with = _history(context, work)
+    recorder, held = views.Recorder(work.policy), Held(work.policy)
+
+    def look(plan: Plan, done: MaskedBatch, rows: Rows | None) -> None:
+        recorder.look(plan, done, rows)
+        held.look(plan, done, rows)
+
     with ExitStack() as stack:
-        report = apply_stream(
-            work.policy,
-            lambda: stack.enter_context(context.vault.read_table(work.intake.id)),
-            keys,
-            lambda reader: _spooled(reader, folder),
-            progress=masking,
-            files=context.settings.policies_dir,
-        )
+        try:
+            report = apply_stream(
+                work.policy,
+                lambda: stack.enter_context(context.vault.read_table(work.intake.id)),
+                keys,
+                lambda reader: _spooled(reader, folder),
+                progress=masking,
+                files=context.settings.policies_dir,
+                history=history,
+                look=look,
+            )
+        except LimitsNotMet as error:
+            if history is None or "persons" not in error.measured:
+                raise
+            raise composition.stands_out(int(error.measured["persons"]), history.k) from None
+    report = replace(report, drill=held.drill(thresholds={"full_public": grades.full_public}, progress=masking))
+    seen = _view(context, work) if work.policy.is_aggregate else recorder.view(work.intake.id)
+    context.vault.write_view(work.intake.id, edition_id, seen.to_table())
     written = files.write_all(
         folder,
         work.dataset.name,
@@ -136,6 +161,7 @@ def mask(context: JobContext, edition_id: str) -> None:
         edition.effect = int(report.effect)
         kept = _without_raw_values(report).to_dict()
         edition.internal_report = {name: value for name, value in kept.items() if name != "released"}
+        edition.internal_report["composed_with"] = composed_with
         edition.public_report = report.public().to_dict()
 
 
@@ -150,13 +176,32 @@ def compose(context: JobContext, edition_id: str) -> list[dict[str, Any]]:
     work = _read(context, edition_id)
     with context.database.session() as session:
         earlier = _earlier(session, work)
-    judged: list[tuple[str, composition.View]] = []
-    if earlier:
-        new = _view(context, work)
-        judged = [(each.edition.id, _view(context, each)) for each in earlier if each.intake.state != "erased"]
-        _check_erased(earlier, new)
-        return list(composition.check(new, judged))
-    return []
+    if not earlier:
+        return []
+    new = view_of(context, work)
+    _check_erased(earlier, new)
+    composition.check_same_hierarchies(work.policy, [each.policy for each in earlier])
+    judged = [(each.edition.id, view_of(context, each)) for each in earlier if each.intake.state != "erased"]
+    return list(composition.check(new, judged, hierarchies=_trees(context, work)))
+
+
+def view_of(context: JobContext, work: Work) -> views.View:
+    """What an edition shows, as it was noted when it was made.
+
+    Of editions from before views were kept it is found by masking again, but for a search's, which may find another.
+    """
+    kept = context.vault.read_view(work.intake.id, work.edition.id)
+    if kept is not None:
+        return views.View.from_table(kept)
+    if work.policy.recoded:
+        raise PublicationRefused(
+            text(
+                f"版本 {work.edition.id[:8]} 经搜索泛化而未留存其分组，无法检验组合风险；尚未发布的版本请重新生成。",
+                f"Edition {work.edition.id[:8]} was generalized by a search and its classes were not kept, so "
+                "composition cannot be judged; an edition that did not come out yet can be built again.",
+            )
+        )
+    return _view(context, work)
 
 
 def finish(context: JobContext, edition_id: str, composed: list[dict[str, Any]]) -> None:
@@ -201,12 +246,14 @@ def fail(context: JobContext, edition_id: str, sentence: str) -> None:
         end = end_of(Act.FAIL, EditionState(edition.state))
         if end is not None:
             edition.state, edition.error = end, sentence
+        intake_id = edition.intake_id
     context.editions.discard(edition_id)
+    if end is not None:
+        context.vault.discard_view(intake_id, edition_id)
 
 
 def facts_of(work: Work, report: MaskingReport, *, opinion: str, key_destroyed: bool) -> legal.Facts:
     """What the legal status of this edition rests on."""
-    after = report.after
     return legal.Facts(
         about_persons=work.policy.about_persons,
         status_of_run=report.legal_status,
@@ -215,7 +262,7 @@ def facts_of(work: Work, report: MaskingReport, *, opinion: str, key_destroyed: 
         keyed=bool(work.keyed_columns),
         draws_kept=work.policy.draws,
         key_destroyed=key_destroyed,
-        drill_passed=after is None or (after.unique_persons == 0 and after.k != 1),
+        drill_passed=legal.drill_passed(report, about_persons=work.policy.about_persons),
         opinion=opinion,
     )
 
@@ -268,28 +315,75 @@ def _earlier(session: Session, work: Work) -> list[Work]:
     found: dict[tuple[str, str], Work] = {}
     for reference in references:
         each = work_of(session, reference)
-        found.setdefault((each.intake.id, each.policy.digest), each)
+        # Of one intake and policy all editions have the same classes, but those that a search found for each anew.
+        made = (each.edition.parent_id or each.edition.id) if each.policy.recoded else each.policy.digest
+        found.setdefault((each.intake.id, made), each)
     return list(found.values())
 
 
-def _check_erased(earlier: list[Work], new: composition.View) -> None:
+def _history(context: JobContext, work: Work) -> tuple[History | None, list[str]]:
+    """What earlier editions showed, for a policy that is recoded beside them, and which editions these were.
+
+    A recipient's edition is made beside those that the reviewed one was made beside: it has the same classes.
+    """
+    if not work.policy.recoded or work.policy.recoding != "local":
+        return None, []
+    with context.database.session() as session:
+        if work.edition.parent_id is None:
+            earlier = _earlier(session, work)
+        else:
+            parent = session.get_one(Edition, work.edition.parent_id)
+            earlier = [work_of(session, each) for each in (parent.internal_report or {}).get("composed_with", [])]
+    earlier = [each for each in earlier if each.intake.state != "erased"]
+    composition.check_same_hierarchies(work.policy, [each.policy for each in earlier])
+    held = [view_of(context, each) for each in earlier]
+    if not held:
+        return None, []
+    history = composition.histories(*_persons(context, work), work.policy, work.intake.id, held)
+    return history, [each.edition.id for each in earlier]
+
+
+def _persons(context: JobContext, work: Work) -> tuple[pl.Series | None, int]:
+    """The person column of an intake, None without one, and how many records there are."""
+    unit, rows = work.policy.unit, 0
+    parts: list[pl.Series] = []
+    with context.vault.read_table(work.intake.id) as reader:
+        for batch in reader:
+            rows += batch.num_rows
+            if unit is not None:
+                parts.append(views.text_of(batch, unit))
+    return (pl.concat(parts) if parts else None), rows
+
+
+def _trees(context: JobContext, work: Work) -> dict[str, Hierarchy]:
+    """Hierarchies of sensitive attributes, for the distance that needs them."""
+    closeness = work.policy.limits.t_closeness
+    given = {} if closeness is None else closeness.hierarchies
+    folder = context.settings.policies_dir
+    return {
+        name: as_hierarchy(file_beside(each, folder) if isinstance(each, str) else each) for name, each in given.items()
+    }
+
+
+def _check_erased(earlier: list[Work], new: views.View) -> None:
     """An erased intake can no longer be joined: only the same generalization may follow it."""
     if not new.quasi_identifiers:
         return
     for each in earlier:
-        if each.intake.state == "erased" and each.policy.digest != new.policy_digest and each.policy.quasi_identifiers:
+        same = each.policy.digest == new.policy_digest and not new.recoded
+        if each.intake.state == "erased" and not same and each.policy.quasi_identifiers:
             raise PublicationRefused(
                 text(
-                    "曾发布版本的原始批次已销毁，无法检验与新策略的组合风险；请沿用原策略。",
-                    "The raw intake of an earlier edition was destroyed, so a new masking policy cannot be judged "
-                    "together with it; keep the earlier policy.",
+                    "曾发布版本的原始批次已销毁，无法检验与新的泛化方式的组合风险；请沿用原策略（搜索泛化的策略不适用）。",
+                    "The raw intake of an earlier edition was destroyed, so another generalization cannot be judged "
+                    "together with it; keep the earlier policy (one that is searched generalizes anew each time).",
                 )
             )
 
 
-def _view(context: JobContext, work: Work) -> composition.View:
+def _view(context: JobContext, work: Work) -> views.View:
     with ExitStack() as stack:
-        return composition.view(
+        return views.view(
             work.policy,
             lambda: stack.enter_context(context.vault.read_table(work.intake.id)),
             intake_id=work.intake.id,

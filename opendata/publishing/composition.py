@@ -1,189 +1,216 @@
 """Composition: a new edition is judged together with everything of its population that was shown before.
 
-Earlier editions are assumed to be still held by everyone, withdrawn ones included. For each, the persons of the source
-table are grouped by the joint values of both editions' quasi-identifiers, where suppressed and absent persons carry a
-mark of their own; no joint class may hold fewer persons than the smaller k of the two. Where one of the two is an
-aggregate, only the attributes both tables use are joined, because cells, not records, were shown. Two intakes are
-linked by the person column; without one, classes are counted and may differ by none or by at least k, which needs the
-same generalization. First version: same population, joint k; l and t over joint classes come with the models.
+Earlier editions are assumed to be still held by everyone, withdrawn ones included. The history of a person is the tuple
+of their classes in all of them; whom an edition does not show is absent in it. No joint class (a history and a class of
+the new edition, or none) may hold fewer persons than the smallest k of all editions, and the joint classes that the new
+edition shows meet the weakest l and t of all. Where one of two is an aggregate, only the attributes both tables use are
+joined, because cells, not records, were shown. Two intakes are linked by the person column; without one, classes are
+counted and may differ by none or by at least k, which needs the same generalization, and so no search.
 Source: PRIVACY.md 4 (composition), 3 (suppressed records are a class too).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
-from masking.engines.local import MaskedBatch, Plan, ready, seen
-from masking.engines.local import compile as compile_plan
-from masking.keys import Keys, ThrowawayKeys
+from masking.measures.joint_classes import joint_classes
+from masking.measures.proof import examine
 from masking.policy import MaskingPolicy
+from masking.recoding.history import Earlier, History, history_of, joint_limits
 from opendata.catalog.texts import text
 from opendata.publishing.errors import PublicationRefused
+from opendata.publishing.views import PERSON, SHOWN, View, shown, view
 
-SUPPRESSED: Final = "\x00suppressed"
-ABSENT: Final = "\x00absent"
-NULL: Final = "\x00null"
-PERSON: Final = "\x00person"
-SHOWN: Final = "\x00shown"
-MakeReader = Callable[[], pa.RecordBatchReader]
+__all__ = ["Joint", "View", "check", "check_same_hierarchies", "histories", "joint", "view"]
 
-
-@dataclass(frozen=True)
-class View:
-    """What one edition shows of its source table: one row for each record.
-
-    ``frame``: a text column for each quasi-identifier (under its attribute's name), and the columns PERSON and SHOWN.
-    """
-
-    intake_id: str
-    policy_digest: str
-    quasi_identifiers: tuple[str, ...]
-    k: int | None
-    aggregate: bool
-    linked: bool
-    """True when PERSON identifies persons across intakes."""
-    frame: pl.DataFrame
+_HISTORY: Final = "\x01history"
+_CLAUSE: Final = text("GB/T 42460-2023；GB/T 37964-2019", "GB/T 42460-2023; GB/T 37964-2019")
+_HOW: Final = ("lowest", "highest", "weight")
+"""Parameters of a recoding that say how far it goes, not which hierarchy it goes up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """The smallest joint class of two editions, in persons, and how many persons are in classes below k."""
+    """The smallest joint class, in persons, and how many persons are in classes below k."""
 
     k: int
     smallest: int
     persons_below: int
 
 
-def view(
-    policy: MaskingPolicy,
-    make_reader: MakeReader,
-    *,
-    intake_id: str,
-    keys: Keys | None = None,
-    files: Path | None = None,
-) -> View:
-    """Mask the quasi-identifiers of a source table; classes do not depend on the keys of pseudonyms.
-
-    ``keys`` gives the dataset's draws, so that a randomised value is the one that was published.
-    """
-    k = policy.aggregate.threshold if policy.aggregate is not None else policy.limits.k
-    records = replace(policy, aggregate=None)
-    reader = make_reader()
-    plan = compile_plan(records, reader.schema, keys or ThrowawayKeys(), files=files)
-    if plan.unfitted or plan.searches:
-        plan, reader = ready(plan, lambda: reader, make_reader), make_reader()
-    names = policy.aggregate.by if policy.aggregate is not None else (*policy.quasi_identifiers, *plan.derived_names)
-    parts = [_classes(plan, plan.run(batch), batch, names, policy.unit) for batch in reader]
-    frame = pl.concat(parts) if parts else _no_rows(names)
-    if policy.unit is None:
-        frame = frame.with_columns(pl.int_range(pl.len()).cast(pl.String).alias(PERSON))
-    stays = pl.col(PERSON).filter(pl.col(SHOWN)).n_unique()
-    sizes = stays.over(list(names)) if names else pl.lit(int(frame[SHOWN].sum()))
-    shown = pl.col(SHOWN) & (sizes >= k) if k is not None else pl.col(SHOWN)
-    return View(
-        intake_id=intake_id,
-        policy_digest=policy.digest,
-        quasi_identifiers=tuple(names),
-        k=k,
-        aggregate=policy.aggregate is not None,
-        linked=policy.unit is not None,
-        frame=frame.with_columns(shown.alias(SHOWN)),
-    )
-
-
-def joint(new: View, earlier: View) -> Joint | None:
+def joint(new: View, earlier: View, k: int | None = None) -> Joint | None:
     """The joint classes of two editions; None when they cannot single anybody out together.
 
-    Raises PublicationRefused when two intakes cannot be linked and their generalization differs.
+    ``k``: what they are held to, None for the smaller of the two. Raises PublicationRefused when two intakes cannot be
+    linked and their generalization differs.
     """
     limits = [each.k for each in (new, earlier) if each.k is not None]
-    if not limits or not new.quasi_identifiers or not earlier.quasi_identifiers:
+    if not limits or not new.quasi_identifiers or not earlier.quasi_identifiers or _same(new, earlier):
         return None
-    if (new.intake_id, new.policy_digest) == (earlier.intake_id, earlier.policy_digest):
-        return None  # the same classes again, under another key at most
     new_names, old_names = new.quasi_identifiers, earlier.quasi_identifiers
     if new.aggregate or earlier.aggregate:
         shared = tuple(name for name in new_names if name in old_names)
         if not shared:
             return None
         new_names = old_names = shared
-    k = min(limits)
-    if new.intake_id == earlier.intake_id:
-        pairs = _side(new, new_names, "a").hstack(_side(earlier, old_names, "b").select("b"))
-    elif new.linked and earlier.linked:
-        one, other = _by_person(_side(new, new_names, "a"), "a"), _by_person(_side(earlier, old_names, "b"), "b")
-        pairs = one.join(other, on=PERSON, how="full", coalesce=True).fill_null(ABSENT)
-    else:
+    k = min(limits) if k is None else k
+    if not _linkable(new, earlier):
         return _unlinked(new, new_names, earlier, old_names, k)
-    hidden = pl.col("a").is_in([SUPPRESSED, ABSENT]) & pl.col("b").is_in([SUPPRESSED, ABSENT])
-    sizes = pairs.filter(~hidden).group_by("a", "b").agg(pl.col(PERSON).n_unique().alias("n"))["n"]
-    return _judged(sizes, k)
+    here, codes = _history(new, [(earlier, old_names)])
+    found = joint_classes(
+        here.select(new_names), new_names, codes.codes, k=k, totals=codes.present + codes.away, unit=here[PERSON]
+    )
+    return Joint(k=k, smallest=found.smallest if found.classes else k, persons_below=found.below)
 
 
-def check(new: View, earlier: Sequence[tuple[str, View]]) -> list[dict[str, int | str]]:
-    """Judge the new edition with each earlier one ``(edition id, view)``; returns what was found.
+def check(
+    new: View, earlier: Sequence[tuple[str, View]], *, hierarchies: Mapping[str, Any] | None = None
+) -> list[dict[str, int | str]]:
+    """Judge the new edition with each earlier one ``(edition id, view)`` and with all together; returns what is found.
 
-    Raises PublicationRefused when a joint class is below k.
+    ``hierarchies``: of sensitive attributes, for the hierarchical distance. Raises PublicationRefused when a joint
+    class is below k, or breaks a joint limit on sensitive values.
     """
+    sizes = [each.k for each in (new, *(each for _, each in earlier)) if each.k is not None]
     found: list[dict[str, int | str]] = []
-    for reference, view_ in earlier:
-        result = joint(new, view_)
+    for reference, each in earlier:
+        result = joint(new, each, min(sizes, default=None))
         if result is None:
             continue
         if result.persons_below:
-            raise PublicationRefused(
-                text(
-                    f"与已发布的版本 {reference[:8]} 组合后，有 {result.persons_below} 人所在的共同群体不足 {result.k} 人"  # noqa: E501
-                    f"（最小 {result.smallest} 人），不得发布。请沿用原有泛化方式，或等待新增人数足够。",
-                    f"Together with the published edition {reference[:8]}, {result.persons_below} persons stand in "
-                    f"joint classes of fewer than {result.k} (the smallest: {result.smallest}). Keep the earlier "
-                    "generalization, or wait until enough persons have been added.",
-                ),
-                clause=text("GB/T 42460-2023；GB/T 37964-2019", "GB/T 42460-2023; GB/T 37964-2019"),
-            )
+            raise _refused(f"已发布的版本 {reference[:8]} ", f"the published edition {reference[:8]}", result)
         found.append({"edition": reference, "k": result.k, "smallest": result.smallest})
+    _check_together(new, [each for _, each in earlier], hierarchies or {})
     return found
 
 
-def _classes(
-    plan: Plan, done: MaskedBatch, raw: pa.RecordBatch, names: Sequence[str], unit: str | None
-) -> pl.DataFrame:
-    """A row for each raw record, in its order; a record that the policy leaves out is there, but not SHOWN."""
-    masked = seen(plan, done)
-    columns = {name: pl.Series(name, _column(masked, name)).cast(pl.String).fill_null(NULL) for name in names}
-    frame = pl.DataFrame({"\0row": np.zeros(done.kept.num_rows, dtype=np.int8), **columns})
-    stay = np.ones(raw.num_rows, dtype=np.bool_) if done.stay is None else done.stay
-    places = np.cumsum(stay) - 1
-    if not stay.all():
-        absent = frame.clear(1).with_columns(pl.lit(NULL).alias(name) for name in names)
-        frame = pl.concat([frame, absent])[np.where(stay, places, frame.height)]
-    person = pl.Series(PERSON, _column(raw, unit)).cast(pl.String).fill_null(NULL) if unit is not None else None
-    frame = frame.with_columns((person if person is not None else pl.lit("")).alias(PERSON), pl.Series(SHOWN, stay))
-    return frame.select(*names, PERSON, SHOWN)
+def histories(
+    persons: pl.Series | None, records: int, policy: MaskingPolicy, intake_id: str, earlier: Sequence[View]
+) -> History | None:
+    """What earlier editions showed of the records of an intake, for the search of a policy that recodes locally.
+
+    ``persons``: the person column, None for a table without. None where no earlier edition can be linked to a record.
+    """
+    names = pl.int_range(records, eager=True).cast(pl.String) if persons is None else persons.cast(pl.String)
+    held = []
+    for each in earlier:
+        if each.aggregate or not each.quasi_identifiers or each.k is None:
+            continue
+        if each.intake_id == intake_id:
+            frame = each.frame.with_columns(names.alias(PERSON)).filter(pl.col(SHOWN))
+        elif each.linked and persons is not None:
+            frame = shown(each)
+        else:
+            continue
+        held.append(Earlier.of_persons(frame, each.quasi_identifiers, PERSON, each.limits))
+    return history_of(names, records, held, policy.limits) if held else None
 
 
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    return batch.column(batch.schema.get_field_index(name))
+def check_same_hierarchies(new: MaskingPolicy, earlier: Sequence[MaskingPolicy]) -> None:
+    """One table has one lattice: an attribute that was recoded before is recoded up the same hierarchy."""
+    for name in new.recoded:
+        for each in earlier:
+            if name in each.recoded and _hierarchy(new, name) != _hierarchy(each, name):
+                raise PublicationRefused(
+                    text(
+                        f"属性 {name} 的泛化层级与已发布版本不同；同一数据集的每个属性只用一套泛化层级，请沿用原层级。",
+                        f"Attribute {name} has another hierarchy than in a published edition; one dataset has one "
+                        "hierarchy for each attribute. Keep the earlier one.",
+                    ),
+                    clause=_CLAUSE,
+                )
 
 
-def _no_rows(names: Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame(schema={**dict.fromkeys((*names, PERSON), pl.String), SHOWN: pl.Boolean})
+def stands_out(persons: int, k: int) -> PublicationRefused:
+    """The refusal of a search that found no edition which composes."""
+    return PublicationRefused(
+        text(
+            f"与已发布的版本组合后，有 {persons} 人会被凸显（共同群体不足 {k} 人），抑制比例之内没有可行的方案。"
+            "请提高策略允许的抑制比例、等待新增人数足够，或沿用原有版本。",
+            f"Together with the published editions {persons} persons would stand out in joint classes of fewer than "
+            f"{k}, and no plan hides them within the suppression that the policy allows. Allow more suppression, wait "
+            "until enough persons have been added, or keep the earlier edition.",
+        ),
+        clause=_CLAUSE,
+    )
 
 
-def _side(view_: View, names: Sequence[str], column: str) -> pl.DataFrame:
-    joined = pl.concat_str([pl.col(name) for name in names], separator="\x1f")
-    value = pl.when(pl.col(SHOWN)).then(joined).otherwise(pl.lit(SUPPRESSED)).alias(column)
-    return view_.frame.select(PERSON, value)
+def _hierarchy(policy: MaskingPolicy, name: str) -> dict[str, Any]:
+    parameters = policy.attributes[name].parameters
+    return {key: value for key, value in parameters.items() if key not in _HOW}
 
 
-def _by_person(side: pl.DataFrame, column: str) -> pl.DataFrame:
-    """One row for each person: the set of their classes."""
-    return side.group_by(PERSON).agg(pl.col(column).unique().sort().str.join("\x1e").alias(column))
+def _check_together(new: View, earlier: Sequence[View], hierarchies: Mapping[str, Any]) -> None:
+    """All record editions at once: their joint classes are finer than those of any two."""
+    held = [each for each in earlier if not each.aggregate and each.quasi_identifiers and each.limits.asked]
+    held = [each for each in held if _linkable(new, each) and not _same(new, each)]
+    if new.aggregate or not new.quasi_identifiers or not held:
+        return
+    asked = joint_limits(new.limits, [each.limits for each in held])
+    here, history = _history(new, [(each, each.quasi_identifiers) for each in held])
+    names, k = list(new.quasi_identifiers), asked.least_class
+    totals = history.present + history.away
+    found = joint_classes(here.select(names), names, history.codes, k=k, totals=totals, unit=here[PERSON])
+    if found.below:
+        raise _refused("全部已发布版本", "all published editions", Joint(k, found.smallest, found.below))
+    if not asked.needs_sensitive or not here.height:
+        return
+    proof = examine(
+        here.with_columns(pl.Series(_HISTORY, history.codes)),
+        [_HISTORY, *names],
+        replace(asked, k_anonymity=None, suppression=1.0),
+        sensitive=new.sensitive,
+        unit=PERSON,
+        hierarchies=hierarchies,
+    )
+    if proof.broken:
+        persons = max(each.persons for each in proof.broken)
+        limits = "、".join(dict.fromkeys(each.limit for each in proof.broken))
+        raise PublicationRefused(
+            text(
+                f"与全部已发布版本组合后，有 {persons} 人所在的共同群体不满足 {limits}，不得发布。请沿用原有泛化方式。",
+                f"Together with all published editions, {persons} persons stand in joint classes that do not meet "
+                f"{limits.replace('、', ', ')}. Keep the earlier generalization.",
+            ),
+            clause=_CLAUSE,
+        )
+
+
+def _history(new: View, earlier: Sequence[tuple[View, Sequence[str]]]) -> tuple[pl.DataFrame, History]:
+    """The records that the new edition shows, with their persons and what the earlier ones showed of these."""
+    # Records of one intake are one record, whoever says whose it is.
+    said = [
+        each.frame[PERSON] for each in (new, *(each for each, _ in earlier)) if each.linked and _one_table(new, each)
+    ]
+    alone = "row " + pl.int_range(new.frame.height, eager=True).cast(pl.String)
+    persons = pl.select(pl.coalesce(*said, alone)).to_series().alias(PERSON)
+    held = []
+    for each, names in earlier:
+        frame = each.frame.with_columns(persons) if _one_table(new, each) else each.frame
+        held.append(Earlier.of_persons(frame.filter(pl.col(SHOWN)), names, PERSON, each.limits))
+    here = new.frame.with_columns(persons).filter(pl.col(SHOWN))
+    return here, history_of(here[PERSON], here.height, held, new.limits)
+
+
+def _linkable(new: View, earlier: View) -> bool:
+    return _one_table(new, earlier) or (new.linked and earlier.linked)
+
+
+def _one_table(new: View, earlier: View) -> bool:
+    return new.intake_id == earlier.intake_id
+
+
+def _same(new: View, earlier: View) -> bool:
+    """The same classes again, under another key at most."""
+    if new.intake_id != earlier.intake_id or new.policy_digest != earlier.policy_digest:
+        return False
+    names = [*new.quasi_identifiers, SHOWN]
+    return not new.recoded or (
+        new.quasi_identifiers == earlier.quasi_identifiers
+        and new.frame.select(names).equals(earlier.frame.select(names))
+    )
 
 
 def _unlinked(new: View, new_names: Sequence[str], earlier: View, old_names: Sequence[str], k: int) -> Joint:
@@ -195,18 +222,33 @@ def _unlinked(new: View, new_names: Sequence[str], earlier: View, old_names: Seq
                 "edition's, so composition cannot be judged; keep the earlier policy.",
             )
         )
-    one = _side(new, new_names, "c").group_by("c").agg(pl.len().cast(pl.Int64).alias("n"))
-    other = _side(earlier, old_names, "c").group_by("c").agg(pl.len().cast(pl.Int64).alias("m"))
-    both = one.join(other, on="c", how="full", coalesce=True).fill_null(0).filter(pl.col("c") != SUPPRESSED)
-    differences = both.select((pl.col("n") - pl.col("m")).abs().alias("d"))["d"]
-    return _judged(differences.filter(differences > 0), k)
-
-
-def _judged(sizes: pl.Series, k: int) -> Joint:
-    below = sizes.filter(sizes < k)
+    if new.recoded:
+        raise PublicationRefused(
+            text(
+                "新批次没有可关联的个人列，而重编码使每个批次的分组不同，无法检验组合风险；请在策略中指明个人列（unit）。",
+                "The new intake has no person column to link by, and recoding gives each intake other classes, so "
+                "composition cannot be judged; name the person column (unit) in the policy.",
+            )
+        )
+    one, other = (
+        shown(each, names).group_by(names).agg(pl.len().cast(pl.Int64).alias(count))
+        for each, names, count in ((new, new_names, "\x01n"), (earlier, old_names, "\x01m"))
+    )
+    both = one.join(other, on=list(new_names), how="full", coalesce=True).fill_null(0)
+    differences = both.select((pl.col("\x01n") - pl.col("\x01m")).abs().alias("d"))["d"]
+    sizes = differences.filter(differences > 0)
     smallest = sizes.min()
-    return Joint(
-        k=k,
-        smallest=int(smallest) if isinstance(smallest, int) else k,
-        persons_below=int(below.sum()),
+    return Joint(k, int(smallest) if isinstance(smallest, int) else k, int(sizes.filter(sizes < k).sum()))
+
+
+def _refused(zh: str, en: str, result: Joint) -> PublicationRefused:
+    return PublicationRefused(
+        text(
+            f"与{zh}组合后，有 {result.persons_below} 人所在的共同群体不足 {result.k} 人"
+            f"（最小 {result.smallest} 人），不得发布。请沿用原有泛化方式，或等待新增人数足够。",
+            f"Together with {en}, {result.persons_below} persons stand in joint classes of fewer than {result.k} (the "
+            f"smallest: {result.smallest}). Keep the earlier generalization, or wait until enough persons have been "
+            "added.",
+        ),
+        clause=_CLAUSE,
     )

@@ -22,6 +22,7 @@ from opendata.publishing import building, releasing
 from opendata.publishing.building import Work
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.states import Act, end_of
+from opendata.publishing.views import SHOWN
 
 COPIED = (
     "dataset_id",
@@ -72,11 +73,13 @@ def compare(context: JobContext, edition_id: str) -> None:
         edition = session.get_one(Edition, edition_id)
         parent = session.get_one(Edition, edition.parent_id)
         if (edition.effect, edition.rows) != (parent.effect, parent.rows):
-            raise PublicationRefused(
-                text(
-                    "专属版本与审核过的版本不一致，不得提供。", "The recipient's edition differs from the reviewed one."
-                )
-            )
+            raise _differs()
+        work, reviewed = building.work_of(session, edition.id), building.work_of(session, parent.id)
+    names = [*work.policy.recoded, SHOWN]
+    if work.policy.recoded:
+        one, other = (building.view_of(context, each).frame.select(names) for each in (work, reviewed))
+        if not one.equals(other):
+            raise _differs()
 
 
 def switch(context: JobContext, edition_id: str, grant_id: str) -> None:
@@ -96,6 +99,12 @@ def switch(context: JobContext, edition_id: str, grant_id: str) -> None:
         releasing.record_release(session, work, actor_id=context.actor_id, now=now, grant_id=grant_id)
         for each in session.scalars(select(Grant).where(Grant.line_id == edition.line_id)):
             each.edition_id = edition.id
+
+
+def _differs() -> PublicationRefused:
+    return PublicationRefused(
+        text("专属版本与审核过的版本不一致，不得提供。", "The recipient's edition differs from the reviewed one.")
+    )
 
 
 def _wanted(session: Session, work: Work, grant: Grant) -> bool:

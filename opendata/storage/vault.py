@@ -30,7 +30,7 @@ from opendata.storage.hpke import SUITE
 from opendata.storage.keys import KeyStore, public_key
 
 _COPY_BYTES = 1 << 20
-_UPLOAD, _TABLE, _OBJECT = "upload", "table", "object"
+_UPLOAD, _TABLE, _VIEW, _OBJECT = "upload", "table", "view", "object"
 
 
 class SealedWriter:
@@ -117,20 +117,27 @@ class Vault:
 
     def write_table(self, intake_id: str, reader: pa.RecordBatchReader) -> int:
         """Store the intake's table (Arrow IPC inside an envelope), replacing an earlier one. Returns the row count."""
-        path = self._file(intake_id, _TABLE)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        rows = 0
+        return self._write_arrow(self._file(intake_id, _TABLE), intake_id, _TABLE, intake_id, reader)
 
-        def write(sink: BinaryIO) -> None:
-            nonlocal rows
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            with pa.ipc.new_stream(pa.PythonFile(sink, "w"), reader.schema, options=options) as stream:
-                for batch in reader:
-                    rows += batch.num_rows
-                    stream.write_batch(batch)
+    def write_view(self, intake_id: str, edition_id: str, table: pa.Table) -> None:
+        """Store what an edition shows of the intake's records, under the intake's key; replaces an earlier one."""
+        path = self._view(intake_id, edition_id)
+        self._write_arrow(path, intake_id, _VIEW, f"{intake_id} {edition_id}", table.to_reader())
 
-        self._write(path, self._keys.intake_key(intake_id), _TABLE, intake_id, write)
-        return rows
+    def read_view(self, intake_id: str, edition_id: str) -> pa.Table | None:
+        """What ``write_view`` stored, or None if there is nothing of this edition."""
+        path = self._view(intake_id, edition_id)
+        if not path.exists():
+            return None
+        with (
+            self._read(path, lambda: self._intake_key(intake_id), _VIEW, f"{intake_id} {edition_id}") as source,
+            pa.ipc.open_stream(pa.PythonFile(source, "r")) as stream,
+        ):
+            return _authenticated(stream, source).read_all()
+
+    def discard_view(self, intake_id: str, edition_id: str) -> None:
+        """Delete what ``write_view`` stored. Idempotent."""
+        _remove(self._view(intake_id, edition_id))
 
     @contextmanager
     def read_table(self, intake_id: str) -> Iterator[pa.RecordBatchReader]:
@@ -170,7 +177,8 @@ class Vault:
     def destroy(self, intake_id: str) -> None:
         """Destroy the intake's data key, then its files and its sealed upload. Idempotent; irreversible."""
         self._keys.destroy_intake_key(intake_id)
-        for path in (self._file(intake_id, _UPLOAD), self._file(intake_id, _TABLE)):
+        views = (self._intakes / checked_name(intake_id)).glob(f"{_VIEW}-*")
+        for path in (self._file(intake_id, _UPLOAD), self._file(intake_id, _TABLE), *views):
             _remove(path)
         with suppress(FileNotFoundError, OSError):
             (self._intakes / intake_id).rmdir()
@@ -178,6 +186,9 @@ class Vault:
 
     def _file(self, intake_id: str, kind: str) -> Path:
         return self._intakes / checked_name(intake_id) / kind
+
+    def _view(self, intake_id: str, edition_id: str) -> Path:
+        return self._intakes / checked_name(intake_id) / f"{_VIEW}-{checked_name(edition_id)}"
 
     def _object(self, name: str) -> Path:
         return self._quarantine / checked_name(name)
@@ -206,6 +217,21 @@ class Vault:
             reader.close()
             raise TamperedError("密文不属于这份数据（ciphertext of another thing）")
         return _buffered(reader)
+
+    def _write_arrow(self, path: Path, intake_id: str, kind: str, name: str, reader: pa.RecordBatchReader) -> int:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        rows = 0
+
+        def write(sink: BinaryIO) -> None:
+            nonlocal rows
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            with pa.ipc.new_stream(pa.PythonFile(sink, "w"), reader.schema, options=options) as stream:
+                for batch in reader:
+                    rows += batch.num_rows
+                    stream.write_batch(batch)
+
+        self._write(path, self._keys.intake_key(intake_id), kind, name, write)
+        return rows
 
     @staticmethod
     def _write(path: Path, key: bytes, kind: str, name: str, fill: Callable[[BinaryIO], None]) -> None:
