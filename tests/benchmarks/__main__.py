@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import composition, files, jail, kernels, memory, models, policy
+from tests.benchmarks import composition, files, global_recoding, jail, kernels, memory, models, policy
 from tests.benchmarks.measured import Measured
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -23,6 +23,8 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "files": files.file_to_file,
     "memory": memory.growth,
     "composition": composition.two_editions,
+    "recoding-global": global_recoding.optimum,
+    "recoding-curve": global_recoding.curve,
     "jail": jail.start,
     "models": models.checks,
 }
