@@ -26,7 +26,7 @@ from masking.policy.reporting import build_report
 from masking.recoding.find import Kind, find
 from masking.recoding.history import HISTORY, with_history
 from masking.recoding.items import Ints, Items
-from masking.recoding.result import Recoding
+from masking.recoding.result import Recoding, decoded
 from masking.recoding.search import Watch, Wishes
 from masking.report import MaskingReport, RiskFigures
 from masking.table import as_reader
@@ -74,7 +74,7 @@ def anonymize(
         found = find(items, asked, wishes, watch, kind=recoding)
     else:
         found = find_composed(items, history, asked, wishes, watch, recoding)
-    released = found.table(coded, of_record)
+    released = found.table(coded, of_record, encoded=True)
     if history is not None:
         proved(released, list(made), history, unit=unit, sensitive=names, hierarchies=trees)
         released = released.drop_columns([HISTORY])
@@ -89,7 +89,8 @@ def anonymize(
         rows=whole.num_rows,
     )
     report = _report(whole, released, items, found, proof, asked, recoding, names, unit)
-    return Masked(restore(released.to_reader()), report)
+    del whole, coded, of_record
+    return Masked(restore(decoded(released, list(made)).to_reader()), report)
 
 
 def _limits(limits: Mapping[str, Any] | Limits, suppression: float | None) -> Limits:

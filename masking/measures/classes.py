@@ -18,6 +18,7 @@ from masking.measures.coding import persons_of_classes
 
 RECORDS: Final = "records"
 PERSONS: Final = "persons"
+_SEEDS: Final = (61, 62, 63, 64)
 UNIT: Final = "\0unit"
 """Name of the person column while measuring; no file format here can hold such a name."""
 
@@ -66,7 +67,8 @@ def uniqueness_all_columns(table: Any) -> float:
     # Nested columns cannot be grouped by everywhere; their text can.
     nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
     frame = frame.with_columns(pl.Series(name, [str(value) for value in frame[name].to_list()]) for name in nested)
-    alone = frame.group_by(frame.columns).agg(pl.len().alias(UNIT)).filter(pl.col(UNIT) == 1).height
+    # Two records that differ and share a hash of 64 bits look equal: among 10^7 records, less than one pair in 10^5.
+    alone = frame.hash_rows(*_SEEDS).value_counts().filter(pl.col("count") == 1).height
     return alone / frame.height
 
 

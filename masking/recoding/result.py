@@ -7,6 +7,7 @@ same for any order of records.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,8 +98,11 @@ class Recoding:
             found[divided] = self._divided(of_record[divided], table.take(pa.array(divided)))
         return found
 
-    def table(self, table: pa.Table, of_record: Ints) -> pa.Table:
-        """The released table: its quasi-identifiers generalized, records that leave gone, other columns as they are."""
+    def table(self, table: pa.Table, of_record: Ints, *, encoded: bool = False) -> pa.Table:
+        """The released table: its quasi-identifiers generalized, records that leave gone, other columns as they are.
+
+        ``encoded``: the generalized columns are dictionaries of text, which is quicker to count than text.
+        """
         pieces = self.pieces_of(of_record, table)
         stay = pieces >= 0
         whole = bool(stay.all())
@@ -109,7 +113,8 @@ class Recoding:
             levels = self.levels[:, place].astype(np.int64)
             leaves = self.items.leaves[place][self.item]
             column = _cells(hierarchy, leaves, levels, pieces)
-            kept = kept.set_column(kept.schema.get_field_index(name), pa.field(name, pa.string()), column)
+            column = column if encoded else column.dictionary_decode()
+            kept = kept.set_column(kept.schema.get_field_index(name), pa.field(name, column.type), column)
         return kept
 
     def _divided(self, of_record: Ints, records: pa.Table) -> Ints:
@@ -146,9 +151,21 @@ def whole(items: Items, levels: Levels, *, gone: npt.NDArray[np.bool_] | None = 
     )
 
 
-def _cells(hierarchy: Any, leaves: Ints, levels: Ints, pieces: Ints) -> pa.Array:
-    """The text of a column: one dictionary of nodes, taken twice, so that no text is made a record."""
+def decoded(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    """A table that ``Recoding.table`` encoded, with text instead of dictionaries in its generalized columns."""
+    for name in names:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, pa.field(name, pa.string()), table.column(place).cast(pa.string()))
+    return table
+
+
+def _cells(hierarchy: Any, leaves: Ints, levels: Ints, pieces: Ints) -> pa.DictionaryArray:
+    """A column as a dictionary of nodes: no text is made a record."""
     starts = np.cumsum([0, *(len(level) for level in hierarchy.labels[:-1])])
     nodes = np.stack(hierarchy.codes)[levels, leaves] + starts[levels]
-    names = pa.array([name for level in hierarchy.labels for name in level], pa.string())
-    return names.take(pa.array(nodes[pieces]))
+    names = [name for level in hierarchy.labels for name in level]
+    number = {name: at for at, name in enumerate(name for name in dict.fromkeys(names) if name is not None)}
+    of_name = np.array([number.get(name, -1) for name in names], dtype=np.int32)
+    codes = of_name[nodes[pieces]]
+    indices = pa.array(codes, mask=codes < 0) if (codes < 0).any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(number), pa.string()))
