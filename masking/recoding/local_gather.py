@@ -8,6 +8,7 @@ greedy k-member clustering of Byun et al. 2007 with the loss of generalization a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from masking.recoding.items import Ints
-from masking.recoding.local_paths import Gains, Nodes, Paths
+from masking.recoding.local_paths import Floats, Gains, Nodes, Paths
 from masking.recoding.search import Watch
 
 Flags = npt.NDArray[np.bool_]
+Worth = Callable[[Ints, Nodes, int], Floats]
 _FILLED: Final = 1e-9
 _TOGETHER: Final = 1 << 13
 """Pieces whose blocks take their steps together: their nodes stay in the cache."""
@@ -57,15 +59,16 @@ def padded(blocks: list[Ints]) -> Ints:
     return found
 
 
-def blocks_of(paths: Paths, item: Ints, most: int, least: int) -> list[Ints]:
+def blocks_of(paths: Paths, item: Ints, most: int, least: int, worth: Worth | None = None) -> list[Ints]:
     """Pieces in blocks of at most ``most`` of one cell, divided where a step gains most for each bit that it tells.
 
     Parts below ``least`` stay together as a rest of their own; small blocks that follow each other are put together.
+    ``worth``: for pieces and their node, how much a gain counts in each node.
     """
     found: list[Ints] = []
     for cell in _parts(np.arange(len(item)), paths.cell[item]):
         small: list[Ints] = []
-        for block in _divided(paths, item, cell, most, least):
+        for block in _divided(paths, item, cell, (most, least), worth):
             if sum(map(len, small)) + len(block) > most:
                 found.append(np.concatenate(small))
                 small = []
@@ -75,7 +78,8 @@ def blocks_of(paths: Paths, item: Ints, most: int, least: int) -> list[Ints]:
     return found
 
 
-def _divided(paths: Paths, item: Ints, whole: Ints, most: int, least: int) -> list[Ints]:
+def _divided(paths: Paths, item: Ints, whole: Ints, sizes: tuple[int, int], worth: Worth | None) -> list[Ints]:
+    most, least = sizes
     found: list[Ints] = []
     open_groups = [(whole, np.zeros(paths.steps, dtype=np.bool_))]
     while open_groups:
@@ -84,7 +88,7 @@ def _divided(paths: Paths, item: Ints, whole: Ints, most: int, least: int) -> li
             found.append(group)
             continue
         done = done.copy()
-        best = _best_step(paths, item[group], done, least)
+        best = _best_step(paths, item, group, done, least, worth)
         if best is None:
             found.extend(np.array_split(group, -(-len(group) // most)))
             continue
@@ -97,7 +101,9 @@ def _divided(paths: Paths, item: Ints, whole: Ints, most: int, least: int) -> li
     return found
 
 
-def _best_step(paths: Paths, item: Ints, done: Flags, least: int) -> tuple[int, Nodes, Flags] | None:
+def _best_step(
+    paths: Paths, item: Ints, group: Ints, done: Flags, least: int, worth: Worth | None
+) -> tuple[int, Nodes, Flags] | None:
     """The step that gains most for each bit that it tells, the node of each item there, and which nodes have ``least``.
 
     Steps that tell nothing of this group are noted as done.
@@ -106,20 +112,23 @@ def _best_step(paths: Paths, item: Ints, done: Flags, least: int) -> tuple[int, 
     open_steps = _next_steps(paths.attribute, done).tolist()
     while open_steps:
         step = open_steps.pop()
-        nodes = paths.nodes[step][item]
+        nodes = paths.nodes[step][item[group]]
         counts = np.bincount(nodes)
-        if counts.max() == len(item):
+        if counts.max() == len(group):
             done[step] = True
             if step + 1 < paths.steps and paths.attribute[step + 1] == paths.attribute[step] and not done[step + 1]:
                 open_steps.append(step + 1)
             continue
         kept = counts >= least
-        shares = counts[kept] / len(item)
+        shares = counts[kept] / len(group)
         if not len(shares):
             continue
         rest = 1 - shares.sum()
         told = -(shares * np.log(shares)).sum() - (rest * np.log(rest) if rest > _FILLED else 0)
-        score = float((paths.gains[step][: len(kept)][kept] * shares).sum() / told)
+        gains = paths.gains[step][: len(kept)][kept] * shares
+        if worth is not None:
+            gains = gains * worth(group, nodes, len(kept))[kept]
+        score = float(gains.sum() / told)
         if score > best:
             best, found = score, (step, nodes, kept)
     return found
@@ -140,7 +149,7 @@ def _parts(places: Ints, codes: npt.NDArray[Any]) -> list[Ints]:
 
 def grown(paths: Paths, item: Ints, weight: Ints, places: Ints, k: int) -> tuple[Ints, Ints]:
     """(class within its block of each place, -1 where none; how many each block has). ``places``: blocks as rows."""
-    block = _Block.of(paths, item, weight, places)
+    block = Block.of(paths, item, weight, places)
     label = np.full(places.shape, -1, dtype=np.int64)
     count = np.zeros(len(places), dtype=np.int64)
     active = np.arange(len(places))
@@ -157,7 +166,7 @@ def grown(paths: Paths, item: Ints, weight: Ints, places: Ints, k: int) -> tuple
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """Blocks as rows: ``nodes[step, block, place]``; ``reach[step]``: gains of a node and of all above it."""
 
     nodes: npt.NDArray[Any]
@@ -168,7 +177,7 @@ class _Block:
     attribute: Ints
 
     @classmethod
-    def of(cls, paths: Paths, item: Ints, weight: Ints, places: Ints) -> _Block:
+    def of(cls, paths: Paths, item: Ints, weight: Ints, places: Ints) -> Block:
         there = places >= 0
         items = item[np.where(there, places, 0)]
         wide = max((len(each) for each in paths.gains), default=0) >= 1 << 16
@@ -189,8 +198,8 @@ class _Block:
                 reach[step] += reach[step - 1]
         return cls(nodes, reach, np.where(there, weight[places], 0), there, rank, paths.attribute)
 
-    def rows(self, kept: Flags) -> _Block:
-        return _Block(
+    def rows(self, kept: Flags) -> Block:
+        return Block(
             self.nodes[:, kept],
             self.reach[:, kept],
             self.weights[kept],
@@ -221,6 +230,36 @@ class _Block:
         fits = self.free & (near >= kept.sum(axis=0)[:, None])
         self.free[fits] = False
         return np.asarray(taken | fits)
+
+    def class_of(self, quota: Ints, value: Ints) -> Flags:
+        """One class of each block with ``quota[block, value]`` records of each value: which places are in it.
+
+        ``value``: that of each place; as many of it must be free. ``quota`` is used up.
+        """
+        row = np.arange(len(self.free))
+        wanted = self.free & (np.take_along_axis(quota, value, axis=1) > 0)
+        new = np.argmax(np.where(wanted, self.rank, -np.inf), axis=1)
+        common = self._common(row, new)
+        kept = common[:, row, new].copy()
+        taken = np.zeros_like(self.free)
+        left = quota.sum(axis=1)
+        open_rows = row
+        while True:
+            taken[open_rows, new] = True
+            self.free[open_rows, new] = False
+            left[open_rows] -= 1
+            quota[open_rows, value[open_rows, new]] -= 1
+            kept[:, open_rows] = np.minimum(kept[:, open_rows], common[:, open_rows, new])
+            open_rows = np.flatnonzero(left > 0)
+            if not len(open_rows):
+                return taken
+            if len(open_rows) == len(row):
+                near = np.minimum(common, kept[:, :, None]).sum(axis=0)
+            else:
+                near = np.minimum(common[:, open_rows], kept[:, open_rows, None]).sum(axis=0)
+            some = value[open_rows]
+            wanted = self.free[open_rows] & (np.take_along_axis(quota[open_rows], some, axis=1) > 0)
+            new = np.argmax(np.where(wanted, near, -1.0), axis=1)
 
     def _common(self, row: Ints, seed: Ints) -> Gains:
         """``[attribute, block, place]``: gains of all nodes that the place shares with the seed."""

@@ -15,6 +15,7 @@ from masking.errors import LimitsNotMet
 from masking.limits import Limits
 from masking.recoding.items import Ints, Items
 from masking.recoding.judge import Judge
+from masking.recoding.local_close import gather_close
 from masking.recoding.local_gather import gather
 from masking.recoding.local_join import joined, meets, numbered
 from masking.recoding.local_paths import Paths
@@ -35,12 +36,10 @@ def search_local(items: Items, limits: Limits, wishes: Wishes, watch: Watch) -> 
     """
     paths = Paths.of(items, wishes)
     judge = Judge(items, limits)
-    item, count = np.arange(len(items)), items.weights
-    label = _classes(paths, judge, item, count, wishes, watch)
-    label = joined(paths, judge, item, count, label, watch)
-    if _share(items, count, label) > wishes.suppression:
-        label = joined(paths, judge, item, count, label, watch, any_price=True)
-    found = _released(paths, judge, limits, item, count, label)
+    found = _of_close_classes(paths, judge, wishes, watch)
+    if found is None or (limits.t_closeness is not None and limits.t_closeness.distance != "equal"):
+        other = _of_peeled_classes(paths, judge, wishes, watch)
+        found = other if found is None or other.granularity() >= found.granularity() else found
     if found.suppressed_records > wishes.suppression * items.records + 1e-9:
         raise LimitsNotMet(
             f"{found.suppressed_records} of {items.records} records would have to be suppressed or leave; the share "
@@ -49,6 +48,34 @@ def search_local(items: Items, limits: Limits, wishes: Wishes, watch: Watch) -> 
             measured={"suppression": found.suppressed_records / max(1, items.records)},
         )
     return found
+
+
+def _of_close_classes(paths: Paths, judge: Judge, wishes: Wishes, watch: Watch) -> Recoding | None:
+    """By quotas of the sensitive values, where one attribute must be close and records are persons; else None."""
+    items, closeness = paths.items, judge.limits.t_closeness
+    if closeness is None or len(items.sensitive) != 1 or items.pairs is not None or not len(items):
+        return None
+    sensitive = items.sensitive[0]
+    whole = np.bincount(sensitive.codes, weights=items.weights, minlength=sensitive.size) / items.records
+    item = np.repeat(np.arange(len(items)), items.weights)
+    label = gather_close(paths, item, sensitive.codes[item], whole, closeness.t, judge.k, watch)
+    return _of_labels(paths, judge, item, np.ones(len(item), dtype=np.int64), label, wishes, watch)
+
+
+def _of_peeled_classes(paths: Paths, judge: Judge, wishes: Wishes, watch: Watch) -> Recoding:
+    item, count = np.arange(len(paths.items)), paths.items.weights
+    label = _classes(paths, judge, item, count, wishes, watch)
+    return _of_labels(paths, judge, item, count, label, wishes, watch)
+
+
+def _of_labels(
+    paths: Paths, judge: Judge, item: Ints, count: Ints, label: Ints, wishes: Wishes, watch: Watch
+) -> Recoding:
+    """What is loose joins a class, or is suppressed; if more than may be are, it joins whatever that costs."""
+    label = joined(paths, judge, item, count, label, watch)
+    if _share(paths.items, count, label) > wishes.suppression:
+        label = joined(paths, judge, item, count, label, watch, any_price=True)
+    return _released(paths, judge, judge.limits, item, count, label)
 
 
 def _classes(paths: Paths, judge: Judge, item: Ints, count: Ints, wishes: Wishes, watch: Watch) -> Ints:

@@ -26,7 +26,7 @@ ROWS = st.lists(
         st.sampled_from([*map(str, range(8)), None]),
         st.sampled_from(["a", "b", "c", "d"]),
         st.sampled_from(["f", "m"]),
-        st.sampled_from(["x", "y", "z"]),
+        st.sampled_from([1, 2, 4]),
         st.integers(0, 9),
     ),
     max_size=40,
@@ -45,7 +45,7 @@ LIMITS = st.fixed_dictionaries(
 def table_of(rows: list[tuple[object, ...]]) -> pa.Table:
     names = ("age", "place", "sex", "illness", "person")
     columns = list(zip(*rows, strict=True)) if rows else [[] for _ in names]
-    kinds = [pa.string()] * 4 + [pa.int64()]
+    kinds = [pa.string()] * 3 + [pa.int64()] * 2
     return pa.table({name: pa.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)})
 
 
@@ -69,7 +69,7 @@ def broken(released: pa.Table, limits: dict[str, object], unit: str | None = Non
     found = [f"{len(persons)} persons" for persons in persons_of.values() if len(persons) < asked.least_class]
     order = sorted({row["illness"] for row in rows})
 
-    def shares(members: list[tuple[str, int]]) -> dict[str, float]:
+    def shares(members: list[tuple[int, int]]) -> dict[int, float]:
         counts = Counter(value for value, _ in set(members)) if unit else Counter(value for value, _ in members)
         return {value: counts[value] / sum(counts.values()) for value in order}
 
@@ -120,7 +120,7 @@ def test_persons_are_counted_where_they_have_several_records(rows, k):
 
 
 def test_the_oracle_sees_what_is_broken():
-    rows = [("1", "a", "f", "x", 1), ("1", "a", "f", "x", 1), ("2", "a", "f", "y", 2)]
+    rows = [("1", "a", "f", 1, 1), ("1", "a", "f", 1, 1), ("2", "a", "f", 2, 2)]
     table = table_of(rows)
     assert broken(table, {"k_anonymity": 2}) == ["1 persons"]
     assert broken(table, {"k_anonymity": 2}, unit="person") == ["1 persons", "1 persons"]
@@ -154,7 +154,7 @@ def test_levels_stay_where_they_are_allowed(rows, allowed):
 def test_an_attribute_that_counts_more_is_generalized_less():
     random = np.random.default_rng(3)
     rows = [
-        (str(age), place, sex, "x", 0)
+        (str(age), place, sex, 1, 0)
         for age, place, sex in zip(
             random.integers(0, 8, 400).tolist(),
             random.choice(list("abcd"), 400).tolist(),
@@ -169,7 +169,7 @@ def test_an_attribute_that_counts_more_is_generalized_less():
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 5])
 def test_stopped_it_gives_what_it_has(stage):
-    rows = [(str(at % 8), "abcd"[at % 4], "fm"[at % 2], "xyz"[at % 3], at) for at in range(60)]
+    rows = [(str(at % 8), "abcd"[at % 4], "fm"[at % 2], at % 3, at) for at in range(60)]
     asked = 0
 
     def stop() -> bool:
@@ -183,12 +183,12 @@ def test_stopped_it_gives_what_it_has(stage):
 
 def test_cancelled_it_gives_nothing():
     with pytest.raises(Cancelled):
-        search(table_of([("1", "a", "f", "x", 1)] * 9), {"k_anonymity": 2}, cancelled=lambda: True)
+        search(table_of([("1", "a", "f", 1, 1)] * 9), {"k_anonymity": 2}, cancelled=lambda: True)
 
 
 def test_progress_rises_within_each_stage():
     said = []
-    rows = [(str(at % 8), "abcd"[at % 4], "fm"[at % 2], "x", at) for at in range(200)]
+    rows = [(str(at % 8), "abcd"[at % 4], "fm"[at % 2], 1, at) for at in range(200)]
     search(table_of(rows), {"k_anonymity": 7}, progress=lambda stage, share: said.append((stage, share)))
     assert said
     assert all(0 <= share <= 1 for _, share in said)
