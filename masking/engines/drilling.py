@@ -116,7 +116,9 @@ class Held:
         progress: Progress | None = None,
         cancelled: IsCancelled | None = None,
     ) -> DrillReport | None:
-        """Attack what was kept; None if there is nothing to look for. ``progress`` is told the stage "drill".
+        """Attack what was kept, and forget it; None if there is nothing to look for.
+
+        ``thresholds`` as in the function ``drill``; ``progress`` is told the stage "drill".
 
         Raises:
             Cancelled: ``cancelled`` said so; it is asked between the steps of the attack.
@@ -136,8 +138,9 @@ class Held:
         names = (*self.policy.quasi_identifiers, *self.plan.derived_names)
         attributes = [self._attribute(self.plan, name) for name in names]
         sensitive = {name: ranked(self._masked[name]) for name in self.policy.sensitive}
-        step(0.3)
         edition = Edition(self.policy, self.plan, self.records, attributes, sensitive, self._persons())
+        self._raw, self._masked = {}, {}  # raw values are held no longer than they are needed
+        step(0.3)
         report = edition.attacked()
         step(0.8)
         report = replace(report, minimality=edition.minimality(), thresholds=_limits(thresholds))

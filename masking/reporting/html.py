@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Literal
 
-from masking.report import AttributeReport, Distribution, MaskingReport, PublicReport, RecodingReport, RiskFigures
+from masking.report import (
+    AttributeReport,
+    Distribution,
+    DrillReport,
+    MaskingReport,
+    PublicReport,
+    RecodingReport,
+    RiskFigures,
+)
 from masking.reporting import svg
 from masking.reporting.words import LIMITS, LOSS_NAMES, LOSSES, WITHHELD, Language, word
 from masking.taxonomy import DataLevel
@@ -80,6 +88,8 @@ class _Page:
             yield self._claims()
         if self.internal and self.internal.recoding:
             yield self._recoding(self.internal.recoding)
+        if self.internal and self.internal.drill:
+            yield self._drill(self.internal.drill)
         if self.report.records:
             yield self._records()
         yield self._attributes()
@@ -203,6 +213,43 @@ class _Page:
             f'<section><h2>{self.word("recoding")}</h2><dl class="facts">{shown}</dl><div class="pair">{table}'
             f"<figure>{drawn}<figcaption>{escape(title)}</figcaption></figure></div></section>"
         )
+
+    def _drill(self, drill: DrillReport) -> str:
+        """What an attacker found who holds every raw quasi-identifier, and what each threshold says of it."""
+        attack = f"{self.word(f'attack_{drill.attack}')}{self.word('attack_bound') if drill.bound else ''}"
+        facts = [
+            ("attack", attack),
+            ("attacked", f"{drill.attacked:,} / {drill.released:,}"),
+            ("max_probability", "–" if drill.max_probability is None else _risk(drill.max_probability)),
+            ("expected", _risk(drill.expected)),
+            ("successes", f"{drill.successes:,} ({_risk(drill.lower_95)} … {_risk(drill.upper_95)})"),
+            ("baseline", _risk(drill.baseline)),
+            *(
+                (f"sharing_{mode}", f"{_risk(limit)}{self.word('colon')}{self._passed(drill, mode)}")
+                for mode, limit in drill.thresholds.items()
+            ),
+        ]
+        shown = "".join(f"<div><dt>{self.word(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
+        titles = {each.name: each.title.get(self.lang) or each.name for each in self.report.attributes}
+        told = []
+        if drill.knowledge:
+            rows = [(escape(titles.get(name, name)), self.word(f"way_{way}")) for name, way in drill.knowledge.items()]
+            told.append(self._table("knowledge", [self.word("attribute"), self.word("way")], rows))
+        if drill.posterior:
+            gains = drill.minimality
+            found = [
+                (escape(titles.get(name, name)), _risk(most), _risk(gains[name]) if name in gains else "–")
+                for name, most in drill.posterior.items()
+            ]
+            head = [self.word(each) for each in ("attribute", "posterior", "minimality")]
+            told.append(self._table("inference", head, found))
+        return (
+            f'<section><h2>{self.word("drill")}</h2><p>{self.word("drill_note")}</p><dl class="facts">{shown}</dl>'
+            f'<div class="pair">{"".join(told)}</div></section>'
+        )
+
+    def _passed(self, drill: DrillReport, sharing: str) -> str:
+        return self.word("drill_passed" if drill.passes(sharing) else "drill_failed")
 
     def _records(self) -> str:
         items = []

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from masking.report import MaskingReport
 from masking.taxonomy import Effect, LegalStatus
 from opendata.catalog.texts import Text, text
 
@@ -76,6 +77,20 @@ def status(facts: Facts, *, largest_risk: float) -> LegalStatus:
         return LegalStatus.PERSONAL
     held: Sequence[Condition] = conditions(facts, largest_risk=largest_risk)
     return LegalStatus.ANONYMIZED if all(each.met for each in held) else LegalStatus.DEIDENTIFIED
+
+
+def drill_passed(report: MaskingReport, *, about_persons: bool) -> bool:
+    """Whether the linkage drill of this run says that nobody can be named in the edition.
+
+    Records of persons: a drill was run, and no person is named with more than the threshold of full publication (see
+    ``DrillReport.passes``). An aggregate shows no record to link; no cell of it may stand for one person. Who is not
+    there cannot be found in a table about nobody.
+    """
+    if not about_persons:
+        return True
+    if report.kind == "aggregate":
+        return report.after is None or report.after.k != 1
+    return report.drill is not None and report.drill.passes("full_public")
 
 
 def _threshold_met(facts: Facts, largest_risk: float) -> bool:
