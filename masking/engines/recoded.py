@@ -118,6 +118,7 @@ class Joint:
             suppression=self.limits.suppression,
             weights={name: rule.weight for name, rule in self.rules.items()},
             levels={name: rule.range_of(hierarchies[name]) for name, rule in self.rules.items()},
+            whole=True,
         )
 
     def pieces(self, columns: Columns) -> Ints:

@@ -53,7 +53,7 @@ def search_local(items: Items, limits: Limits, wishes: Wishes, watch: Watch) -> 
 def _of_close_classes(paths: Paths, judge: Judge, wishes: Wishes, watch: Watch) -> Recoding | None:
     """By quotas of the sensitive values, where one attribute must be close and records are persons; else None."""
     items, closeness = paths.items, judge.limits.t_closeness
-    if closeness is None or len(items.sensitive) != 1 or items.pairs is not None or not len(items):
+    if closeness is None or len(items.sensitive) != 1 or items.pairs is not None or not len(items) or wishes.whole:
         return None
     sensitive = items.sensitive[0]
     whole = np.bincount(sensitive.codes, weights=items.weights, minlength=sensitive.size) / items.records

@@ -24,11 +24,13 @@ class Wishes:
     ``weights``: how much the loss of an attribute counts, default 1; at least 0, and not all 0.
     ``levels``: {attribute: (lowest, highest)} level that it may take, where a suppressed record is excepted; (0, 0)
     keeps an attribute as it is.
+    ``whole``: the records of an item are generalized alike, as a stream needs that sees only one batch at a time.
     """
 
     suppression: float = 1.0
     weights: Mapping[str, float] = field(default_factory=dict)
     levels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    whole: bool = False
 
     def weighed(self, items: Items) -> npt.NDArray[np.float64]:
         """The weight of each attribute, in their order.
