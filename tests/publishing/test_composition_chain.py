@@ -14,6 +14,7 @@ from opendata.publishing import composition as composing
 from opendata.publishing import service as publishing
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import Intake
+from tests.access.test_doors import granted
 from tests.publishing.chain import id_number
 
 CONDITIONAL = OpeningClass.CONDITIONAL
@@ -41,14 +42,14 @@ def policy(k, intervals="[5, 10, 20, 40]", more="", suppression=0.1):
     return text.replace("MOST", str(suppression))
 
 
-def town(rows, seed=11):
+def town(rows, seed=11, person=id_number):
     """Invented persons; a longer table begins with the shorter one."""
     draw, out = random.Random(seed), io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["person", "age", "place", "score"])
     for serial in range(rows):
         place = draw.choice(["甲一", "甲二", "甲三", "乙一", "乙二", "乙三"])
-        writer.writerow([id_number(serial), draw.randint(18, 90), place, draw.randint(0, 5)])
+        writer.writerow([person(serial), draw.randint(18, 90), place, draw.randint(0, 5)])
     return out.getvalue().encode()
 
 
@@ -201,3 +202,30 @@ def test_a_view_comes_back_as_it_was_stored():
     again = views.View.from_table(made.to_table())
     assert again.frame.equals(made.frame)
     assert (again.limits, again.k, again.recoded, again.linked) == (made.limits, 5, True, True)
+
+
+def test_a_recipients_edition_has_the_classes_of_the_reviewed_one_or_is_not_given(chain, monkeypatch):
+    keyed = "technique: pseudonymization.keyed, key: town, title"
+    dataset = chain.dataset("town")
+    intake = chain.upload(
+        dataset, "town.csv", town(10_001, person=lambda n: f"户{n:06d}")
+    )  # fewer would make tokens of persons quasi-identifiers
+    first = published(chain, intake, chain.policy(dataset, policy(5)))
+    second = published(
+        chain, intake, chain.policy(dataset, policy(8).replace("technique: suppression.drop, title", keyed))
+    )
+    own = chain.get(Edition, granted(chain, dataset, "firm").edition_id)
+    assert own.parent_id == second
+    assert own.internal_report["composed_with"] == [first]
+    reviewed = view_of(chain, second)
+    names = ["age", "place", views.SHOWN]
+    assert view_of(chain, own.id).frame.select(names).equals(reviewed.frame.select(names))
+
+    def changed(view, about):  # as if the search gave other classes since the review
+        frame = view.frame.with_columns(pl.col("age").reverse()) if about.edition.parent_id else view.frame
+        return views.replace(view, frame=frame)
+
+    as_noted = building.view_of
+    monkeypatch.setattr(building, "view_of", lambda context, work: changed(as_noted(context, work), work))
+    with pytest.raises(PublicationRefused, match="与审核过的版本不一致"):
+        granted(chain, dataset, "rival")
