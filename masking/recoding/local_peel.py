@@ -26,6 +26,8 @@ MOST_NODES: Final = 100_000
 _CELLS: Final = 1 << 18
 """Keys that are looked at together."""
 _BATCH: Final = 128
+_TABLE: Final = 1 << 20
+"""Keys of a table of all vectors, where they are that few."""
 _SHRUNK: Final = 0.7
 """What is known of items is copied without those that left once fewer than this share of them is left."""
 _GOLDEN: Final = 0x9E3779B97F4A7C15
@@ -87,6 +89,8 @@ class _Left:
         self._halves = halves
         self._weights = items.weights.astype(np.float64)
         self._columns: dict[_Vector, Keys] = {}
+        self._tables: tuple[Keys, ...] | None = None
+        self._mixed: dict[tuple[int, int], Keys] = {}
         self._known = self.items
         self._place = self.items
 
@@ -95,7 +99,7 @@ class _Left:
         if len(batch) == 1:
             return np.ones(1, dtype=np.bool_)
         bits = max(10, int(2 * len(self.items)).bit_length())
-        bucket = np.stack([self._key(node) for node in batch]) >> np.uint64(64 - bits)
+        bucket = self._keys(batch) >> np.uint64(64 - bits)
         bucket += (np.arange(len(batch), dtype=np.uint64) << np.uint64(bits))[:, None]
         weights = np.broadcast_to(self._weights, bucket.shape).ravel()
         filled = np.bincount(bucket.astype(np.int64).ravel(), weights=weights, minlength=len(batch) << bits)
@@ -125,6 +129,17 @@ class _Left:
             self._columns = {vector: column[self._place] for vector, column in self._columns.items()}
             self._known = self.items
             self._place = np.arange(len(self.items))
+            self._tables = None
+
+    def _keys(self, batch: Ints) -> Keys:
+        size = len(self._known) * max(map(len, self._halves))
+        if size > _TABLE:
+            return np.stack([self._key(node) for node in batch])
+        if self._tables is None:
+            self._tables = tuple(np.stack([self._column(vector) for vector in half]) for half in self._halves)
+        keys = self._tables[0][batch[:, 0]]
+        keys += self._tables[1][batch[:, 1]]
+        return keys if len(self._place) == len(self._known) else keys[:, self._place]
 
     def _key(self, node: Ints) -> Keys:
         first, second = (self._column(half[int(at)]) for half, at in zip(self._halves, node, strict=True))
@@ -133,15 +148,22 @@ class _Left:
 
     def _column(self, vector: _Vector) -> Keys:
         if vector not in self._columns:
-            found = np.zeros(len(self._known), dtype=np.uint64)
-            for place, level in vector:
-                hierarchy = self._all.hierarchies[place]
-                names = np.arange(len(hierarchy.labels[level]), dtype=np.uint64)
-                numbers = _mixed(names + np.uint64(((place * 256 + level) << 32) + 1))
-                if len(names) > 1:
-                    found += numbers[hierarchy.codes[level]][self._all.leaves[place][self._known]]
+            *fewer, (place, level) = vector
+            found = self._column(tuple(fewer)).copy() if fewer else np.zeros(len(self._known), dtype=np.uint64)
+            if len(self._all.hierarchies[place].labels[level]) > 1:
+                found += self._numbers(place, level)[self._all.leaves[place][self._known]]
             self._columns[vector] = found
         return self._columns[vector]
+
+    def _numbers(self, place: int, level: int) -> Keys:
+        """The number of each leaf's node."""
+        if (place, level) not in self._mixed:
+            hierarchy = self._all.hierarchies[place]
+            names = np.arange(len(hierarchy.labels[level]), dtype=np.uint64)
+            self._mixed[place, level] = _mixed(names + np.uint64(((place * 256 + level) << 32) + 1))[
+                hierarchy.codes[level]
+            ]
+        return self._mixed[place, level]
 
 
 def _levels(paths: Paths) -> list[list[int]]:

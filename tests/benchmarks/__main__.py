@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import composition, files, global_recoding, jail, kernels, memory, models, policy
+from tests.benchmarks import composition, files, global_recoding, jail, kernels, memory, models, policy, recoding
 from tests.benchmarks.measured import Measured
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -25,6 +25,8 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "composition": composition.two_editions,
     "recoding-global": global_recoding.optimum,
     "recoding-curve": global_recoding.curve,
+    "recoding-local": recoding.local,
+    "recoding-growth": recoding.growth,
     "jail": jail.start,
     "models": models.checks,
 }
