@@ -19,7 +19,7 @@ from masking.taxonomy import Effect, LegalStatus, Role
 VERSION: Final = 3
 READABLE: Final = (1, 2, 3)
 """Versions that this code reads: version 2 added what is said of each attribute beyond its nulls and rejects, version 3
-the limits that were proved and how a search generalized."""
+the limits that were proved, how a search generalized and how a table with margins was protected."""
 Kind = Literal["microdata", "aggregate"]
 
 
@@ -141,6 +141,48 @@ class RecodingReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Protection:
+    """
+    How a table with margins was protected, as everybody may know.
+
+    ``method``: "suppression", "rounding", "random_rounding" or "cell_key"; ``threshold``: persons below which a cell is
+    not shown, or not exactly; ``base``: counts are multiples of it (None: not rounded); ``additive``: what is shown
+    adds up. Further parameters would help who wants to undo it.
+    """
+
+    method: str
+    threshold: int
+    base: int | None = None
+    additive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """
+    What protecting a table with margins cost, and how the audit answered the attackers it asked for.
+
+    ``parameters``: all of them. ``cells`` of the table, ``empty`` ones among them, ``primary`` ones that may not be
+    shown and ``complementary`` ones hidden to protect these. ``optimal``: no cheaper pattern protects. ``furthest``:
+    how far a count moved. ``asked`` pairs of attacker and cell, answered ``by_witness`` or ``by_program``.
+    ``narrowest``: for each figure the least width of the interval that an attacker finds for a cell that may not be
+    shown, as a share of its larger end; a figure that it was not computed for is missing.
+    """
+
+    parameters: Mapping[str, Any]
+    cells: int
+    empty: int
+    primary: int
+    complementary: int
+    persons: int
+    optimal: bool
+    furthest: int
+    asked: int
+    by_witness: int
+    by_program: int
+    narrowest: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class DrillReport:
     """
     What an attacker found who knows every raw quasi-identifier, the policy and the algorithm: figures, never a value.
@@ -213,6 +255,8 @@ class PublicReport:
     test_data: bool = False
     claims: tuple[Claim, ...] = ()
     recoding: str = ""
+    protection: Protection | None = None
+    """Of an aggregate with margins."""
     version: int = VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -260,6 +304,8 @@ class MaskingReport:
     recoding: RecodingReport | None = None
     drill: DrillReport | None = None
     """Where one was run: it costs more than the run itself tells, and belongs to the internal report alone."""
+    audit: AuditReport | None = None
+    """Of an aggregate with margins; what everybody may know of its protection is in ``released``."""
     version: int = VERSION
 
     @property
@@ -330,6 +376,7 @@ class MaskingReport:
             claims=_claims(plain),
             recoding=_recoding(plain.get("recoding")),
             drill=DrillReport(**plain["drill"]) if plain.get("drill") else None,
+            audit=AuditReport(**plain["audit"]) if plain.get("audit") else None,
         )
         return cls(**known)
 
@@ -351,6 +398,7 @@ def public_from_dict(plain: Mapping[str, Any]) -> PublicReport:
         keys=_keys(plain),
         records=tuple(plain.get("records", ())),
         claims=_claims(plain),
+        protection=Protection(**plain["protection"]) if plain.get("protection") else None,
     )
     return PublicReport(**known)
 

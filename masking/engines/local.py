@@ -115,7 +115,7 @@ def apply_stream(
         reader = _again(make_reader, plan)
     if policy.aggregate is not None:
         with closing(machine.over(plan, reader, "measure", lambda done: done)) as runs:
-            return aggregated(policy, plan, runs, sink)
+            return aggregated(policy, plan, runs, sink, keys=keys, files=files, cancelled=cancelled, stop=stop)
     measured = Measured.of(policy, plan)
     stays: pl.DataFrame | None = None
     if has_limits(policy):

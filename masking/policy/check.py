@@ -14,11 +14,13 @@ from typing import Final
 import pyarrow as pa
 
 from masking import techniques
+from masking.disclosure.contributions import check_measures
 from masking.disclosure.frequency import check_shape
 from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, UnsupportedColumn, suggestion
-from masking.policy.model import FREE_TEXT, RECODING, AttributeRule, MaskingPolicy
+from masking.policy.model import FREE_TEXT, RECODING, Aggregate, AttributeRule, MaskingPolicy
 from masking.policy.unkeyed import is_hash, refusal
 from masking.taxonomy import Role
+from masking.techniques.generalization.hierarchies import file_beside
 
 SMALL: Final = 10_000
 """Distinct values below which a token is guessed by its frequency (PRIVACY 12)."""
@@ -77,7 +79,7 @@ def check(
     _check_test_data(policy)
     _check_limits(policy)
     _check_recoding(policy)
-    _check_aggregate(policy)
+    _check_aggregate(policy, files)
     if not policy.is_aggregate and not policy.kept:
         raise PolicyError("the policy drops every attribute; nothing would be left to publish")
 
@@ -338,13 +340,21 @@ def _check_recoding(policy: MaskingPolicy) -> None:
             )
 
 
-def _check_aggregate(policy: MaskingPolicy) -> None:
+def _check_aggregate(policy: MaskingPolicy, files: Path | None) -> None:
     aggregate = policy.aggregate
     if aggregate is None:
         return
-    measured = check_shape(
-        aggregate.by, aggregate.measures, aggregate.threshold, aggregate.rounding, aggregate.clamp, aggregate.dominance
-    )
+    if aggregate.protect is not None:
+        measured = _check_protected(policy, aggregate, files)
+    else:
+        measured = check_shape(
+            aggregate.by,
+            aggregate.measures,
+            aggregate.threshold,
+            aggregate.rounding,
+            aggregate.clamp,
+            aggregate.dominance,
+        )
     for name in (*aggregate.by, *measured, *aggregate.clamp):
         if name not in policy.attributes:
             raise UnknownAttribute(
@@ -361,3 +371,45 @@ def _check_aggregate(policy: MaskingPolicy) -> None:
         rule = policy.attributes[name]
         if rule.role is Role.DIRECT_IDENTIFIER:
             raise PolicyError(f"aggregate: a direct identifier ({name!r}) is not measured", line=rule.line or None)
+
+
+def _check_protected(policy: MaskingPolicy, aggregate: Aggregate, files: Path | None) -> tuple[str, ...]:
+    """A table with margins: what can be known of it before a record is read. The columns that are measured, each once.
+
+    How many cells it has, and whether they can be protected, is known when the records are.
+    """
+    protect = aggregate.protect
+    assert protect is not None
+    measured = check_measures(aggregate.measures, dict.fromkeys(aggregate.by))
+    for name in aggregate.dimensions:
+        if name not in aggregate.by:
+            raise InvalidParameter(
+                f"aggregate: `dimensions` name {name!r}, which is not in `by`{suggestion(name, aggregate.by)}"
+            )
+    for name in dict.fromkeys(name for each in protect.tables for name in each):
+        if name not in aggregate.by:
+            raise InvalidParameter(
+                f"aggregate: `tables` name {name!r}, which is not in `by`{suggestion(name, aggregate.by)}"
+            )
+    if protect.method != "suppression":
+        for name, measure in aggregate.measures.items():
+            if "count" not in measure:
+                raise InvalidParameter(
+                    f"aggregate: {protect.method} protects counts of persons only; protect {name!r} by suppression"
+                )
+    if protect.key is not None:
+        if policy.unit is None and not policy.record:
+            raise InvalidParameter(
+                "aggregate: the noise of a count belongs to its persons; name the person (`unit:`), or the columns "
+                "that tell records apart (`record:`)"
+            )
+        domain = policy.key_domains.get(protect.key)
+        if domain is not None and (domain.version > 1 or domain.period):
+            raise PolicyError(
+                f"key_domains: the key {protect.key!r} draws the noise of a table; another version or period would "
+                "draw it anew, and who holds both tables averages it away"
+            )
+    for spec in aggregate.dimensions.values():
+        if isinstance(spec.get("hierarchy"), str) and files is not None:
+            file_beside(spec["hierarchy"], files)
+    return tuple(dict.fromkeys(measured))

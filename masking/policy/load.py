@@ -18,7 +18,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from masking.errors import PolicyError
+from masking.disclosure.rules import read_rules
+from masking.errors import InvalidParameter, PolicyError
 from masking.limits import Limits
 from masking.policy.complaints import complaint, place
 from masking.policy.model import (
@@ -39,6 +40,8 @@ from masking.techniques.conditions import Condition, condition
 
 LARGEST: Final = 1 << 20
 """Bytes of a policy text; the largest real one is some tens of kilobytes."""
+_UNPROTECTED: Final = ("threshold", "rounding", "clamp", "dominance")
+"""Words of an aggregate that say how a table without margins is protected."""
 _PLAIN: Final = re.compile(r"[0-9A-Za-z_\u4e00-\u9fff][0-9A-Za-z_ ./*()\u4e00-\u9fff，。；：、“”（）→-]*")
 """Text that is surely one plain scalar, also inside a flow mapping; words like ``yes`` the writer quotes itself."""
 
@@ -189,7 +192,7 @@ def _table(document: CommentedMap, plain: Mapping[str, Any], path: list[str]) ->
         },
         "limits": _limits(document, plain.get("limits", {}), [*path, "limits"]),
         "recoding": plain.get("recoding", "local"),
-        "aggregate": _aggregate(plain["aggregate"]) if "aggregate" in plain else None,
+        "aggregate": _aggregate(document, plain["aggregate"], [*path, "aggregate"]) if "aggregate" in plain else None,
         "sandbox": _sandbox(plain.get("sandbox", {})),
         "record": tuple(plain.get("record", ())),
         "suppress": tuple(
@@ -298,13 +301,32 @@ def _limits(document: CommentedMap, words: Mapping[str, Any], path: list[Any]) -
         raise error.at(*place(document, path, None)) from None
 
 
-def _aggregate(words: Mapping[str, Any]) -> Aggregate:
+def _aggregate(document: CommentedMap, words: Mapping[str, Any], path: list[Any]) -> Aggregate:
     given = dict(words)
     given["by"] = tuple(given["by"])
     if "clamp" in given:
         given["clamp"] = {name: (bounds[0], bounds[1]) for name, bounds in given["clamp"].items()}
     if given.get("dominance"):
         given["dominance"] = (int(given["dominance"][0]), float(given["dominance"][1]))
+    if "protect" in given:
+        for name in _UNPROTECTED:
+            if name in given:
+                line, column = place(document, path, name)
+                raise PolicyError(
+                    f"aggregate: {name!r} is for a table without `protect`; with it, say below `protect` how the table "
+                    "is protected, and limit values by the technique of their attribute",
+                    line=line,
+                    column=column,
+                )
+        try:
+            given["protect"] = read_rules(given["protect"])
+        except InvalidParameter as error:
+            raise error.at(*place(document, [*path, "protect"], error.parameter)) from None
+    elif "dimensions" in given:
+        line, column = place(document, path, "dimensions")
+        raise PolicyError(
+            "aggregate: `dimensions` give a table its margins, which need `protect`", line=line, column=column
+        )
     return Aggregate(**given)
 
 
@@ -411,6 +433,12 @@ def _aggregate_words(aggregate: Aggregate) -> dict[str, Any]:
     words: dict[str, Any] = {
         "by": _flow(list(aggregate.by)),
         "measures": {name: _flow(measure) for name, measure in aggregate.measures.items()},
+    }
+    if aggregate.protect is not None:
+        if aggregate.dimensions:
+            words["dimensions"] = {name: _flow(spec) for name, spec in aggregate.dimensions.items()}
+        return {**words, "protect": _flow(aggregate.rules)}
+    words |= {
         "threshold": aggregate.threshold,
         "rounding": aggregate.rounding,
     }

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from masking import techniques
+from masking.disclosure.rules import Rules
 from masking.keys import KeyUse, base_name
 from masking.limits import Limits
 from masking.taxonomy import DataLevel, Role
@@ -86,12 +87,17 @@ class AttributeRule:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A fixed table instead of records: ``measures`` by ``by``, one grouping and no margins.
+    """A fixed table instead of records: ``measures`` by ``by``, one grouping and no margins, or protected margins.
 
     ``measures`` maps an output name to ``{"count" | "sum" | "mean": column}``; ``{"count": "*"}`` counts persons.
     ``clamp`` maps a summed column to its (lower, upper) bounds; every summed or averaged column needs one.
     ``threshold`` is the least number of distinct persons in a shown cell; ``rounding`` the base counts are rounded to.
     ``dominance`` is (n, k): a sum is hidden when its n largest contributors hold more than the share k.
+
+    ``protect`` gives the table its margins and says how they are protected (``masking.disclosure.protect``, which also
+    takes ``{"records": "*"}``); ``threshold`` is then its threshold, and ``rounding``, ``clamp`` and ``dominance`` are
+    not used. ``dimensions`` maps attributes of ``by`` to ``{"categories": list}`` or ``{"hierarchy": rows, mapping or
+    file}``; of an attribute that it does not name, the values found are the categories.
     """
 
     by: tuple[str, ...]
@@ -100,6 +106,26 @@ class Aggregate:
     rounding: int = 5
     clamp: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     dominance: tuple[int, float] | None = (1, 0.5)
+    dimensions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    protect: Rules | None = None
+
+    def __post_init__(self) -> None:
+        if self.protect is not None:
+            object.__setattr__(self, "threshold", self.protect.threshold)
+
+    @property
+    def hides_small(self) -> bool:
+        """True if no cell of fewer persons than the threshold is shown; rounding and noise show it, inexactly."""
+        return self.protect is None or self.protect.method == "suppression"
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The words of ``protect`` beside its defaults, with method and threshold; ``read_rules`` reads them."""
+        if self.protect is None:
+            return {}
+        words = {each.name: getattr(self.protect, each.name) for each in fields(Rules)}
+        stated = {each.name for each in fields(Rules) if words[each.name] != each.default} | {"method", "threshold"}
+        return {name: value for name, value in words.items() if name in stated}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +255,20 @@ class MaskingPolicy:
         """Names of the keys a run needs, each once."""
         rules = [branch for rule in self.attributes.values() for branch in rule.branches]
         sample = [self.sample.key] if self.sample else []
-        return tuple(dict.fromkeys([*(rule.key for rule in rules if rule.key), *sample]))
+        noise = [self.noise_key] if self.noise_key else []
+        return tuple(dict.fromkeys([*(rule.key for rule in rules if rule.key), *sample, *noise]))
+
+    @property
+    def noise_key(self) -> str | None:
+        """The name of the key that noise or rounding of an aggregate's counts is drawn under."""
+        protect = self.aggregate.protect if self.aggregate is not None else None
+        return None if protect is None else protect.key
 
     @property
     def draws(self) -> bool:
-        """True if something is drawn once for each record under a key: noise, swaps, a sample."""
+        """True if something is drawn once for each record under a key: noise, swaps, a sample, noise of counts."""
         branches = [branch for rule in self.attributes.values() for branch in rule.branches]
-        return self.sample is not None or any(branch.randomized for branch in branches)
+        return bool(self.sample or self.noise_key) or any(branch.randomized for branch in branches)
 
     @property
     def is_aggregate(self) -> bool:

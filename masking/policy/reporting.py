@@ -27,9 +27,11 @@ from masking.policy.explain import explain
 from masking.policy.model import DROP, FREE_TEXT, KEEP, AttributeRule, MaskingPolicy
 from masking.report import (
     AttributeReport,
+    AuditReport,
     Claim,
     KeyReport,
     MaskingReport,
+    Protection,
     PublicReport,
     RecodingReport,
     RiskFigures,
@@ -61,6 +63,7 @@ def build_report(
     profiles: ColumnProfiles | None = None,
     found: Mapping[str, float] = EMPTY,
     recoding: RecodingReport | None = None,
+    audit: AuditReport | None = None,
 ) -> MaskingReport:
     """The report of a run.
 
@@ -71,7 +74,8 @@ def build_report(
     ``left_out`` counts records that the policy itself leaves out (suppress, sample).
     ``nulls`` counts nulls of the masked columns, ``rejects`` values outside a format. ``derived`` names the parts that
     pseudonyms keep legible (``Plan.derived_names``); ``profiles`` saw every batch (``watch`` makes them). ``found``:
-    what was measured of each limit that the policy asks; ``recoding``: what a search did.
+    what was measured of each limit that the policy asks; ``recoding``: what a search did; ``audit``: what protecting a
+    table with margins cost.
     """
     personal = policy.about_persons
     grade = effect(policy, _graded_k(policy, after), thresholds=thresholds)
@@ -109,6 +113,7 @@ def build_report(
         policy_digest=policy.digest,
         claims=_claims(policy, found),
         recoding=recoding,
+        audit=audit,
         **_about(policy),
     )
 
@@ -184,8 +189,18 @@ def _released(
         legal_status=status,
         claims=_claims(policy),
         recoding=policy.recoding if policy.recoded else "",
+        protection=_protection(policy),
         **_about(policy),
     )
+
+
+def _protection(policy: MaskingPolicy) -> Protection | None:
+    """What everybody may know of it. Dominance, p percent and noise parameters would help who wants to undo it."""
+    rules = policy.aggregate.protect if policy.aggregate is not None else None
+    if rules is None:
+        return None
+    base = rules.base if rules.method in {"rounding", "random_rounding"} else None
+    return Protection(rules.method, rules.threshold, base, additive=rules.method in {"suppression", "rounding"})
 
 
 def _about(policy: MaskingPolicy) -> dict[str, Any]:
@@ -356,7 +371,9 @@ def _public_k(policy: MaskingPolicy, after: RiskFigures | None, *, hidden: bool)
         return None
     if not hidden:
         return after.k
-    return policy.aggregate.threshold if policy.aggregate else policy.limits.k
+    if policy.aggregate is None:
+        return policy.limits.k
+    return policy.aggregate.threshold if policy.aggregate.hides_small else 1  # a cell with noise may hold one person
 
 
 def _graded_k(policy: MaskingPolicy, after: RiskFigures | None) -> int | None:

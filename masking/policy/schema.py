@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from masking import techniques
+from masking.disclosure.rules import COSTS, METHODS
 from masking.limits import DISTANCES, ESTIMATORS
 from masking.policy.model import KEEP, VERSION
 from masking.taxonomy import DataLevel, Role
@@ -381,7 +382,7 @@ def _limits() -> dict[str, Any]:
 
 def _aggregate() -> dict[str, Any]:
     measure = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
-    measure["properties"] = dict.fromkeys(("count", "sum", "mean"), _NAME)
+    measure["properties"] = dict.fromkeys(("count", "records", "sum", "mean"), _NAME)
     pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
     return {
         "description": "a fixed table of cells leaves instead of records",
@@ -397,8 +398,73 @@ def _aggregate() -> dict[str, Any]:
                 **pair,
                 "type": ["array", "null"],
             },
+            "dimensions": {
+                "description": "the categories of attributes of `by`, for a table with margins",
+                "type": "object",
+                "additionalProperties": _dimension(),
+            },
+            "protect": _protect(),
         },
         "required": ["by", "measures"],
+        "additionalProperties": False,
+    }
+
+
+def _dimension() -> dict[str, Any]:
+    label = {"type": ["string", "number"]}
+    return {
+        "type": "object",
+        "properties": {
+            "categories": {"description": "all of them, also those nobody has", "type": "array", "items": label},
+            "hierarchy": {
+                "description": "a file; rows from a category to its coarsest group; or each category's group",
+                "type": ["string", "array", "object"],
+            },
+        },
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+
+
+def _protect() -> dict[str, Any]:
+    """The words of ``masking.disclosure.rules``, which says what they mean and which method takes which."""
+    pair = {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    above = {"type": "number", "exclusiveMinimum": 0}
+    return {
+        "description": "the table has margins, and this protects them; the audit must pass before it leaves",
+        "type": "object",
+        "properties": {
+            "method": {"description": "of protection; only suppression protects sums", "enum": list(METHODS)},
+            "threshold": {"description": "least persons in a shown cell", "type": "integer", "minimum": 2},
+            "dominance": {
+                "description": "[n, share]: n persons may not hold more of a cell; null: no such rule",
+                **pair,
+            },
+            "p_percent": {
+                "description": "the largest is not known to within p % to the second largest",
+                **above,
+                "type": ["number", "null"],
+                "maximum": 100,
+            },
+            "prior_posterior": {"description": "[p, q]: nor to within p % if all were known to within q %", **pair},
+            "safety_range": {"description": "share of a hidden figure that stays open", **above, "maximum": 1},
+            "cost": {"description": "what to hide least of", "enum": list(COSTS)},
+            "base": {"description": "counts are rounded to its multiples", "type": "integer", "minimum": 2},
+            "deviation": {"description": "most that noise moves a count", "type": "integer", "minimum": 1},
+            "variance": {"description": "of the noise", **above},
+            "smallest": {"description": "counts 1 to this never appear", "type": "integer", "minimum": 0},
+            "zeros": {"description": "empty cells get noise too", "type": "boolean"},
+            "key": {"description": "name of the key that noise is drawn under, never the key", **_NAME},
+            "decimals": {"description": "of sums, which are exact to these", "type": "integer"},
+            "total": {"description": "label of the totals", **_NAME},
+            "tables": {
+                "description": "sets of dimensions that are published together; none: all dimensions crossed",
+                "type": "array",
+                "items": {**_NAMES, "minItems": 1},
+                "minItems": 1,
+            },
+        },
         "additionalProperties": False,
     }
 

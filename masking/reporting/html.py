@@ -16,6 +16,7 @@ from masking.report import (
     Distribution,
     DrillReport,
     MaskingReport,
+    Protection,
     PublicReport,
     RecodingReport,
     RiskFigures,
@@ -90,6 +91,9 @@ class _Page:
             yield self._recoding(self.internal.recoding)
         if self.internal and self.internal.drill:
             yield self._drill(self.internal.drill)
+        protection = self._public.protection
+        if protection:
+            yield self._protection(protection)
         if self.report.records:
             yield self._records()
         yield self._attributes()
@@ -247,6 +251,38 @@ class _Page:
             f'<section><h2>{self.word("drill")}</h2><p>{self.word("drill_note")}</p><dl class="facts">{shown}</dl>'
             f'<div class="pair">{"".join(told)}</div></section>'
         )
+
+    @property
+    def _public(self) -> PublicReport:
+        return self.report.released if isinstance(self.report, MaskingReport) else self.report
+
+    def _protection(self, told: Protection) -> str:
+        """How a table with margins is protected; inside also what that cost and how the audit went."""
+        audit = self.internal.audit if self.internal else None
+        facts = [
+            ("method", self.word(f"method_{told.method}")),
+            ("threshold", f"{told.threshold:,}"),
+            *([("base", f"{told.base:,}")] if told.base else []),
+            ("additive", self.word("is_so" if told.additive else "is_not_so")),
+        ]
+        if audit:
+            answered = self.word("audit_answered", by_witness=audit.by_witness, by_program=audit.by_program)
+            facts += [
+                ("audit_cells", f"{audit.cells:,} / {audit.empty:,}"),
+                ("audit_hidden", f"{audit.primary:,} / {audit.complementary:,}"),
+                ("optimal", self.word("audit_optimal_yes" if audit.optimal else "audit_optimal_no")),
+                ("audit_furthest", f"{audit.furthest:,}"),
+                ("audit_asked", f"{audit.asked:,}{self.word('colon')}{answered}"),
+                *(
+                    ("narrowest", f"{escape(name)}{self.word('colon')}{_risk(share)}")
+                    for name, share in audit.narrowest.items()
+                ),
+            ]
+            if told.method != "suppression":
+                facts = [each for each in facts if each[0] not in {"audit_hidden", "optimal"}]
+        listed = "".join(f"<div><dt>{self.word(name)}</dt><dd>{value}</dd></div>" for name, value in facts)
+        settings = f"<p>{self._settings(audit.parameters)}</p>" if audit else ""
+        return f'<section><h2>{self.word("protection")}</h2><dl class="facts">{listed}</dl>{settings}</section>'
 
     def _passed(self, drill: DrillReport, sharing: str) -> str:
         return self.word("drill_passed" if drill.passes(sharing) else "drill_failed")
