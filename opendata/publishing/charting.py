@@ -42,9 +42,10 @@ def prepare(context: JobContext, curve_id: str) -> bool:
         return False
     curve, intake = found
     policy = parse_policy(curve.policy_yaml)
+    types = {finding["column"]: finding["type"] for finding in intake.findings}
     context.progress("prepare", 0.0)
     with context.vault.read_table(intake.id) as reader:
-        parameters = propose(policy, _columns(reader, reads_data(policy)))
+        parameters = propose(policy, _columns(reader, reads_data(policy)), types)
     was = replaced(policy)
     with context.database.begin() as session:
         kept = session.get(RiskCurve, curve_id)

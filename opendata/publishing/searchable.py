@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from masking.hierarchies import proposal
 from masking.policy import AttributeRule, MaskingPolicy
@@ -25,6 +26,8 @@ LEAST_K: Final = 2
 DOUBLED: Final = 6
 """Levels of intervals above a technique's own width, each twice as wide."""
 DATE_LEVELS: Final = {"month": 1, "quarter": 2, "year": 3, "year_band:10": 4}
+CODE_LENGTHS: Final = {"REGION": (9, 6, 4, 2), "POSTCODE": (4, 3, 2)}
+"""Characters of a code that name a larger area, by the type that detection found (GB/T 2260, GB/T 10114, GB/T 6831)."""
 DIVISION_LENGTHS: Final = (6, 4, 2)
 DIVISION_LEVELS: Final = {"county": 1, "city": 2, "province": 3}
 
@@ -69,15 +72,20 @@ def reads_data(policy: MaskingPolicy) -> tuple[str, ...]:
     return tuple(name for name, technique in replaced(policy).items() if technique == KEEP)
 
 
-def propose(policy: MaskingPolicy, columns: Mapping[str, pa.ChunkedArray]) -> dict[str, Parameters]:
+def propose(
+    policy: MaskingPolicy, columns: Mapping[str, pa.ChunkedArray], types: Mapping[str, str] | None = None
+) -> dict[str, Parameters]:
     """Parameters of ``generalization.recoding`` for each quasi-identifier that lacks them.
 
-    ``columns``: the values of ``reads_data``.
+    ``columns``: the values of ``reads_data``. ``types``: what detection took columns for; numbers that are codes of
+    divisions or postcodes are no quantities.
     """
+    known = types or {}
     found: dict[str, Parameters] = {}
     for name, technique in replaced(policy).items():
         rule = policy.attributes[name]
-        found[name] = _of_data(columns[name]) if technique == KEEP else _STANDS_FOR[technique](rule.parameters)
+        kept = technique == KEEP
+        found[name] = _of_data(columns[name], known.get(name, "")) if kept else _STANDS_FOR[technique](rule.parameters)
     return found
 
 
@@ -102,8 +110,19 @@ def _fixed(rule: AttributeRule) -> bool:
     return rule.technique not in _STANDS_FOR or _STANDS_FOR[rule.technique](rule.parameters) is None
 
 
-def _of_data(column: pa.ChunkedArray) -> Parameters:
-    return {} if column.null_count == len(column) else proposal(column)
+def _of_data(column: pa.ChunkedArray, type_: str) -> Parameters:
+    if column.null_count == len(column):
+        return {}
+    if type_ in CODE_LENGTHS:
+        codes = column.cast(pa.string()).drop_null()
+        lengths = pc.min_max(pc.utf8_length(codes)).as_py()
+        shorter = [length for length in CODE_LENGTHS[type_] if length < lengths["max"]]
+        digits = pc.all(pc.match_substring_regex(codes, "^[0-9]+$")).as_py()
+        if digits and lengths["min"] == lengths["max"] and shorter:
+            return {"prefixes": shorter, "fill": "0"} if type_ == "REGION" else {"prefixes": shorter}
+    given = proposal(column)
+    steps = given.get("intervals")
+    return given if steps is None else {"intervals": [int(step) if step == int(step) else step for step in steps]}
 
 
 def _date(given: Mapping[str, Any]) -> Parameters | None:

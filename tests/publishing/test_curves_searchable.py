@@ -72,6 +72,23 @@ def test_a_kept_attribute_gets_what_its_values_look_like(values, parameters):
 
 
 @pytest.mark.parametrize(
+    ("values", "type_", "parameters"),
+    [
+        ([430104, 110101, 110102], "REGION", {"prefixes": [4, 2], "fill": "0"}),
+        (["430104002", "110101001", "110101002"], "REGION", {"prefixes": [6, 4, 2], "fill": "0"}),
+        (["410082", "410083", "100000"], "POSTCODE", {"prefixes": [4, 3, 2]}),
+        (["岳麓区", "东城区", "顺义区", "浏阳市"], "REGION", {}),
+        ([1, 2, 30], "AGE", {"intervals": [2, 10, 20]}),
+    ],
+)
+def test_codes_are_no_quantities(values, type_, parameters):
+    found = propose(policy_of("technique: keep"), {"a": pa.chunked_array([values])}, {"a": type_})["a"]
+    assert found == parameters
+    if "intervals" in found:
+        assert {type(step) for step in found["intervals"]} == {int}
+
+
+@pytest.mark.parametrize(
     "rule",
     [
         "technique: generalization.address, to: city",

@@ -176,7 +176,7 @@ def test_asking_can_be_taken_back(desk):
                 "● 局部",
                 "■ 全局",
                 "用这个方案",
-                "：● 局部，k=20",
+                "用这个方案：● 局部，k=20",
                 "完全公开 ≤ 0.05",
                 "受控公开 ≤ 0.2",
                 "可单独识别",
@@ -189,7 +189,7 @@ def test_asking_can_be_taken_back(desk):
                 "● local",
                 "■ global",
                 "Use this plan",
-                ": ● local, k=20",
+                "Use this plan: ● local, k=20",
                 "full public ≤ 0.05",
                 "controlled ≤ 0.2",
                 "Can be singled out",
@@ -206,7 +206,7 @@ def test_a_finished_curve_is_a_drawing_and_a_table_of_the_same_plans(desk, langu
     assert drawing.count("<circle") == 2
     assert len(re.findall(r'<input type="hidden" name="number"', text)) == len(POINTS)
     rows = re.findall(r"<tr class=\"govuk-table__row\">(.*?)</tr>", text.split('id="plans"')[1], re.DOTALL)[1:]
-    assert [re.sub(r"<[^>]+>", " ", row).split()[2] for row in rows] == ["5", "20", "5"]
+    assert [re.sub(r"<[^>]+>", " ", row).split()[2] for row in rows] == ["k=5", "k=20", "k=5"]
     assert ["≤ 0.2" in row for row in rows] == [True, False, True]
     assert ["≤ 0.05" in row for row in rows] == [False, True, False]
     assert "3.1%" in rows[2]
