@@ -14,7 +14,7 @@ from masking.recoding.held import Held, held
 from masking.recoding.items import Ints, Items
 from masking.recoding.lattice import Lattice, Node
 from masking.recoding.nodes import Classes, Counted, Flags
-from masking.recoding.weighing import Floats, Loss, leaf_counts
+from masking.recoding.weighing import Floats, Loss
 
 Accept = Callable[[Ints], bool]
 EQUAL: Final = 1e-12
@@ -64,7 +64,6 @@ class Counter:
         self.fewest = items.records
         self._loss, self._hold, self._accept = loss, hold, accept
         self._whole = self._classes = Classes(items, limits)
-        self._everything = (items, leaf_counts(items))
 
     @property
     def bar(self) -> float:
@@ -95,7 +94,7 @@ class Counter:
             return suppressed - self.allowed, math.inf
         if least > self.bar + 2 * EQUAL:
             return 0, math.inf
-        total = _sum(self._parts_without(items, kept), node)
+        total = self._total(self._classes, kept, node)
         if total <= self.bar + 2 * EQUAL:
             self._admit(Best(total, suppressed, 0 if node == self.top else found.classes, node))
         return 0, total
@@ -122,10 +121,10 @@ class Counter:
         if surely > self.allowed or (self.allowed == 0 and bool(items.weights[~found.kept].any())):
             self.lattice.close_below(node)
             return 0.0
-        losses = self._losses_without(items, found.lasting)
+        leaves = self._classes.leaves
+        losses = self._loss.with_suppressed(leaves.without(found.lasting))
         if found.lost is not None:
-            some = np.flatnonzero(found.lost)
-            losses = self._loss.with_lost(losses, node, leaf_counts(items, found.lost[some].astype(np.float64), some))
+            losses = self._loss.with_lost(losses, node, leaves.of(found.lost))
         parts = self._loss.parts(losses)
         self.lattice.raise_below(node, parts)
         return _sum(parts, node)
@@ -138,7 +137,7 @@ class Counter:
         if changes or self._accept is not None:
             ids, count, state = self.held(new.node)
             if changes:
-                total = _sum(self._parts_without(self.items, state.kept), new.node)
+                total = self._total(self._whole, state.kept, new.node)
                 classes = len(np.unique(ids[state.kept]))
                 new = Best(total, state.suppressed(self.items), classes, new.node)
                 if new.suppressed > self.allowed or not new.better_than(self.best):
@@ -147,20 +146,9 @@ class Counter:
                 return
         self.best = new
 
-    def _losses_without(self, items: Items, kept: Flags) -> list[Floats]:
-        """Losses when all but ``kept`` are suppressed; the fewer of both are counted."""
-        if 2 * int(np.count_nonzero(kept)) >= len(kept):
-            out = np.flatnonzero(~kept)
-            return self._loss.with_suppressed(leaf_counts(items, items.weights[out].astype(np.float64), out))
-        inside = np.flatnonzero(kept)
-        counts = leaf_counts(items, items.weights[inside].astype(np.float64), inside)
-        if self._everything[0] is not items:
-            self._everything = (items, leaf_counts(items))
-        whole = self._everything[1]
-        return self._loss.with_suppressed([all_of - some for all_of, some in zip(whole, counts, strict=True)])
-
-    def _parts_without(self, items: Items, kept: Flags) -> list[Floats]:
-        return self._loss.parts(self._losses_without(items, kept))
+    def _total(self, classes: Classes, kept: Flags, node: Node) -> float:
+        """The sum of parts of a node when all but ``kept`` are suppressed."""
+        return _sum(self._loss.parts(self._loss.with_suppressed(classes.leaves.without(kept))), node)
 
 
 def _sum(parts: Sequence[Floats], node: Node) -> float:

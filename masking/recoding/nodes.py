@@ -19,6 +19,7 @@ from masking.limits import Limits
 from masking.recoding.closest import most_kept
 from masking.recoding.items import Ints, Items, grouped
 from masking.recoding.judge import Judge
+from masking.recoding.weighing import LeafCounts
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -58,6 +59,7 @@ class Classes:
         self._order = tuple(sorted(range(len(sizes)), key=lambda place: -sizes[place]))
         self._known: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Ints, int]] = {}
         self._weights = items.weights.astype(np.float64)
+        self.leaves = LeafCounts(items)
 
     def rolled_up(self, floor: Sequence[int]) -> Classes:
         """The same for nodes nowhere finer than ``floor``, over fewer items where that is possible."""

@@ -11,6 +11,7 @@ attribute. Pure: numbers in, numbers out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, Literal, get_args
 
@@ -22,6 +23,7 @@ from masking.recoding.items import Ints, Items
 
 Floats = npt.NDArray[np.float64]
 Aggregate = Literal["geometric", "arithmetic"]
+_TOGETHER: Final = 1 << 10
 AGGREGATES: Final[tuple[Aggregate, ...]] = get_args(Aggregate)
 
 
@@ -47,8 +49,7 @@ class Loss:
         self.weights = weights / max(float(weights.max(initial=0.0)), np.finfo(np.float64).tiny)
         self._records = max(1, items.records)
         self._covered = [_covered(each) for each in shares or [hierarchy.shares for hierarchy in items.hierarchies]]
-        everything = leaf_counts(items)
-        self.plain = [self._mean(place, counts) for place, counts in enumerate(everything)]
+        self.plain = [self._mean(place, counts) for place, counts in enumerate(LeafCounts(items).everything)]
         """``plain[attribute][level]``: its loss when it is generalized to a level and nothing is suppressed."""
 
     def with_suppressed(self, suppressed: Sequence[Floats]) -> list[Floats]:
@@ -97,15 +98,58 @@ class Loss:
         return np.einsum("lv,v->l", self._covered[place], counts) / self._records
 
 
-def leaf_counts(items: Items, weights: Floats | None = None, among: Ints | None = None) -> list[Floats]:
-    """``[attribute][leaf]``: records that hold a leaf; ``weights``: of each item, or of each of those ``among``."""
-    weights = items.weights.astype(np.float64) if weights is None else weights
-    return [
-        np.bincount(
-            leaves if among is None else leaves[among], weights=weights, minlength=len(hierarchy.codes[0])
-        ).astype(np.float64)
-        for leaves, hierarchy in zip(items.leaves, items.hierarchies, strict=True)
-    ]
+class LeafCounts:
+    """Counts how many records hold each leaf of each attribute; attributes of few leaves are counted together."""
+
+    def __init__(self, items: Items) -> None:
+        self._sizes = [len(hierarchy.codes[0]) for hierarchy in items.hierarchies]
+        self._weights = items.weights.astype(np.float64)
+        self._groups = _together(self._sizes)
+        self._codes = []
+        for places in self._groups:
+            codes = np.zeros(len(items), dtype=np.int64)
+            for place in places:
+                codes = codes * self._sizes[place] + items.leaves[place]
+            self._codes.append(codes)
+        self.everything = self._counts(self._weights, None)
+        """``[attribute][leaf]``: of all items."""
+
+    def without(self, kept: npt.NDArray[np.bool_]) -> list[Floats]:
+        """``[attribute][leaf]``: of the items that are not ``kept``; the fewer of both are counted."""
+        out = np.flatnonzero(~kept)
+        if 2 * len(out) <= len(kept):
+            return self._counts(self._weights[out], out)
+        inside = np.flatnonzero(kept)
+        counts = self._counts(self._weights[inside], inside)
+        return [whole - some for whole, some in zip(self.everything, counts, strict=True)]
+
+    def of(self, records: Ints) -> list[Floats]:
+        """``[attribute][leaf]``: of ``records[item]`` records of each item."""
+        some = np.flatnonzero(records)
+        return self._counts(records[some].astype(np.float64), some)
+
+    def _counts(self, weights: Floats, among: Ints | None) -> list[Floats]:
+        found: list[Floats] = [np.zeros(0)] * len(self._sizes)
+        for places, codes in zip(self._groups, self._codes, strict=True):
+            sizes = [self._sizes[place] for place in places]
+            cells = np.bincount(codes if among is None else codes[among], weights=weights, minlength=math.prod(sizes))
+            table = cells.astype(np.float64).reshape(sizes)
+            for axis, place in enumerate(places):
+                found[place] = table.sum(axis=tuple(other for other in range(len(places)) if other != axis))
+        return found
+
+
+def _together(sizes: Sequence[int]) -> list[list[int]]:
+    """Attributes in groups of at most some combinations of leaves, the smallest first."""
+    groups: list[list[int]] = []
+    room = 1
+    for place in sorted(range(len(sizes)), key=lambda each: sizes[each]):
+        if not groups or room * sizes[place] > _TOGETHER:
+            groups.append([])
+            room = 1
+        groups[-1].append(place)
+        room *= max(1, sizes[place])
+    return groups
 
 
 def _covered(shares: Floats) -> Floats:
