@@ -149,7 +149,7 @@ def found(counter: ClassCounter, combinations: pl.DataFrame, limits: Limits) -> 
     told = {
         "k_anonymity": float(sizes.min()),
         "max_risk": 1 / float(sizes.min()),
-        "average_risk": len(sizes) / float(sizes.sum()),
+        "average_risk": figures(counter, combinations).prosecutor_average,
     }
     if limits.population_uniqueness is not None:
         told["population_uniqueness"] = uniqueness_of(sizes, limits.population_uniqueness)

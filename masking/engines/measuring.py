@@ -216,7 +216,8 @@ def enforced(policy: MaskingPolicy, measured: Measured, *, searched: bool = Fals
             measured={"suppression": share, "k_anonymity": float(left_now.k), "records": float(total)},
         )
     sizes = class_sizes(counter, stays)
-    if not table_meets(sizes, policy.limits):
+    average = figures(counter, stays).prosecutor_average
+    if not table_meets(sizes, average, policy.limits):
         raise LimitsNotMet(
             f"{limits_in_words(policy.limits)}: what is left does not meet a limit of the whole table; "
             f"generalize {list(policy.quasi_identifiers)} further",

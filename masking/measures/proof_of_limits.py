@@ -187,7 +187,7 @@ def _of_the_table(
 
     sizes = classes["persons"].cast(pl.Float64)
     if limits.average_risk is not None:
-        yield finding("average_risk", limits.average_risk, classes.height / float(sizes.sum()), upper=True)
+        yield finding("average_risk", limits.average_risk, _average_risk(frame, classes, len(quasi)), upper=True)
     wanted = limits.population_uniqueness
     if wanted is not None:
         everyone = max(float(wanted.population), float(sizes.sum()))
@@ -227,6 +227,16 @@ def neutral_frame(table: Any, quasi: list[str], given: Given) -> pl.DataFrame:
         stars.alias("suppressed"),
         *([pl.col(UNIT).alias("p")] if UNIT in frame.columns else []),
     )
+
+
+def _average_risk(frame: pl.DataFrame, classes: pl.DataFrame, quasi_identifiers: int) -> float:
+    """The mean risk of a person: 1 over the size of the smallest class that they stand in."""
+    if "p" not in frame.columns:
+        return classes.height / frame.height
+    keys = _columns("q", quasi_identifiers)
+    size = pl.col("p").n_unique().over(keys) if keys else pl.col("p").n_unique()
+    smallest = frame.select("p", size.alias("size")).group_by("p").agg(pl.col("size").min())["size"]
+    return float((1 / smallest).mean())  # type: ignore[arg-type]
 
 
 def class_sizes(frame: pl.DataFrame, quasi_identifiers: int) -> pl.DataFrame:

@@ -16,7 +16,7 @@ import numpy as np
 
 from masking.errors import InvalidParameter, LimitsNotMet
 from masking.limits import Limits
-from masking.recoding.find import KINDS, Kind, find
+from masking.recoding.find import KINDS, Kind, find, sizes_and_average
 from masking.recoding.global_recoding import levels_of
 from masking.recoding.items import Items
 from masking.recoding.judge import Judge
@@ -119,10 +119,7 @@ def risk_utility_curve(
 def point(recoded: Recoding, limits: Limits, kind: Kind, wishes: Wishes) -> Point:
     """What a recoding gives: its risks, as an attacker finds classes in the released table, and its loss."""
     items = recoded.items
-    ids, count = recoded.classes()
-    judge = Judge(items, Limits())
-    persons = judge.persons(ids, count, recoded.item, recoded.count if items.pairs is None else None)
-    persons = persons[persons > 0]
+    persons, average = sizes_and_average(recoded, Judge(items, Limits()))
     least = np.array([1 / hierarchy.shares.shape[1] for hierarchy in items.hierarchies])
     losses = np.where(least < 1, (recoded.shares() - least) / np.where(least < 1, 1 - least, 1.0), 0.0)
     levels = dict(zip(items.names, levels_of(recoded), strict=True)) if kind == "global" else None
@@ -131,7 +128,7 @@ def point(recoded: Recoding, limits: Limits, kind: Kind, wishes: Wishes) -> Poin
         limits=limits,
         levels=levels,
         max_risk=1 / float(persons.min()) if len(persons) else 0.0,
-        average_risk=len(persons) / float(persons.sum()) if len(persons) else 0.0,
+        average_risk=average,
         suppressed=recoded.suppressed_records / max(1, items.records),
         granularity=recoded.granularity(),
         loss=Loss(items, wishes.weighed(items)).of(losses),

@@ -50,17 +50,38 @@ def find(items: Items, limits: Limits, wishes: Wishes, watch: Watch, *, kind: Ki
     return _of_the_table(items, limits, wishes, watch, kind)
 
 
-def table_meets(persons: Ints, limits: Limits) -> bool:
-    """True if classes of these sizes meet the limits of the whole table; an empty table does."""
+def table_meets(persons: Ints, average: float, limits: Limits) -> bool:
+    """True if a table meets its limits as a whole; an empty one does.
+
+    ``persons`` of each class; ``average``: the mean risk of a person, whose risk is that of their smallest class.
+    """
     total = int(persons.sum())
     if not total:
         return True
-    if limits.average_risk is not None and len(persons) > limits.average_risk * total * (1 + 1e-12):
+    if limits.average_risk is not None and average > limits.average_risk * (1 + 1e-12):
         return False
     wanted = limits.population_uniqueness
     if wanted is None:
         return True
     return uniqueness_of(persons, wanted) <= wanted.share
+
+
+def sizes_and_average(recoding: Recoding, judge: Judge) -> tuple[Ints, float]:
+    """Persons of each released class, and the mean risk of a person: 1 over the size of their smallest class."""
+    ids, count = recoding.classes()
+    pairs = recoding.items.pairs
+    persons = judge.persons(ids, count, recoding.item, recoding.count if pairs is None else None)
+    held = persons[persons > 0]
+    if pairs is None:
+        return held, len(held) / max(1, int(held.sum()))
+    of_item = np.full(len(recoding.items), -1, dtype=np.int64)
+    of_item[recoding.item] = ids
+    item, person = pairs
+    there = of_item[item] >= 0
+    smallest = np.full(int(person.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, person[there], persons[of_item[item[there]]])
+    seen = smallest[smallest < np.iinfo(np.int64).max]
+    return held, float(np.mean(1 / seen)) if len(seen) else 0.0
 
 
 def uniqueness_of(persons: Ints, wanted: PopulationUniqueness) -> float:
@@ -75,9 +96,8 @@ def _of_the_table(items: Items, limits: Limits, wishes: Wishes, watch: Watch, ki
 
     def tried(k: int) -> Recoding | None:
         found = _SEARCHES[kind](items, replace(limits, k_anonymity=k), wishes, watch)
-        ids, count = found.classes()
-        persons = judge.persons(ids, count, found.item, found.count if items.pairs is None else None)
-        return found if table_meets(persons, limits) else None
+        persons, average = sizes_and_average(found, judge)
+        return found if table_meets(persons, average, limits) else None
 
     low, size = limits.least_class - 1, limits.least_class
     best = tried(size)

@@ -275,3 +275,21 @@ def test_small_and_strange_tables(recoding: Any) -> None:
     made = masking.anonymize(wide, dict.fromkeys(wide.column_names), {"k_anonymity": 3}, recoding=recoding,
                              stop=lambda: True)  # fmt: skip
     assert made.table.num_rows == 12
+
+
+@KINDS
+def test_the_average_risk_is_that_of_persons(recoding: Any) -> None:
+    """A person's risk is that of their smallest class, so records of several classes do not water it down."""
+    rows = [(HOME[at % 4][0], at % 40, "感冒", at // 3) for at in range(240)]
+    asked = {"k_anonymity": 2, "average_risk": 0.06}
+    made = masking.anonymize(people(rows), {"home": HOME, "age": AGE}, asked, recoding=recoding, unit="person")
+    smallest: dict[int, int] = {}
+    for members in classes(made.table, "home", "age").values():
+        persons = {row["person"] for row in members}
+        for person in persons:
+            smallest[person] = min(smallest.get(person, 10**9), len(persons))
+    average = sum(1 / size for size in smallest.values()) / len(smallest)
+    assert average <= 0.06 + 1e-9
+    found = {claim.limit: claim.found for claim in made.report.claims}
+    assert found["average_risk"] == pytest.approx(average)
+    assert made.report.after.prosecutor_average == pytest.approx(average)
