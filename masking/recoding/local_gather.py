@@ -1,9 +1,9 @@
 """Gathering: items that lie close together become classes of k, blocks of them side by side.
 
 The table is divided from the top into blocks of alike items; within a block a seed takes in, one after the other, the
-item that lets its class keep the most, until it holds k records; what then fits without loss joins. Seeds are taken
-from the densest place on. All blocks take the same step at once, so that each is one operation on columns. This is the
-greedy k-member clustering of Byun et al. 2007 with the loss of generalization as its distance, made linear by blocks.
+item that lets its class keep the most, until it holds k records. Seeds are taken from the densest place on. All blocks
+take the same step at once, so that each is one operation on columns. This is the greedy k-member clustering of Byun et
+al. 2007 with the loss of generalization as its distance, made linear by blocks.
 """
 
 from __future__ import annotations
@@ -222,14 +222,11 @@ class Block:
             self.free[open_rows, new] = False
             size[open_rows] += self.weights[open_rows, new]
             kept[:, open_rows] = np.minimum(kept[:, open_rows], common[:, open_rows, new])
-            near = np.minimum(common, kept[:, :, None]).sum(axis=0)
             open_rows = np.flatnonzero(size < k)
             if not len(open_rows):
-                break
+                return taken
+            near = np.minimum(common, kept[:, :, None]).sum(axis=0)
             new = np.argmax(np.where(self.free, near, -1.0), axis=1)[open_rows]
-        fits = self.free & (near >= kept.sum(axis=0)[:, None])
-        self.free[fits] = False
-        return np.asarray(taken | fits)
 
     def class_of(self, quota: Ints, value: Ints) -> Flags:
         """One class of each block with ``quota[block, value]`` records of each value: which places are in it.

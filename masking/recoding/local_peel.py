@@ -71,6 +71,8 @@ def peel(
             if not count:
                 continue
             good = judge.meets(ids, count, left.items[there])
+            if not good.any():
+                continue
             released = good[ids]
             label[left.items[there[released]]] = classes + (np.cumsum(good) - 1)[ids[released]]
             classes += int(good.sum())
@@ -148,8 +150,10 @@ class _Left:
 
     def _column(self, vector: _Vector) -> Keys:
         if vector not in self._columns:
+            if not vector:
+                return np.zeros(len(self._known), dtype=np.uint64)
             *fewer, (place, level) = vector
-            found = self._column(tuple(fewer)).copy() if fewer else np.zeros(len(self._known), dtype=np.uint64)
+            found = self._column(tuple(fewer)).copy()
             if len(self._all.hierarchies[place].labels[level]) > 1:
                 found += self._numbers(place, level)[self._all.leaves[place][self._known]]
             self._columns[vector] = found

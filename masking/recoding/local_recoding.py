@@ -23,7 +23,10 @@ from masking.recoding.local_peel import MOST_NODES, nodes_of, peel
 from masking.recoding.result import Recoding
 from masking.recoding.search import Watch, Wishes
 
-_BLOCK: Final = 256
+_BLOCK: Final = 1024
+_BLOCK_OF_REST: Final = 256
+_VISITED: Final = 1200
+"""Nodes that are peeled where classes are judged by sensitive values: later ones hold little and cost as much."""
 _ROUNDS: Final = 20
 
 
@@ -81,12 +84,12 @@ def _of_labels(
 def _classes(paths: Paths, judge: Judge, item: Ints, count: Ints, wishes: Wishes, watch: Watch) -> Ints:
     label = np.full(len(item), -1, dtype=np.int64)
     if nodes_of(paths) <= MOST_NODES:
-        peeled = peel(paths, judge, wishes, watch)
-        label, rest = peeled.label.copy(), np.flatnonzero(peeled.label < 0)
+        peeled = peel(paths, judge, wishes, watch, nodes=None if judge.by_size_alone else _VISITED)
+        label, rest, block = peeled.label.copy(), np.flatnonzero(peeled.label < 0), _BLOCK_OF_REST
     else:
-        rest = item
+        rest, block = item, _BLOCK
     if len(rest) and not watch.must_stop():
-        gathered = gather(paths, item[rest], count[rest], judge.k, watch, block=_BLOCK)
+        gathered = gather(paths, item[rest], count[rest], judge.k, watch, block=block)
         label[rest] = np.where(gathered >= 0, gathered + label.max() + 1, -1)
     return label
 
