@@ -23,7 +23,7 @@ from opendata.catalog import grades as catalog_grades
 from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState
 from opendata.catalog.texts import text
 from opendata.jobs.context import JobContext
-from opendata.publishing import composition, files, legal, rules, views
+from opendata.publishing import composition, files, legal, margins, rules, views
 from opendata.publishing import scan as scanning
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import Exposure, Intake, PolicyVersion
@@ -178,6 +178,7 @@ def compose(context: JobContext, edition_id: str) -> list[dict[str, Any]]:
         earlier = _earlier(session, work)
     if not earlier:
         return []
+    margins.check_alone(_shown(work), [_shown(each) for each in earlier])
     new = view_of(context, work)
     _check_erased(earlier, new)
     composition.check_same_hierarchies(work.policy, [each.policy for each in earlier])
@@ -379,6 +380,10 @@ def _check_erased(earlier: list[Work], new: views.View) -> None:
                     "together with it; keep the earlier policy (one that is searched generalizes anew each time).",
                 )
             )
+
+
+def _shown(work: Work) -> margins.Shown:
+    return margins.Shown(work.edition.id, work.policy, work.edition.table_digest)
 
 
 def _view(context: JobContext, work: Work) -> views.View:
