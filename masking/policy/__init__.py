@@ -4,6 +4,7 @@ from masking.limits import Limits
 from masking.policy.check import ColumnStatistics, check
 from masking.policy.check_set import check_set
 from masking.policy.explain import Explained, explain
+from masking.policy.explain_aggregate import explain_aggregate
 from masking.policy.load import dump, dump_set, holds_several, load, load_set
 from masking.policy.model import (
     Aggregate,
@@ -37,6 +38,7 @@ __all__ = [
     "dump",
     "dump_set",
     "explain",
+    "explain_aggregate",
     "holds_several",
     "json_schema",
     "load",

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from masking.errors import MaskingError
+from masking.policy import MaskingPolicy, explain_aggregate
 from masking.taxonomy import DataLevel, OpeningClass
 from opendata.catalog import service as catalog
 from opendata.catalog.errors import InvalidEntry
@@ -270,6 +271,7 @@ def _policy(
         yaml=yaml,
         policy=policy,
         rows=rows,
+        table_words=_table_words(policy, lang) if policy else "",
         groups=policy_form.GROUPS,
         limits=limit_form.fields(policy.limits) if policy else {},
         options=limit_form.options(lang),
@@ -281,6 +283,11 @@ def _policy(
         purpose=purpose,
         saved_now=saved_now,
     )
+
+
+def _table_words(policy: MaskingPolicy, lang: str) -> str:
+    """What a table of cells shows and how it is protected."""
+    return "; ".join(explain_aggregate(policy, "en")) if lang == "en" else "；".join(explain_aggregate(policy))
 
 
 def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, str]) -> Response:
