@@ -72,7 +72,8 @@ def compose(
     """
     here = Judge(items, Limits()).persons(atom, len(history.present))
     # Records that a policy leaves out are no items: their persons are not in the new edition.
-    history = replace(history, present=here, away=history.present + history.away - here)
+    away = np.zeros_like(here) if history.by_records else history.present + history.away - here
+    history = replace(history, present=here, away=away)
     task = _Task(items, atom, history, limits, wishes, watch, search)
     hidden = task.unshowable()
     while True:
@@ -148,20 +149,25 @@ class _Task:
 
     def merged(self, parts: Parts) -> tuple[Levels, Flags]:
         """The search over parts: the levels of each item, and which items leave."""
+        levels = np.tile(np.array(self.items.heights, dtype=np.uint8), (len(self.items), 1))
+        gone = parts.part < 0
+        room = self.wishes.suppression * self.items.records - float(self.items.weights[gone].sum())
+        if room < -_NEAR:
+            raise self._refused(gone)
+        if gone.all():
+            return levels, gone
         small, of_item = coarsened(self.items, parts.part, len(parts), parts.levels)
         there = np.flatnonzero(of_item >= 0)
         owner = np.zeros(len(small), dtype=np.int64)
         owner[of_item[there]] = parts.part[there]
-        levels = np.tile(np.array(self.items.heights, dtype=np.uint8), (len(self.items), 1))
-        gone = of_item < 0
-        room = self.wishes.suppression * self.items.records - (self.items.records - small.records)
-        if room < -_NEAR:
-            raise self._refused(gone)
-        if small.records:
-            wishes = replace(self.wishes, suppression=min(1.0, max(0.0, room / small.records)))
+        wishes = replace(self.wishes, suppression=min(1.0, max(0.0, room / small.records)))
+        try:
             found = self.search(small, self.limits, wishes, self.watch)
-            of_part = np.maximum(parts.levels, _levels_of_parts(found, owner, len(parts)))
-            levels[there] = self._as_read(of_part)[parts.part[there]]
+        except LimitsNotMet:
+            # What it finds without that bound says how many would stand out; ``recoding`` refuses it.
+            found = self.search(small, self.limits, replace(wishes, suppression=1.0), self.watch)
+        of_part = np.maximum(parts.levels, _levels_of_parts(found, owner, len(parts)))
+        levels[there] = self._as_read(of_part)[parts.part[there]]
         return levels, gone | self._leaving(levels, there)
 
     def broken(self, levels: Levels, gone: Flags) -> Flags:

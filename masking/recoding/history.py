@@ -86,6 +86,9 @@ class History:
     away: Ints = field(repr=False)
     limits: Limits
     editions: int
+    by_records: bool = False
+    """True if records, not persons, were followed through editions of one table: a person may have several histories,
+    and ``present`` and ``away`` count records."""
 
     @property
     def k(self) -> int:
@@ -106,6 +109,9 @@ def history_of(persons: pl.Series | None, records: int, earlier: Sequence[Earlie
         if persons is None
         else pl.DataFrame({_PERSON: persons.cast(pl.String)})
     )
+    if not earlier:
+        present = np.array([here[_PERSON].n_unique()], dtype=np.int64)
+        return History(np.zeros(records, dtype=np.int64), present, np.zeros_like(present), joint_limits(limits, []), 0)
     columns = [f"e{number}" for number in range(len(earlier))]
     shown = [
         _by_person(each, here, number, column)

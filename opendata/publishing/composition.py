@@ -26,6 +26,9 @@ from opendata.publishing.views import PERSON, SHOWN, View, shown, view
 __all__ = ["Joint", "View", "check", "check_same_hierarchies", "histories", "joint", "view"]
 
 _HISTORY: Final = "\x01history"
+_NOW: Final = "\x01now"
+_NEVER: Final = "\x01never"
+_ABSENT: Final = "\x00absent"
 _CLAUSE: Final = text("GB/T 42460-2023；GB/T 37964-2019", "GB/T 42460-2023; GB/T 37964-2019")
 _HOW: Final = ("lowest", "highest", "weight")
 """Parameters of a recoding that say how far it goes, not which hierarchy it goes up."""
@@ -58,11 +61,7 @@ def joint(new: View, earlier: View, k: int | None = None) -> Joint | None:
     k = min(limits) if k is None else k
     if not _linkable(new, earlier):
         return _unlinked(new, new_names, earlier, old_names, k)
-    here, codes = _history(new, [(earlier, old_names)])
-    found = joint_classes(
-        here.select(new_names), new_names, codes.codes, k=k, totals=codes.present + codes.away, unit=here[PERSON]
-    )
-    return Joint(k=k, smallest=found.smallest if found.classes else k, persons_below=found.below)
+    return _joined(new, new_names, [(earlier, old_names)], k)[0]
 
 
 def check(
@@ -93,19 +92,20 @@ def histories(
 
     ``persons``: the person column, None for a table without. None where no earlier edition can be linked to a record.
     """
-    names = pl.int_range(records, eager=True).cast(pl.String) if persons is None else persons.cast(pl.String)
+    rows = pl.int_range(records, eager=True).cast(pl.String)
+    names = rows if persons is None else persons.cast(pl.String)
+    seen = [each for each in earlier if not each.aggregate and each.quasi_identifiers and each.k is not None]
+    seen = [each for each in seen if each.intake_id == intake_id or (each.linked and persons is not None)]
+    if not seen:
+        return None
+    by_records = names.n_unique() < records and all(each.intake_id == intake_id for each in seen)
+    if by_records:
+        names = rows
     held = []
-    for each in earlier:
-        if each.aggregate or not each.quasi_identifiers or each.k is None:
-            continue
-        if each.intake_id == intake_id:
-            frame = each.frame.with_columns(names.alias(PERSON)).filter(pl.col(SHOWN))
-        elif each.linked and persons is not None:
-            frame = shown(each)
-        else:
-            continue
-        held.append(Earlier.of_persons(frame, each.quasi_identifiers, PERSON, each.limits))
-    return history_of(names, records, held, policy.limits) if held else None
+    for each in seen:
+        frame = each.frame.with_columns(names.alias(PERSON)) if each.intake_id == intake_id else each.frame
+        held.append(Earlier.of_persons(frame.filter(pl.col(SHOWN)), each.quasi_identifiers, PERSON, each.limits))
+    return replace(history_of(names, records, held, policy.limits), by_records=by_records)
 
 
 def check_same_hierarchies(new: MaskingPolicy, earlier: Sequence[MaskingPolicy]) -> None:
@@ -149,16 +149,14 @@ def _check_together(new: View, earlier: Sequence[View], hierarchies: Mapping[str
     if new.aggregate or not new.quasi_identifiers or not held:
         return
     asked = joint_limits(new.limits, [each.limits for each in held])
-    here, history = _history(new, [(each, each.quasi_identifiers) for each in held])
-    names, k = list(new.quasi_identifiers), asked.least_class
-    totals = history.present + history.away
-    found = joint_classes(here.select(names), names, history.codes, k=k, totals=totals, unit=here[PERSON])
-    if found.below:
-        raise _refused("全部已发布版本", "all published editions", Joint(k, found.smallest, found.below))
+    names = list(new.quasi_identifiers)
+    found, here = _joined(new, names, [(each, each.quasi_identifiers) for each in held], asked.least_class)
+    if found.persons_below:
+        raise _refused("全部已发布版本", "all published editions", found)
     if not asked.needs_sensitive or not here.height:
         return
     proof = examine(
-        here.with_columns(pl.Series(_HISTORY, history.codes)),
+        here,
         [_HISTORY, *names],
         replace(asked, k_anonymity=None, suppression=1.0),
         sensitive=new.sensitive,
@@ -178,20 +176,58 @@ def _check_together(new: View, earlier: Sequence[View], hierarchies: Mapping[str
         )
 
 
-def _history(new: View, earlier: Sequence[tuple[View, Sequence[str]]]) -> tuple[pl.DataFrame, History]:
-    """The records that the new edition shows, with their persons and what the earlier ones showed of these."""
-    # Records of one intake are one record, whoever says whose it is.
+def _joined(
+    new: View, names: Sequence[str], earlier: Sequence[tuple[View, Sequence[str]]], k: int
+) -> tuple[Joint, pl.DataFrame]:
+    """The joint classes, and the records that the new edition shows with their history.
+
+    Editions of one table are joined record by record, others person by person: a person of several records has the set
+    of their classes there.
+    """
     said = [
         each.frame[PERSON] for each in (new, *(each for each, _ in earlier)) if each.linked and _one_table(new, each)
     ]
     alone = "row " + pl.int_range(new.frame.height, eager=True).cast(pl.String)
     persons = pl.select(pl.coalesce(*said, alone)).to_series().alias(PERSON)
+    if all(_one_table(new, each) for each, _ in earlier):
+        return _by_record(new, names, earlier, persons, k)
     held = []
-    for each, names in earlier:
+    for each, old_names in earlier:
         frame = each.frame.with_columns(persons) if _one_table(new, each) else each.frame
-        held.append(Earlier.of_persons(frame.filter(pl.col(SHOWN)), names, PERSON, each.limits))
+        held.append(Earlier.of_persons(frame.filter(pl.col(SHOWN)), old_names, PERSON, each.limits))
     here = new.frame.with_columns(persons).filter(pl.col(SHOWN))
-    return here, history_of(here[PERSON], here.height, held, new.limits)
+    history = history_of(here[PERSON], here.height, held, new.limits)
+    totals = history.present + history.away
+    found = joint_classes(here.select(names), names, history.codes, k=k, totals=totals, unit=here[PERSON])
+    smallest = found.smallest if found.classes else k
+    return Joint(k, smallest, found.below), here.with_columns(pl.Series(_HISTORY, history.codes))
+
+
+def _by_record(
+    new: View, names: Sequence[str], earlier: Sequence[tuple[View, Sequence[str]]], persons: pl.Series, k: int
+) -> tuple[Joint, pl.DataFrame]:
+    before = [_side(each, old_names) for each, old_names in earlier]
+    rows = pl.DataFrame({PERSON: persons, _NOW: _side(new, names)}).with_columns(
+        pl.select(pl.concat_str([each.fill_null(_ABSENT) for each in before], separator="\x1e"))
+        .to_series()
+        .alias(_HISTORY),
+        pl.select(pl.all_horizontal([each.is_null() for each in before])).to_series().alias(_NEVER),
+    )
+    seen = rows.filter(~(pl.col(_NEVER) & pl.col(_NOW).is_null()))
+    sizes = seen.group_by(_HISTORY, _NOW).agg(pl.col(PERSON).n_unique().cast(pl.Int64).alias("n"))["n"]
+    here = new.frame.with_columns(persons, rows[_HISTORY]).filter(pl.col(SHOWN))
+    return _judged(sizes, k), here
+
+
+def _side(view_: View, names: Sequence[str]) -> pl.Series:
+    """The class of each record as one text, null where it is not shown."""
+    joined = pl.concat_str([pl.col(name) for name in names], separator="\x1f")
+    return view_.frame.select(pl.when(pl.col(SHOWN)).then(joined)).to_series()
+
+
+def _judged(sizes: pl.Series, k: int) -> Joint:
+    smallest = sizes.min()
+    return Joint(k, int(smallest) if isinstance(smallest, int) else k, int(sizes.filter(sizes < k).sum()))
 
 
 def _linkable(new: View, earlier: View) -> bool:
@@ -236,9 +272,7 @@ def _unlinked(new: View, new_names: Sequence[str], earlier: View, old_names: Seq
     )
     both = one.join(other, on=list(new_names), how="full", coalesce=True).fill_null(0)
     differences = both.select((pl.col("\x01n") - pl.col("\x01m")).abs().alias("d"))["d"]
-    sizes = differences.filter(differences > 0)
-    smallest = sizes.min()
-    return Joint(k, int(smallest) if isinstance(smallest, int) else k, int(sizes.filter(sizes < k).sum()))
+    return _judged(differences.filter(differences > 0), k)
 
 
 def _refused(zh: str, en: str, result: Joint) -> PublicationRefused:

@@ -1,11 +1,16 @@
 """Two editions together: what each hides, both may show."""
 
+from dataclasses import replace
+
+import polars as pl
 import pyarrow as pa
 import pytest
 
+from masking.limits import Limits
 from masking.policy import load
 from opendata.publishing.composition import check, joint, view
 from opendata.publishing.errors import PublicationRefused
+from opendata.publishing.views import PERSON, SHOWN, View
 
 POLICY = """version: 1
 dataset: d
@@ -100,3 +105,47 @@ def test_aggregates_are_joined_on_what_they_share():
     by_sex = load(policy([20, 40]).source_text + cells) if policy([20, 40]).source_text else None
     assert by_sex is not None
     assert joint(seen(by_sex, EVERY_AGE), seen(policy([40, 60]), EVERY_AGE)).persons_below == 0
+
+
+def test_records_of_one_person_are_joined_record_by_record_within_an_intake():
+    ages = [age for age in range(20, 80) for _ in range(4)]
+    table = people(ages).set_column(0, "person", pa.array([f"p{n % 60}" for n in range(len(ages))]))
+    fine, coarse = policy([30, 40, 50, 60]), policy([40, 60])
+    assert joint(seen(coarse, table), seen(fine, table)).persons_below == 0
+    shifted = joint(
+        seen(policy([41, 61], sex="suppression.drop"), table), seen(policy([40, 60], sex="suppression.drop"), table)
+    )
+    assert (shifted.smallest, shifted.persons_below) == (4, 8)
+
+
+def shows(name, values, k=5, intake="one"):
+    """A view of one attribute; every record is shown."""
+    frame = pl.DataFrame({name: values, PERSON: [f"p{n}" for n in range(len(values))], SHOWN: [True] * len(values)})
+    return View(intake, name, (name,), Limits(k_anonymity=k), aggregate=False, linked=True, frame=frame)
+
+
+@pytest.mark.parametrize("intakes", [("one", "one", "one"), ("one", "two", "three")])
+def test_editions_that_agree_in_pairs_may_not_agree_together(intakes):
+    eight = [n % 8 for n in range(24)]  # three persons of each kind; two editions leave six alike, three only three
+    one, two, new = (
+        shows(f"bit{place}", [str(kind >> place & 1) for kind in eight], intake=intake)
+        for place, intake in enumerate(intakes)
+    )
+    assert joint(new, one).persons_below == joint(new, two).persons_below == 0
+    assert check(new, [("first", one)]) == [{"edition": "first", "k": 5, "smallest": 6}]
+    with pytest.raises(PublicationRefused, match=r"全部已发布版本组合后，有 24 人所在的共同群体不足 5 人（最小 3 人）"):
+        check(new, [("first", one), ("second", two)])
+
+
+def test_joint_classes_are_held_to_the_weaker_diversity():
+    ages, ill = ["low"] * 10 + ["middle"] * 10 + ["high"] * 10, ["a", "b"] * 5 + ["a"] * 10 + ["b", "c"] * 5
+    diverse = Limits(k_anonymity=5, distinct_l_diversity=2)
+    one = replace(shows("age", ["low" if age != "high" else age for age in ages]), limits=diverse)
+    other = replace(shows("age", ["high" if age != "low" else age for age in ages]), limits=diverse, policy_digest="b")
+    other = replace(other, frame=other.frame.with_columns(pl.Series("ill", ill)), sensitive=("ill",))
+    assert joint(other, one).persons_below == 0
+    # Both are diverse, but of those in the middle, whom the two cut out together, all are ill in the same way.
+    with pytest.raises(PublicationRefused, match="10 人所在的共同群体不满足 distinct_l_diversity"):
+        check(other, [("earlier-edition", one)])
+    undiverse = replace(one, limits=Limits(k_anonymity=5))
+    assert check(other, [("earlier-edition", undiverse)])[0]["smallest"] == 10

@@ -113,7 +113,7 @@ def editions(draw):
     return rng, everyone[: rows - new], everyone[left:], ks
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(case=editions(), diverse=st.booleans())
 def test_joint_classes_meet_the_smallest_k_or_it_refuses(case, diverse):
     rng, old, new, (k, k_new) = case
