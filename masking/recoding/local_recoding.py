@@ -75,7 +75,8 @@ def _of_labels(
     paths: Paths, judge: Judge, item: Ints, count: Ints, label: Ints, wishes: Wishes, watch: Watch
 ) -> Recoding:
     """What is loose joins a class, or is suppressed; if more than may be are, it joins whatever that costs."""
-    label = joined(paths, judge, item, count, label, watch)
+    if not watch.must_stop():
+        label = joined(paths, judge, item, count, label, watch)
     if _share(paths.items, count, label) > wishes.suppression:
         label = joined(paths, judge, item, count, label, watch, any_price=True)
     return _released(paths, judge, judge.limits, item, count, label)
