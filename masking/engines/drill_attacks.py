@@ -25,15 +25,15 @@ from masking.policy.model import MaskingPolicy
 from masking.report import DrillReport
 from masking.taxonomy import Role
 
-TARGETS: Final = 3000
-"""Records that are looked for by distance."""
-DISTANCES: Final = 100_000_000
-"""Pairs whose distance is measured at most; in a large table fewer records are looked for."""
-MATCHED_PAIRS: Final = 100_000_000
+TARGETS: Final = (100, 3000)
+"""Records that are looked for by distance: so few at least that a count of none says below 3 %, and so many at most."""
+DISTANCES: Final = 20_000_000
+"""Pairs whose distance is measured, between these bounds: in a large table fewer records are looked for."""
+MATCHED_PAIRS: Final = 50_000_000
 """Pairs of combination and class that are matched at most."""
 OUTCOMES: Final = 64
 """Values that one raw value may become, for matching to follow them."""
-INFERRED: Final = 64
+INFERRED: Final = 32
 """Sensitive values that matching weighs; of an attribute with more, the greatest share in a class bounds it."""
 MINIMAL_CLASSES: Final = 2000
 """Classes that the minimality attack looks into at most."""
@@ -147,7 +147,8 @@ class Edition:
         for name, (before, after) in numbers.items():
             raw, edition = raw.append_column(name, before), edition.append_column(name, after)
         others = [name for name in self._names if name not in numbers]
-        targets = min(TARGETS, max(1, DISTANCES // self.records))
+        fewest, most = TARGETS
+        targets = min(most, max(fewest, DISTANCES // self.records))
         found = distance_linkage(raw, edition, list(numbers), others, trees, targets=targets, seed=self.seed)
         return DrillReport(
             attack="distance",

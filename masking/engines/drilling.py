@@ -14,6 +14,11 @@ sensitive values. Where the pairs of combination and class are more than ``MATCH
 a bound: no attack on classes says more of anybody. Sources: ``masking.measures.linkage``, ``distance_linkage`` and
 ``minimality``; PRIVACY 1 and 2.
 
+Passing (``DrillReport.passes``) means: knowing all that, the attacker can name no released person with more than the
+threshold's probability, and did not name more of them than that when each was guessed once. It says nothing of an
+attacker who also knows attributes that the policy calls insensitive or sensitive, of a person's several records taken
+together, or of other editions. It is asked beside k, since it is counted on what was written and not on what was meant.
+
 A run is drilled while it is written: ``Held`` is told of each batch (``apply_stream(look=held.look)``) and keeps codes,
 4 bytes for each cell that is looked at. Only figures come out. Draws come from the policy's digest, and the result does
 not depend on the order of records.

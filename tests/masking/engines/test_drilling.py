@@ -150,6 +150,24 @@ def test_noise_is_attacked_by_distance(scale, named):
     assert found.passes("controlled") is not named
 
 
+def test_in_a_large_table_fewer_records_are_looked_for(monkeypatch):
+    noise = "role: quasi_identifier, technique: randomization.noise, distribution: laplace, scale: 1, key: k"
+    made = policy({"id": "role: direct_identifier, technique: suppression.drop", "day": noise}, beside="record: [id]\n")
+    table = pa.table({"id": list(range(300)), "day": [float(n) for n in range(300)]})
+    monkeypatch.setattr(drill_attacks, "DISTANCES", 45_000)
+    assert drilled(made, table)[0].attacked == 150
+    monkeypatch.setattr(drill_attacks, "DISTANCES", 1)
+    assert drilled(made, table)[0].attacked == 100
+
+
+def test_days_moved_by_chance_are_numbers():
+    moved = "role: quasi_identifier, technique: randomization.date_shift, max_days: 3, per: id, key: k"
+    made = policy({"id": "role: direct_identifier, technique: suppression.drop", "day": moved}, beside="record: [id]\n")
+    days = pa.array([19000 + 30 * n for n in range(50)], pa.int32()).cast(pa.date32())
+    found, _ = drilled(made, pa.table({"id": list(range(50)), "day": days}))
+    assert (found.attack, found.successes) == ("distance", 50), "a month apart, three days do not hide anybody"
+
+
 def test_values_exchanged_by_chance_that_are_no_numbers_are_attacked_by_equality():
     moved = "role: quasi_identifier, technique: randomization.permutation, key: k"
     made = policy(
@@ -357,9 +375,13 @@ def test_limits_on_sensitive_values_show_what_knowing_them_adds():
     assert found.attack == "matching"
     assert set(found.minimality) == {"ill"}
     assert 0 <= found.minimality["ill"] <= 1
-    closeness = policy(SEARCHED, "k_anonymity: 5, recursive_cl_diversity: [3, 2], suppression: 1")
+    recursive = policy(SEARCHED, "k_anonymity: 5, recursive_cl_diversity: [3, 2], suppression: 1")
+    assert set(drilled(recursive, people())[0].minimality) == {"ill"}
+    closeness = policy(SEARCHED, "k_anonymity: 5, t_closeness: {t: 0.3}, suppression: 1", beside="recoding: global\n")
     assert set(drilled(closeness, people())[0].minimality) == {"ill"}
     assert not drilled(policy(SEARCHED, "k_anonymity: 5, suppression: 1"), people())[0].minimality
+    far = policy(SEARCHED, "k_anonymity: 5, t_closeness: {t: 0.9}, suppression: 1", beside="recoding: global\n")
+    assert not drilled(far, people())[0].minimality, "so far from the table that no share is ruled out"
 
 
 def test_the_report_holds_figures_and_no_value():
