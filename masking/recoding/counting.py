@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from masking.recoding.weighing import Floats, Loss
 Accept = Callable[[Ints], bool]
 EQUAL: Final = 1e-12
 """Sums of parts that differ by no more are equal."""
+_CHEAPER: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Counter:
         self.lattice: Lattice | None = None
         self.best: Best | None = None
         self.counted = 0
+        self.spent = 0
+        """Items that were gone through, and bounds, which take less time."""
         self.fewest = items.records
         self._loss, self._hold, self._accept = loss, hold, accept
         self._whole = self._classes = Classes(items, limits)
@@ -78,12 +81,17 @@ class Counter:
         """From now on no node is finer than ``floor`` anywhere."""
         self._classes = self._classes.rolled_up(floor)
 
+    def give_up_the_lattice(self) -> None:
+        """From now on nodes are counted wherever they are, and nothing is told of finer ones."""
+        self.lattice, self._classes = None, self._whole
+
     def count(self, node: Node) -> tuple[int, float]:
         """Count a node: records suppressed beyond what is allowed, and its sum of parts (infinite if it can not win).
 
         Tells the lattice what that says of finer nodes, and remembers the node if it is the best.
         """
         self.counted += 1
+        self.spent += len(self._classes.items) + (0 if self.lattice is None else self.lattice.size // _CHEAPER)
         found = self._classes.counted(node)
         items = self._classes.items
         least = self._tell_of_finer(node, found, items)
@@ -144,7 +152,8 @@ class Counter:
                     return
             if self._accept is not None and not self._accept(state.persons(self.items, self.limits, ids, count)):
                 return
-        self.best = new
+        # Of equal sums the least stands, so that the bar never rises: what was left out stays left out.
+        self.best = new if self.best is None else replace(new, total=min(new.total, self.best.total))
 
     def _total(self, classes: Classes, kept: Flags, node: Node) -> float:
         """The sum of parts of a node when all but ``kept`` are suppressed."""

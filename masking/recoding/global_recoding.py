@@ -25,7 +25,9 @@ from masking.recoding.search import Watch, Wishes
 from masking.recoding.weighing import Aggregate, Loss
 
 MOST_NODES: Final = 1 << 21
-"""The largest lattice that is searched to its optimum."""
+"""The largest lattice whose optimum is looked for."""
+MOST_WORK: Final = 1 << 29
+"""How many items and bounds are gone through for a proof: some twenty seconds, whatever the machine does meanwhile."""
 _FIRST_ROLL: Final = 16
 _MOST_TIES: Final = 64
 _PATIENCE: Final = 48
@@ -41,7 +43,10 @@ def search_global(
     hold_suppressed: bool = True,
     accept: Accept | None = None,
 ) -> Recoding:
-    """The least lossy global recoding; ``optimal`` if proven, which is not tried for more than ``MOST_NODES`` nodes.
+    """The least lossy global recoding; ``optimal`` if that is proven.
+
+    It is not for more than ``MOST_NODES`` nodes or when a proof takes more than ``MOST_WORK``: then the best is taken
+    that a walk finds as well.
 
     The loss counts a suppressed record as ``*`` in every attribute, and so does one that leaves. A record that holds
     ``*`` in every attribute is suppressed, whatever made it so. Levels outside the wished ones are not taken. Of nodes
@@ -75,7 +80,7 @@ def search_global(
     levels = np.where(state.kept[:, None], ladders.node(counter.best.node), items.heights).astype(np.uint8)
     end = "none is less lossy"
     if not proven:
-        end = "stopped early" if nodes <= MOST_NODES else "too many to prove that none is less lossy"
+        end = "stopped early" if watch.must_stop() else "too many to prove that none is less lossy"
     note = f"global recoding: {counter.counted} of {nodes} nodes counted, {end}"
     return whole(items, levels, gone=state.gone, optimal=proven, note=note)
 
@@ -99,9 +104,12 @@ def _to_the_optimum(counter: Counter, watch: Watch) -> bool:
                 return False
             watch.tell("searching", 1 - lattice.open_share(counter.bar))
             counter.count(step)
+        if counter.spent > MOST_WORK:
+            counter.give_up_the_lattice()
+            return _downhill(counter, watch)
         if counter.counted >= next_roll:
             next_roll *= 2
-            counter.roll_up(lattice.floor(counter.bar + 2 * EQUAL))
+            counter.roll_up(lattice.floor(counter.bar + 4 * EQUAL))
 
 
 def _halving(counter: Counter, lattice: Lattice, node: Node) -> Iterator[Node]:

@@ -42,6 +42,11 @@ class Lattice:
         """The coarsest node."""
         return tuple(len(each) - 1 for each in self._parts)
 
+    @property
+    def size(self) -> int:
+        """How many nodes there are."""
+        return self._bounds.size
+
     def least(self) -> tuple[Node, float]:
         """The open node of least bound, the finest of equal ones; and its bound."""
         place = int(self._bounds.argmin())

@@ -448,12 +448,13 @@ def test_sixty_attributes_end_without_a_proof(monkeypatch):
     assert np.bincount(ids, weights=recoding.count, minlength=count).min() >= 3
 
 
-def test_downhill_walk_is_near_the_optimum(monkeypatch):
+@pytest.mark.parametrize("bound", ["MOST_NODES", "MOST_WORK"])
+def test_downhill_walk_is_near_the_optimum(monkeypatch, bound):
     random = np.random.default_rng(1)
     rows = [(*row, "flu") for row in random.choice(list("abcde"), (120, 4), p=[0.5, 0.2, 0.15, 0.1, 0.05]).tolist()]
     hierarchy = {leaf: (leaf, "x" if leaf < "c" else "y", "*") for leaf in "abcde"}
     proven = found(rows, [hierarchy] * 4, {"k_anonymity": 3})
-    monkeypatch.setattr(global_recoding, "MOST_NODES", 1)
+    monkeypatch.setattr(global_recoding, bound, 1)
     walked = found(rows, [hierarchy] * 4, {"k_anonymity": 3})
     assert not walked.optimal
     assert loss_of(proven) - 1e-12 <= loss_of(walked) <= loss_of(proven) + 0.02
