@@ -188,9 +188,9 @@ def _order(paths: Paths, wishes: Wishes) -> tuple[Ints, tuple[list[_Vector], lis
     items = paths.items
     weighed = wishes.weighed(items)
     levels = _levels(paths)
-    total = max(1, items.records)
+    # Each combination counts once: what is common leaves at the first nodes, the order matters to what is rare.
     expected = [
-        losses_of(hierarchy.shares)[:, items.leaves[place]] @ items.weights / total * weighed[place]
+        losses_of(hierarchy.shares)[:, items.leaves[place]].sum(axis=1) / max(1, len(items)) * weighed[place]
         for place, hierarchy in enumerate(items.hierarchies)
     ]
     middle, sizes, so_far = 0, [len(each) for each in levels], 1

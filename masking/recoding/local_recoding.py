@@ -25,7 +25,7 @@ from masking.recoding.search import Watch, Wishes
 
 _BLOCK: Final = 1024
 _BLOCK_OF_REST: Final = 256
-_VISITED: Final = 1200
+_VISITED: Final = 700
 """Nodes that are peeled where classes are judged by sensitive values: later ones hold little and cost as much."""
 _ROUNDS: Final = 20
 
