@@ -262,6 +262,55 @@ def test_persons_are_counted_not_records():
     assert (together.suppressed_records, int(together.gone.sum())) == (4, 0)
 
 
+@given(table=tables(), suppression=st.sampled_from([0.0, 0.3, 1.0]))
+@settings(max_examples=25, deadline=None)
+def test_optimum_where_persons_have_several_records(table, suppression):
+    """The last column says whose record it is; a class needs three persons."""
+    rows, hierarchies = table
+    columns = list(zip(*rows, strict=True))
+    names = [f"a{place}" for place in range(len(hierarchies))]
+    made = {name: Hierarchy.of(list(each.values())) for name, each in zip(names, hierarchies, strict=True)}
+    data = pa.table({name: pa.array(column) for name, column in zip([*names, "who"], columns, strict=True)})
+    items, _ = Items.of(data, made, unit="who")
+    try:
+        recoding = search_global(items, Limits(k_anonymity=3), Wishes(suppression=suppression), Watch())
+    except LimitsNotMet:
+        recoding = None
+    same(recoding, best(rows, hierarchies, lambda part, _: len(set(part)) >= 3, suppression=suppression))
+
+
+@given(table=tables(), more=tables())
+@settings(max_examples=25, deadline=None)
+def test_every_class_has_k_persons_of_the_population(table, more):
+    rows, hierarchies = table
+    names = [f"a{place}" for place in range(len(hierarchies))]
+    known = [sorted(each) for each in hierarchies]
+    others = [
+        tuple(known[place][len(cell) % len(known[place])] for place, cell in enumerate(row[: len(known)]))
+        for row in more[0]
+    ]
+    everyone = [row[:-1] for row in rows] + [row for row in others if len(row) == len(names)]
+    made = {name: Hierarchy.of(list(each.values())) for name, each in zip(names, hierarchies, strict=True)}
+
+    def table_of(records):
+        return pa.table(
+            {name: pa.array(column) for name, column in zip(names, zip(*records, strict=True), strict=True)}
+        )
+
+    items, _ = Items.of(table_of([row[:-1] for row in rows]), made)
+    items, _ = items.with_population(table_of(everyone))
+    recoding = search_global(items, Limits(k_map=3), Wishes(), Watch())
+    levels = levels_of(recoding)
+    sizes = Counter(
+        tuple(path[cell][level] for path, cell, level in zip(hierarchies, row, levels, strict=True)) for row in everyone
+    )
+    for number in np.flatnonzero(~recoding.suppressed & (recoding.count > 0)):
+        row = [
+            items.hierarchies[place].leaves[items.leaves[place][recoding.item[number]]] for place in range(len(names))
+        ]
+        assert sizes[tuple(path[cell][level] for path, cell, level in zip(hierarchies, row, levels, strict=True))] >= 3
+
+
 def test_suppressed_records_that_break_a_limit_leave():
     """Two lone records make a group of two: below k = 3 they leave; a third would let them stay as ``*``."""
     hierarchy = {leaf: (leaf, "*") for leaf in LEAVES}
