@@ -94,7 +94,10 @@ def is_current(curve: RiskCurve, draft: str) -> bool:
 
 def picked(curve: RiskCurve, draft: str) -> int | None:
     """The number of the plan that the draft says; None: it is none of the curve's."""
-    return next((int(point["number"]) for point in curve.points if plan(curve, point["number"]) == draft), None)
+    policy = service.parse_policy(draft)
+    said = (policy.limits.k_anonymity, policy.recoding)
+    alike = [point["number"] for point in curve.points if (point["k"], point["recoding"]) == said]
+    return next((number for number in alike if plan(curve, number) == draft), None)
 
 
 def plan(curve: RiskCurve, number: int) -> str:

@@ -94,7 +94,8 @@ def _failing(context: JobContext, fail: Callable[[str], None]) -> Iterator[None]
     try:
         yield
     except JobCancelled:
-        context.step("fail", fail, "任务已取消（cancelled）")
+        # Not a step: a step of a job that was asked to stop does not begin. It may run twice, it looks at the state.
+        fail("任务已取消（cancelled）")
         raise
     except Exception as error:
         sentence = str(error) if isinstance(error, JobFailed) else safe_sentence(error)

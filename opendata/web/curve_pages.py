@@ -98,6 +98,7 @@ def _page(
     lang: Literal["zh", "en"] = "en" if language(request) == "en" else "zh"
     draft = curves.draft_of(session, dataset, intake)
     ready = curve is not None and curve.state == CurveState.READY
+    chosen = curves.picked(curve, draft) if curve is not None and ready else None
     return render(
         request,
         "console/curve.html",
@@ -108,8 +109,8 @@ def _page(
         job=job if job is not None and job.state not in FINISHED else None,
         refused=refused,
         failed=reason(request, curve.error) if curve is not None and curve.error else "",
-        current=curve is not None and curves.is_current(curve, draft),
-        chosen=curves.picked(curve, draft) if curve is not None and ready else None,
+        current=curve is not None and (curve.policy_yaml == draft or chosen is not None),
+        chosen=chosen,
         drawing=drawing(curve.points, lang) if curve is not None and ready else None,
         shapes=SHAPES,
         kinds=RECODING_TITLES,

@@ -14,7 +14,7 @@ from opendata.publishing import charting, curves
 from opendata.publishing import service as publishing
 from opendata.publishing.errors import InvalidSubmission, PublicationRefused, PublishingDenied, WrongState
 from opendata.publishing.models import Intake, PolicyVersion, RiskCurve
-from tests.publishing.chain import AGGREGATE, Killed, survey_csv, survey_policy
+from tests.publishing.chain import AGGREGATE, Context, Killed, survey_csv, survey_policy
 
 POLICY = survey_policy(width=2).replace("suppression: 0.2", "suppression: 0.02")
 
@@ -208,12 +208,19 @@ def test_a_draft_without_a_curve_is_refused_before_a_row_is_read(chain):
 
 def test_a_cancelled_job_leaves_the_reason_and_can_be_asked_again(survey, monkeypatch):
     job = survey.start()
+    asked = []
 
-    def cancelled(context, step, fraction, message=""):
-        if step == "search" and fraction > charting.READ:
+    def progress(context, step, fraction, message=""):
+        if asked or (step == "search" and fraction > charting.READ):
+            asked.append(step)  # as the runner: from now on nothing goes on
             raise JobCancelled
 
-    monkeypatch.setattr("tests.publishing.chain.Context.progress", cancelled)
+    def step(context, name, function, *arguments, _step=Context.step):
+        context.progress(name, 0.0)
+        return _step(context, name, function, *arguments)
+
+    monkeypatch.setattr(Context, "progress", progress)
+    monkeypatch.setattr(Context, "step", step)
     with pytest.raises(JobCancelled):
         survey.chain.run(job)
     assert survey.curve.state == "failed"
