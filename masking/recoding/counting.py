@@ -95,13 +95,13 @@ class Counter:
         found = self._classes.counted(node)
         items = self._classes.items
         least = self._tell_of_finer(node, found, items)
+        if self.best is not None and least > self.bar + 2 * EQUAL:
+            return 0, math.inf
         kept = np.zeros_like(found.kept) if node == self.top else found.kept
         suppressed = int(items.weights[~kept].sum())
         self.fewest = min(self.fewest, suppressed)
         if suppressed > self.allowed:
             return suppressed - self.allowed, math.inf
-        if least > self.bar + 2 * EQUAL:
-            return 0, math.inf
         total = self._total(self._classes, kept, node)
         if total <= self.bar + 2 * EQUAL:
             self._admit(Best(total, suppressed, 0 if node == self.top else found.classes, node))
@@ -128,7 +128,7 @@ class Counter:
         # below one that suppresses is a result.
         if surely > self.allowed or (self.allowed == 0 and bool(items.weights[~found.kept].any())):
             self.lattice.close_below(node)
-            return 0.0
+            return math.inf
         leaves = self._classes.leaves
         losses = self._loss.with_suppressed(leaves.without(found.lasting))
         if found.lost is not None:

@@ -7,8 +7,9 @@ are not the sum of both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -35,13 +36,26 @@ class Counted:
     ``kept``: items in a class that meets the limits. ``lasting``: all of these, and those that a coarser node may keep
     though this one does not; an item that is not lasting is suppressed in every finer node. ``lost``: persons of the
     lasting ones that every finer node suppresses, whoever they are, at one item of their class (None: no bound).
+    ``judged`` gives ``kept`` and how many ``classes`` that is; it is only asked of nodes that may be the result.
     """
 
-    kept: Flags
     lasting: Flags
-    classes: int
-    """How many classes are kept."""
+    judged: Callable[[], tuple[Flags, int]]
     lost: Ints | None = None
+
+    @cached_property
+    def _judged(self) -> tuple[Flags, int]:
+        return self.judged()
+
+    @property
+    def kept(self) -> Flags:
+        """Items in a class that meets the limits."""
+        return self._judged[0]
+
+    @property
+    def classes(self) -> int:
+        """How many classes are kept."""
+        return self._judged[1]
 
 
 class Classes:
@@ -75,18 +89,20 @@ class Classes:
             persons = np.bincount(ids, weights=self._weights, minlength=room)
             enough = persons >= self.judge.k
             good = enough[ids]
-            return Counted(good, good, int(np.count_nonzero(enough)))
-        if self._all_last:
-            ids, first = grouped([ids], [room], len(ids))
-            met = self.judge.meets(ids, len(first))
-            return Counted(met[ids], met[ids], int(np.count_nonzero(met)))
+            return Counted(good, lambda: (good, int(np.count_nonzero(enough))))
         last = self._lasting.meets(ids, room)[ids]
         among = np.flatnonzero(last)
         some, first = grouped([ids[among]], [room], len(among))
-        good = np.zeros(len(ids), dtype=np.bool_)
-        met = self.judge.meets(some, len(first), among)
-        good[among] = met[some]
-        return Counted(good, last, int(np.count_nonzero(met)), self._lost(some, among, among[first]))
+        if self._all_last:
+            return Counted(last, lambda: (last, len(first)))
+
+        def judged() -> tuple[Flags, int]:
+            kept = np.zeros(len(ids), dtype=np.bool_)
+            met = self.judge.meets(some, len(first), among)
+            kept[among] = met[some]
+            return kept, int(np.count_nonzero(met))
+
+        return Counted(last, judged, self._lost(some, among, among[first]))
 
     def _lost(self, ids: Ints, among: Ints, first: Ints) -> Ints | None:
         """Persons that t-closeness takes from each class in every finer node, at the first item of the class."""
