@@ -48,7 +48,7 @@ def histories(
         column = pl.from_arrow(table.column(unit))
         assert isinstance(column, pl.Series)
         persons = column
-    return history_of(persons, table.num_rows, editions, limits)
+    return history_of(persons, table.num_rows, editions, limits, company=True)
 
 
 def find_composed(

@@ -28,6 +28,12 @@ NEVER: Final = 0
 """The history of persons whom no earlier edition showed."""
 _PERSON: Final = "\x01person"
 _CLASS: Final = "\x01class"
+_HERE: Final = "\x01here"
+_PRESENT: Final = "\x01present"
+_AWAY: Final = "\x01away"
+_OWN: Final = "\x01own"
+_ORDER: Final = "\x01order"
+_SEEDS: Final = (61, 62, 63, 64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +102,21 @@ class History:
         return self.limits.least_class
 
 
-def history_of(persons: pl.Series | None, records: int, earlier: Sequence[Earlier], limits: Limits) -> History:
+def history_of(
+    persons: pl.Series | None,
+    records: int,
+    earlier: Sequence[Earlier],
+    limits: Limits,
+    *,
+    company: bool = False,
+) -> History:
     """The histories of ``records`` records of ``persons`` (None: each is one), and the limits of joint classes.
 
     A person of several records has the set of the classes of all of them. Independent of the order of records.
+
+    ``company``: for a search. Where fewer than k persons of a history are no longer in the table, they would stand out
+    as absent; if k and more can stay, as many as are missing to k get a history of their own together with them, so
+    that they can leave instead of all. Who that is rests on a hash of the person.
 
     Raises:
         InvalidParameter: an edition is linked and the table has no persons, or is aligned and has other records.
@@ -125,15 +142,21 @@ def history_of(persons: pl.Series | None, records: int, earlier: Sequence[Earlie
     # Sorted with absence first, so that those whom no edition showed have the first number.
     kinds = kinds.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(HISTORY))
     everyone = everyone.join(kinds, on=columns, how="left", nulls_equal=True).select(_PERSON, HISTORY)
+    asked = joint_limits(limits, [each.limits for each in earlier])
+    everyone = everyone.join(
+        here.unique().with_columns(pl.lit(1, pl.Int64).alias(_HERE)), on=_PERSON, how="left", nulls_equal=True
+    ).with_columns(pl.col(_HERE).fill_null(0))
+    if company and not asked.needs_sensitive:
+        everyone = _with_company(everyone, asked.least_class, kinds.height)
     codes = here.join(everyone, on=_PERSON, how="left", nulls_equal=True, maintain_order="left")[HISTORY]
-    now = everyone.join(here.unique(), on=_PERSON, how="semi", nulls_equal=True)[HISTORY].to_numpy()
-    total = np.bincount(everyone[HISTORY].to_numpy(), minlength=kinds.height)
-    present = np.bincount(now, minlength=kinds.height)
+    numbers = everyone[HISTORY].to_numpy()
+    total = np.bincount(numbers, minlength=kinds.height)
+    present = np.bincount(numbers, weights=everyone[_HERE].to_numpy(), minlength=kinds.height)
     return History(
         codes=codes.to_numpy().astype(np.int64),
         present=present.astype(np.int64),
         away=(total - present).astype(np.int64),
-        limits=joint_limits(limits, [each.limits for each in earlier]),
+        limits=asked,
         editions=len(earlier),
     )
 
@@ -209,6 +232,26 @@ def _by_person(each: Earlier, here: pl.DataFrame, number: int, column: str) -> p
     if held[_PERSON].n_unique() == held.height:
         return held.rename({_CLASS: column})
     return held.group_by(_PERSON).agg(pl.col(_CLASS).sort().str.join(" ").alias(column))
+
+
+def _with_company(everyone: pl.DataFrame, k: int, kinds: int) -> pl.DataFrame:
+    """Persons who left with those who keep them company as a history of their own, numbered from ``kinds`` on."""
+    counted = everyone.group_by(HISTORY).agg(
+        pl.col(_HERE).sum().alias(_PRESENT), (1 - pl.col(_HERE)).sum().alias(_AWAY)
+    )
+    few = counted.filter(
+        (pl.col(HISTORY) != NEVER)
+        & (pl.col(_AWAY) > 0)
+        & (pl.col(_AWAY) < k)
+        & (pl.col(_PRESENT) + pl.col(_AWAY) >= 2 * k)
+    ).sort(HISTORY)
+    few = few.with_columns((kinds + pl.int_range(pl.len(), dtype=pl.Int64)).alias(_OWN))
+    joined = everyone.join(few, on=HISTORY, how="left")
+    order = joined.with_columns(pl.col(_PERSON).hash(*_SEEDS).alias(_ORDER)).sort(_HERE, _ORDER, _PERSON)
+    # Those who are away come first, so the first k of a history are they and their company.
+    first = pl.int_range(pl.len()).over(HISTORY) < k
+    code = pl.when(pl.col(_OWN).is_not_null() & first).then(pl.col(_OWN)).otherwise(pl.col(HISTORY))
+    return order.with_columns(code.alias(HISTORY)).select(_PERSON, HISTORY, _HERE)
 
 
 def _least(values: Sequence[Any]) -> Any:

@@ -105,7 +105,7 @@ def histories(
     for each in seen:
         frame = each.frame.with_columns(names.alias(PERSON)) if each.intake_id == intake_id else each.frame
         held.append(Earlier.of_persons(frame.filter(pl.col(SHOWN)), each.quasi_identifiers, PERSON, each.limits))
-    return replace(history_of(names, records, held, policy.limits), by_records=by_records)
+    return replace(history_of(names, records, held, policy.limits, company=True), by_records=by_records)
 
 
 def check_same_hierarchies(new: MaskingPolicy, earlier: Sequence[MaskingPolicy]) -> None:

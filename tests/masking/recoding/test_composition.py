@@ -186,6 +186,17 @@ def test_a_history_of_whom_too_few_left_leaves_as_a_whole():
     assert refused.value.measured["persons"] == 5
 
 
+def test_who_left_a_large_history_takes_only_k_less_one_along():
+    old = table([f"p{n}" for n in range(15)], [0] * 15, ["a1"] * 15)
+    first = masking.anonymize(old, TREES, {"k_anonymity": 5}, unit="id").table
+    for left, shown in ((1, 10), (3, 10), (5, 10), (6, 9), (10, 5), (11, 0)):
+        new = old[left:]
+        second = masking.anonymize(new, TREES, {"k_anonymity": 5}, unit="id", earlier=[first]).table
+        assert second.height == shown
+        again = masking.anonymize(new[::-1], TREES, {"k_anonymity": 5}, unit="id", earlier=[first]).table
+        assert set(again["id"]) == set(second["id"])
+
+
 def test_newcomers_wait_until_they_fill_a_class():
     old = table([f"p{n}" for n in range(20)], [0] * 20, ["a1"] * 20)
     first = masking.anonymize(old, TREES, {"k_anonymity": 5}, unit="id").table
