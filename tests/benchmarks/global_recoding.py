@@ -1,7 +1,8 @@
 """Global recoding and the risk–utility curve beside ARX's recorded runs (reference.csv, ARX 3.9.2, wall seconds).
 
 Ours is CPU seconds from items on, median of three (the long rows once); items are what every search begins with. Each
-optimum is compared with ARX's before it is shown, by ARX's semantics; a row that differs says so.
+optimum is compared with ARX's before it is shown, by ARX's semantics; a row that differs says so. One does: a class of
+three values twice each has an entropy of exactly log 3, which ARX's rounded sums put below it (6 records, 0.0002 loss).
 """
 
 from __future__ import annotations

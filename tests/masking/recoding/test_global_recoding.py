@@ -133,7 +133,7 @@ def same(recoding, plain: Plain | None, weights=None) -> None:
 @pytest.mark.parametrize("hold", [True, False], ids=["held", "as in ARX"])
 @pytest.mark.parametrize("model", MODELS)
 @given(table=tables(), suppression=st.sampled_from([0.0, 0.2, 1.0]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_optimum_is_that_of_all_nodes(model, hold, table, suppression):
     rows, hierarchies = table
     limits, meets = MODELS[model]
@@ -235,7 +235,7 @@ def test_rolled_up_items_are_counted_the_same(table, floor, model):
 
 
 @given(table=tables(), model=st.sampled_from(sorted(MODELS)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_what_a_node_surely_suppresses_every_finer_one_does(table, model):
     rows, hierarchies = table
     items = items_of(rows, hierarchies)
