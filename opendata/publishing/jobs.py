@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from opendata.catalog.texts import text
 from opendata.errors import JobCancelled, JobFailed, safe_sentence
 from opendata.jobs.context import JobContext
 from opendata.publishing import building, charting, intaking, lines, releasing
@@ -22,6 +23,10 @@ JOBS: Final = {
     "curve": "opendata.publishing.jobs:curve",
 }
 """Kinds of jobs and their functions, for the part that registers them."""
+
+
+CANCELLED: Final = text("任务已取消（cancelled）", "The job was cancelled.")
+"""What is said of a thing whose making was cancelled."""
 
 
 def intake(context: JobContext, arguments: dict[str, Any]) -> None:
@@ -95,7 +100,7 @@ def _failing(context: JobContext, fail: Callable[[str], None]) -> Iterator[None]
         yield
     except JobCancelled:
         # Not a step: a step of a job that was asked to stop does not begin. It may run twice, it looks at the state.
-        fail("任务已取消（cancelled）")
+        fail(CANCELLED["zh"])
         raise
     except Exception as error:
         sentence = str(error) if isinstance(error, JobFailed) else safe_sentence(error)

@@ -17,6 +17,7 @@ from opendata.catalog.models import Dataset
 from opendata.errors import ConflictError, InvalidInputError
 from opendata.jobs import FINISHED, Job, request_cancel
 from opendata.publishing import curves
+from opendata.publishing.jobs import CANCELLED
 from opendata.publishing.models import CurveState, Intake, RiskCurve
 from opendata.web import publishing_work as work
 from opendata.web.console import Officer
@@ -121,7 +122,7 @@ def _page(
 
 def reason(request: Request, error: str) -> str:
     """Why there is no curve, in the reader's language; jobs store their sentences in Chinese."""
-    known = next((each for each in (curves.NOTHING_REACHED, curves.NO_RECORDS) if each["zh"] == error), None)
+    known = next((each for each in (CANCELLED, curves.NOTHING_REACHED, curves.NO_RECORDS) if each["zh"] == error), None)
     return say(request, known) if known is not None else sentence(error, language(request))
 
 

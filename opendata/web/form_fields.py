@@ -30,6 +30,8 @@ class Typed:
 
     form: Mapping[str, str]
     faults: dict[str, Text] = field(default_factory=dict)
+    labels: Mapping[str, Text] = field(default_factory=dict)
+    """What each field is called, so that a list of faults can be read by itself."""
 
     def text(self, name: str) -> str | None:
         """What stands in the field; None if the form has no such field."""
@@ -38,7 +40,9 @@ class Typed:
 
     def fault(self, name: str, zh: str, en: str) -> None:
         """Note what is wrong; the first word counts."""
-        self.faults.setdefault(name, {"zh": zh, "en": en})
+        label = self.labels.get(name)
+        said = {"zh": zh, "en": en} if label is None else {"zh": f"{label['zh']}：{zh}", "en": f"{label['en']}: {en}"}
+        self.faults.setdefault(name, said)
 
     def whole(self, name: str, now: int | None, *, least: int, most: int = 1_000_000_000) -> int | None:
         """A whole number in [least, most]; empty for none."""

@@ -33,6 +33,22 @@ MORE = (
 _WORDS = ("t_distance", "population_estimator")
 
 Words = dict[str, str]
+LABELS: Mapping[str, Words] = {
+    "k_anonymity": {"zh": "每组人数 k", "en": "Persons in a class, k"},
+    "distinct_l_diversity": {"zh": "敏感值种数 l", "en": "Sensitive values in a class, l"},
+    "entropy_l_diversity": {"zh": "熵 l-多样性", "en": "Entropy l-diversity"},
+    "recursive_c": {"zh": "递归 (c,l)-多样性的 c", "en": "c of recursive (c,l)-diversity"},
+    "recursive_l": {"zh": "递归 (c,l)-多样性的 l", "en": "l of recursive (c,l)-diversity"},
+    "t_closeness": {"zh": "t-接近性", "en": "t-closeness"},
+    "t_distance": {"zh": "t 的距离", "en": "Distance of t"},
+    "max_risk": {"zh": "单人最高风险", "en": "Highest risk"},
+    "average_risk": {"zh": "平均风险", "en": "Average risk"},
+    "population_share": {"zh": "总体唯一者比例", "en": "Share of unique persons"},
+    "population_size": {"zh": "总体人数", "en": "Persons in the population"},
+    "population_estimator": {"zh": "估计方法", "en": "Estimator"},
+    "suppression": {"zh": "最多删去的百分数", "en": "Percentage that may be suppressed"},
+    "recoding": {"zh": "逐级泛化的方式", "en": "How levels are chosen"},
+}
 DISTANCE_TITLES: Mapping[str, Words] = {
     "equal": {"zh": "等距（类别）", "en": "equal (categories)"},
     "ordered": {"zh": "有序（数值）", "en": "ordered (numbers)"},
@@ -159,7 +175,7 @@ def _suppression(typed: Typed, now: float) -> float:
     text = typed.text("suppression")
     if text is None or text == shown(now * 100):
         return now
-    bare = Typed({"suppression": text.replace("％", "%").removesuffix("%")})
+    bare = Typed({"suppression": text.replace("％", "%").removesuffix("%")}, labels=typed.labels)
     percent = bare.number("suppression", 0.0, least=0, most=100)
     typed.faults |= bare.faults
     return round((percent or 0.0) / 100, 12)

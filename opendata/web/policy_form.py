@@ -283,7 +283,7 @@ def as_text(yaml: str) -> str:
 
 def changed(policy: MaskingPolicy, form: Mapping[str, str]) -> str:
     """YAML of the policy as the form wants it. Raises PolicyError for parameters that cannot be read."""
-    typed = Typed(form)
+    typed = Typed(form, labels=_labels(policy))
     attributes = {name: _changed(rule, index, typed) for index, (name, rule) in enumerate(policy.attributes.items())}
     limits = limit_form.changed(policy.limits, typed)
     recoding = typed.chosen("recoding", policy.recoding, tuple(limit_form.RECODING_TITLES))
@@ -298,6 +298,14 @@ def changed(policy: MaskingPolicy, form: Mapping[str, str]) -> str:
         source_text="",
     )
     return dump(made)
+
+
+def _labels(policy: MaskingPolicy) -> dict[str, Mapping[str, str]]:
+    found: dict[str, Mapping[str, str]] = dict(limit_form.LABELS)
+    for index, name in enumerate(policy.attributes):
+        for field, label in recoding_form.LABELS.items():
+            found[f"{field}-{index}"] = {lang: f"{name} {words}" for lang, words in label.items()}
+    return found
 
 
 def field_of(error: Exception, yaml: str) -> str:

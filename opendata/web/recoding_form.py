@@ -20,6 +20,13 @@ from masking.policy.model import RECODING
 from opendata.web.form_fields import Typed, numbers, shown
 
 MOST_LEVELS = 100
+LABELS: Mapping[str, Mapping[str, str]] = {
+    "steps": {"zh": "各级", "en": "levels"},
+    "lowest": {"zh": "最低层级", "en": "lowest level"},
+    "highest": {"zh": "最高层级", "en": "highest level"},
+    "weight": {"zh": "损失权重", "en": "weight"},
+    "parameters": {"zh": "参数", "en": "parameters"},
+}
 STEPS = ("intervals", "prefixes")
 KINDS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -128,6 +135,9 @@ def _check(parameters: Mapping[str, Any], attribute: str, index: int, typed: Typ
         if error.parameter == "file":
             return
         place = error.parameter if error.parameter in ("lowest", "highest", "weight") else "steps"
-        typed.fault(f"{place}-{index}", in_chinese(str(error)), str(error))
+        if place == "highest" and parameters.get("highest") is None:
+            place = "lowest"
+        said = PolicyError.__str__(error)  # the field's label names the attribute
+        typed.fault(f"{place}-{index}", in_chinese(said), said)
     except PolicyError as error:
         typed.fault(f"steps-{index}", in_chinese(str(error)), str(error))

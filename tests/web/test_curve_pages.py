@@ -11,6 +11,7 @@ from opendata.identity import Actor, Role
 from opendata.jobs import Job, enqueue
 from opendata.publishing import curves
 from opendata.publishing import service as publishing
+from opendata.publishing.jobs import CANCELLED
 from opendata.publishing.models import Intake, IntakeState, PolicyVersion, RiskCurve
 from opendata.web.security import CSRF_FIELD
 from tests.publishing.chain import AGGREGATE, survey_policy
@@ -249,9 +250,16 @@ def test_a_plan_that_is_not_there_changes_nothing(desk, number):
     assert len(desk.versions()) == 1
 
 
-@pytest.mark.parametrize(("language", "said"), [("zh", "没有方案能达到"), ("en", "No plan meets the limits")])
-def test_a_curve_that_failed_says_why_and_can_be_asked_for_again(desk, language, said):
-    desk.curve(state="failed", error=curves.NOTHING_REACHED["zh"], points=[])
+@pytest.mark.parametrize(
+    ("error", "language", "said"),
+    [
+        (curves.NOTHING_REACHED, "zh", "没有方案能达到"),
+        (curves.NOTHING_REACHED, "en", "No plan meets the limits"),
+        (CANCELLED, "en", "The job was cancelled."),
+    ],
+)
+def test_a_curve_that_failed_says_why_and_can_be_asked_for_again(desk, error, language, said):
+    desk.curve(state="failed", error=error["zh"], points=[])
     text = desk.get(language).text
     assert said in text
     assert f'action="{desk.path}"' in text

@@ -61,8 +61,8 @@ def test_what_the_form_refuses_is_said_in_the_language_of_the_page(officer):
         "action": "save-form",
         "k_anonymity": "many",
     }
-    assert "k_anonymity 应为不小于 1 的整数" in saved(officer, "zh", **wrong)
-    assert "k_anonymity is a whole number from 1" in saved(officer, "en", **wrong)
+    assert "每组人数 k：应为 2 至 1,000,000 的整数" in saved(officer, "zh", **wrong)
+    assert "Persons in a class, k: Enter a whole number from 2 to 1,000,000" in saved(officer, "en", **wrong)
 
 
 def test_chinese_page_holds_no_english_of_the_library(officer):
