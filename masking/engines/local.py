@@ -42,7 +42,7 @@ __all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "f
 MakeReader = Callable[[], pa.RecordBatchReader]
 Sink = Callable[[pa.RecordBatchReader], None]
 Progress = Callable[[str, int], None]
-"""Told the stage ("fit", "search", "measure" or "write") and the records done in it; see ``masking.engines.pace``."""
+"""Told the stage ("fit", "search", "place", "measure", "write") and the records done; see ``masking.engines.pace``."""
 IsCancelled = Callable[[], bool]
 Look = Callable[[Plan, MaskedBatch, "Rows | None"], None]
 """Told the plan, a masked batch and the places in it of the records that come out (None: all), batch after batch."""
@@ -193,7 +193,7 @@ def ready(
 ) -> Plan:
     """The plan that can mask: techniques on whole columns have seen them, recoded attributes have their levels.
 
-    ``first`` gives the reader of the first pass, ``make_reader`` (None: ``first``) of a second one, if both are needed.
+    ``first`` gives the reader of the first pass, ``make_reader`` (None: ``first``) of the others, if they are needed.
     ``stop`` as in ``apply_stream``.
     """
     reader = first()
@@ -203,6 +203,9 @@ def ready(
             reader = _again(make_reader or first, plan)
     if plan.searches:
         plan = search(plan, reader, progress=progress, cancelled=cancelled, stop=stop)
+        if plan.places:
+            again = _again(make_reader or first, plan)
+            plan = place(plan, again, progress=progress, cancelled=cancelled)
     return plan
 
 
@@ -251,6 +254,24 @@ def search(
         machine.tell("fit", rows)
     watch = Watch(lambda _stage, share: machine.tell("search", int(share * rows)), stop, cancelled)
     return plan.searched(coder, watch)
+
+
+def place(
+    plan: Plan,
+    reader: pa.RecordBatchReader,
+    *,
+    progress: Progress | None = None,
+    cancelled: IsCancelled | None = None,
+) -> Plan:
+    """Give each record of a combination that the search divided its class. Memory: 16 bytes for each of them."""
+    machine = _Machine(1, progress, cancelled)
+    held, rows = [], 0
+    for batch in recut(reader, BATCH_ROWS):
+        machine.check()
+        held.append(plan.hold(batch))
+        rows += batch.num_rows
+        machine.tell("place", rows)
+    return plan.placed(held)
 
 
 @dataclass(frozen=True)

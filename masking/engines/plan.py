@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from masking.engines.recoded import Joint
@@ -196,7 +197,7 @@ class Plan:
                 rejects.update({step.name: count} if count else {})
         if self.joint is None:
             return MaskedBatch(kept, self._batch(masked, kept.num_rows), rejects, batch.num_rows, stay)
-        pieces = self.joint.pieces(self._joint_columns(context, masked))
+        pieces = self.joint.pieces(self._joint_columns(context, masked), context)
         gone = pieces < 0
         if gone.any():
             there = pa.array(~gone)
@@ -215,14 +216,25 @@ class Plan:
     def code(self, batch: pa.RecordBatch, coder: ItemCoder) -> None:
         """Count the combinations of a batch that the search decides on."""
         assert self.joint is not None
-        self._check(batch.schema)
-        stay = self._stay({name: batch.column(name) for name in batch.schema.names}, batch.num_rows)
-        kept = batch if stay.all() else batch.filter(pa.array(stay))
-        context = {name: kept.column(name) for name in kept.schema.names}
-        wanted = set(self.joint.sensitive)
-        masked = {step.name: step.apply(context)[0] for step in self.steps if step.name in wanted}
+        context, masked = self._searchable(batch)
         persons = None if self.joint.unit is None else context[self.joint.unit]
         coder.add(self._joint_columns(context, masked), persons)
+
+    @property
+    def places(self) -> bool:
+        """True if records have to be placed one by one before the first batch is masked (``hold``, ``placed``)."""
+        return self.joint is not None and self.joint.places
+
+    def hold(self, batch: pa.RecordBatch) -> pl.DataFrame:
+        """The records of a batch that have to be placed one by one."""
+        assert self.joint is not None
+        context, masked = self._searchable(batch)
+        return self.joint.held(self._joint_columns(context, masked), context)
+
+    def placed(self, held: list[pl.DataFrame]) -> "Plan":
+        """The plan after the records of all batches have been placed."""
+        assert self.joint is not None
+        return replace(self, joint=self.joint.placed(held))
 
     def searched(self, coder: ItemCoder, watch: Watch) -> "Plan":
         """The plan after the search over what ``code`` has counted."""
@@ -246,6 +258,16 @@ class Plan:
             for technique in step.techniques
             for part, column in technique.derived(kept.column(step.name)).items()
         }
+
+    def _searchable(self, batch: pa.RecordBatch) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
+        """The raw columns of the records that a search sees, and their sensitive attributes as released."""
+        assert self.joint is not None
+        self._check(batch.schema)
+        stay = self._stay({name: batch.column(name) for name in batch.schema.names}, batch.num_rows)
+        kept = batch if stay.all() else batch.filter(pa.array(stay))
+        context = {name: kept.column(name) for name in kept.schema.names}
+        wanted = set(self.joint.sensitive)
+        return context, {step.name: step.apply(context)[0] for step in self.steps if step.name in wanted}
 
     def _joint_columns(self, raw: Context, masked: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         assert self.joint is not None

@@ -5,7 +5,7 @@ A first pass codes the different combinations of the table (``Joint.coder``), th
 on every batch is recoded by itself: a record's combination says how far each of its attributes is generalized.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from masking.engines.composing import find_composed
-from masking.errors import DataError, PolicyError
+from masking.errors import DataError, InvalidParameter, PolicyError
 from masking.hierarchies import Hierarchy, as_hierarchy
 from masking.limits import Limits
 from masking.policy.model import MaskingPolicy
@@ -32,7 +32,10 @@ from masking.techniques.generalization.recoding import Recoding as Rule
 
 Ints = npt.NDArray[np.int64]
 Columns = Mapping[str, pa.Array]
+DIVIDED = -2
+"""Stands for the first combination whose records go into several pieces; -3 for the second, and so on."""
 _ROOM = 1 << 62
+_SEEDS = (71, 72, 73, 74)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Joint:
     kind: Kind
     trees: Mapping[str, Hierarchy] = field(default_factory=dict, repr=False)
     found: "Lookup | None" = None
+    record: tuple[str, ...] = ()
+    """Raw columns that tell records apart. With them a search may generalize records of one combination differently."""
     history: History | None = field(default=None, repr=False)
     """Of the stream's records, where earlier editions were shown: in the column ``HISTORY``."""
 
@@ -68,6 +73,7 @@ class Joint:
                 name: as_hierarchy(file_beside(given, files) if isinstance(given, str) else given)
                 for name, given in trees.items()
             },
+            record=policy.record if history is None else (),
             history=history,
         )
 
@@ -118,13 +124,41 @@ class Joint:
             suppression=self.limits.suppression,
             weights={name: rule.weight for name, rule in self.rules.items()},
             levels={name: rule.range_of(hierarchies[name]) for name, rule in self.rules.items()},
-            whole=True,
+            whole=not self.record,
         )
 
-    def pieces(self, columns: Columns) -> Ints:
-        """The piece of each record, -1 for one that leaves; ``columns``: raw ones and masked sensitive ones."""
+    @property
+    def places(self) -> bool:
+        """True if records have to be placed one by one before the first batch is masked."""
+        return self.found is not None and self.found.places
+
+    def pieces(self, columns: Columns, records: Columns) -> Ints:
+        """The piece of each record, -1 for one that leaves.
+
+        ``columns``: raw ones and masked sensitive ones; ``records``: those that tell records apart.
+        """
         assert self.found is not None
-        return self.found.pieces(columns)
+        found = self.found.pieces(columns)
+        if not self.found.divided or not (found <= DIVIDED).any():
+            return found
+        return self.found.placed_ones(found, _hashes(records, self.record))
+
+    def held(self, columns: Columns, records: Columns) -> pl.DataFrame:
+        """The records of divided combinations: which combination, and a hash that finds the record again."""
+        assert self.found is not None
+        found = self.found.pieces(columns)
+        there = found <= DIVIDED
+        hashes = _hashes(records, self.record)[there]
+        return pl.DataFrame({"item": DIVIDED - found[there], "record": hashes})
+
+    def placed(self, held: list[pl.DataFrame]) -> "Joint":
+        """The same when every record of a divided combination has its piece.
+
+        Raises:
+            InvalidParameter: records that ``record`` does not tell apart.
+        """
+        assert self.found is not None
+        return replace(self, found=self.found.placed(pl.concat(held) if held else None))
 
     def report(self) -> RecodingReport:
         """What the report says of the search."""
@@ -146,15 +180,26 @@ class Lookup:
     nodes: Mapping[str, pa.Array] = field(repr=False)
     told: RecodingReport
     """Figures of the search, never a value."""
+    divided: tuple[tuple[tuple[int, int], ...], ...] = field(default=(), repr=False)
+    """For each combination whose records differ: its pieces, and how many records each takes."""
+    records: pl.DataFrame | None = field(default=None, repr=False)
+    """The piece of each record of these, by a hash of what tells records apart; None before they are placed."""
+
+    @property
+    def places(self) -> bool:
+        """True if records of divided combinations are not placed yet."""
+        return bool(self.divided) and self.records is None
 
     @classmethod
     def of(cls, recoding: Recoding, kind: Kind) -> "Lookup":
-        """From what a search found; it must not divide items."""
+        """From what a search found."""
         items = recoding.items
         pieces = np.full(len(items), -1, dtype=np.int64)
         pieces[recoding.item] = np.arange(len(recoding.item))
-        if len(np.unique(recoding.item)) < len(recoding.item):
-            raise AssertionError("a stream cannot tell apart the records of one combination")
+        parts = np.bincount(recoding.item, minlength=len(items)) + (recoding.gone > 0)
+        several = np.flatnonzero(parts > 1)
+        pieces[several] = DIVIDED - np.arange(len(several))
+        divided = tuple(_pieces(recoding, several))
         hierarchies = dict(zip(items.names, items.hierarchies, strict=True))
         codes = [*items.leaves, *(each.codes for each in items.sensitive)]
         made = cls(
@@ -168,6 +213,7 @@ class Lookup:
                 for place, (name, hierarchy) in enumerate(hierarchies.items())
             },
             told=reported(recoding, kind),
+            divided=divided,
         )
         keys = made._keys(codes).with_columns(pl.Series("piece", pieces))
         sensitive = tuple(replace(each, codes=each.codes[:0]) for each in items.sensitive)
@@ -199,6 +245,46 @@ class Lookup:
             raise PolicyError("the table changed between two readings")
         return joined["piece"].to_numpy()
 
+    def placed(self, held: pl.DataFrame | None) -> "Lookup":
+        """With a piece for each record of ``held``: they are taken in the order of their hashes, never of the table."""
+        empty = pl.DataFrame(schema={"record": pl.UInt64, "piece": pl.Int64})
+        if held is None or not held.height:
+            return replace(self, records=empty)
+        if held["record"].n_unique() < held.height:
+            raise InvalidParameter(
+                "record: several records are alike in the columns that tell records apart; name more of them, or leave "
+                "`record` out",
+                parameter="record",
+            )
+        ordered = held.sort("item", "record")
+        item = ordered["item"].to_numpy()
+        rank = np.arange(len(item)) - np.searchsorted(item, item)
+        counts = [count for parts in self.divided for _, count in parts]
+        owner = np.repeat(np.arange(len(self.divided)), [len(parts) for parts in self.divided])
+        ends = np.cumsum(counts)
+        before = np.concatenate([[0], ends])[np.searchsorted(owner, np.arange(len(self.divided) + 1))]
+        pieces = np.array([piece for parts in self.divided for piece, _ in parts], dtype=np.int64)
+        within = before[item] + rank
+        place = np.minimum(np.searchsorted(ends, within, side="right"), len(pieces) - 1)
+        found = np.where(within < before[item + 1], pieces[place], -1)
+        return replace(self, records=ordered.select("record").with_columns(pl.Series("piece", found)))
+
+    def placed_ones(self, pieces: Ints, hashes: npt.NDArray[np.uint64]) -> Ints:
+        """``pieces`` with those of divided combinations found record by record.
+
+        Raises:
+            PolicyError: a record that was not there when they were placed.
+        """
+        assert self.records is not None
+        there = np.flatnonzero(pieces <= DIVIDED)
+        wanted = pl.DataFrame({"record": hashes[there]})
+        found = wanted.join(self.records, on="record", how="left", maintain_order="left")["piece"]
+        if found.null_count():
+            raise PolicyError("the table changed between two readings")
+        made = pieces.copy()
+        made[there] = found.to_numpy()
+        return made
+
     def _keys(self, codes: list[Ints]) -> pl.DataFrame:
         """The codes of a record as few numbers as hold them."""
         sizes = [len(each.leaves) for each in self.hierarchies.values()] + [each.size for each in self.sensitive]
@@ -211,6 +297,27 @@ class Lookup:
             keys[-1] = keys[-1] * max(1, size) + each
             room *= max(1, size)
         return pl.DataFrame({f"k{place}": key for place, key in enumerate(keys)})
+
+
+def _pieces(recoding: Recoding, several: Ints) -> Iterator[tuple[tuple[int, int], ...]]:
+    """For each of these items its pieces with their counts; what leaves is no piece."""
+    order = np.argsort(recoding.item, kind="stable")
+    item = recoding.item[order]
+    starts, ends = np.searchsorted(item, several), np.searchsorted(item, several, side="right")
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        places = order[start:end].tolist()
+        yield tuple((place, int(recoding.count[place])) for place in places)
+
+
+def _hashes(records: Columns, names: tuple[str, ...]) -> npt.NDArray[np.uint64]:
+    """64 bits a record of the columns that tell records apart."""
+    columns = []
+    for name in names:
+        column = records[name]
+        series = pl.from_arrow(column.dictionary_decode() if pa.types.is_dictionary(column.type) else column)
+        assert isinstance(series, pl.Series)
+        columns.append(series.alias(name))
+    return pl.DataFrame(columns).hash_rows(*_SEEDS).to_numpy()
 
 
 def _hierarchy(name: str, rule: Rule, values: pa.Array) -> Hierarchy:

@@ -26,7 +26,9 @@ from masking.recoding.search import Watch, Wishes
 _BLOCK: Final = 1024
 _BLOCK_OF_REST: Final = 256
 _VISITED: Final = 700
-"""Nodes that are peeled where classes are judged by sensitive values: later ones hold little and cost as much."""
+"""Nodes that are peeled where classes must be diverse: later ones hold little and cost as much. Close classes are found
+in the coarse nodes, which come last."""
+_LITTLE: Final = 10_000_000
 _ROUNDS: Final = 20
 
 
@@ -40,7 +42,7 @@ def search_local(items: Items, limits: Limits, wishes: Wishes, watch: Watch) -> 
     paths = Paths.of(items, wishes)
     judge = Judge(items, limits)
     found = _of_close_classes(paths, judge, wishes, watch)
-    if found is None or (limits.t_closeness is not None and limits.t_closeness.distance != "equal"):
+    if found is None or _is_small(paths) or (limits.t_closeness and limits.t_closeness.distance != "equal"):
         other = _of_peeled_classes(paths, judge, wishes, watch)
         found = other if found is None or other.granularity() >= found.granularity() else found
     if found.suppressed_records > wishes.suppression * items.records + 1e-9:
@@ -51,6 +53,11 @@ def search_local(items: Items, limits: Limits, wishes: Wishes, watch: Watch) -> 
             measured={"suppression": found.suppressed_records / max(1, items.records)},
         )
     return found
+
+
+def _is_small(paths: Paths) -> bool:
+    """True if both ways cost little: then the better is taken."""
+    return nodes_of(paths) * len(paths.items) <= _LITTLE
 
 
 def _of_close_classes(paths: Paths, judge: Judge, wishes: Wishes, watch: Watch) -> Recoding | None:
@@ -85,7 +92,8 @@ def _of_labels(
 def _classes(paths: Paths, judge: Judge, item: Ints, count: Ints, wishes: Wishes, watch: Watch) -> Ints:
     label = np.full(len(item), -1, dtype=np.int64)
     if nodes_of(paths) <= MOST_NODES:
-        peeled = peel(paths, judge, wishes, watch, nodes=None if judge.by_size_alone else _VISITED)
+        diverse = not judge.by_size_alone and judge.limits.t_closeness is None
+        peeled = peel(paths, judge, wishes, watch, nodes=_VISITED if diverse else None)
         label, rest, block = peeled.label.copy(), np.flatnonzero(peeled.label < 0), _BLOCK_OF_REST
     else:
         rest, block = item, _BLOCK

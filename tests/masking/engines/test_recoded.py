@@ -234,3 +234,50 @@ def test_hierarchies_stand_in_files_beside_the_policy(tmp_path: Path) -> None:
     assert masking.apply(tmp_path / "policy.yaml", table, {}).table.equals(masking.apply(POLICY, table, {}).table)
     with pytest.raises(InvalidParameter, match="next to a policy file"):
         masking.apply(text, table, {})
+
+
+CLOSE = POLICY.replace("attributes:", "record: [name]\nattributes:").replace(
+    "limits: {k_anonymity: 4, distinct_l_diversity: 2,", "limits: {k_anonymity: 4, t_closeness: 0.15,"
+)
+
+
+def skewed(rows: int = 600) -> pa.Table:
+    """Few combinations of many records, whose illness depends on the age."""
+    table = visits(rows)
+    age, ill = [10 * (n % 4) for n in range(rows)], ["感冒" if (n % 4) * 3 + n % 7 > 6 else "骨折" for n in range(rows)]
+    place = table.schema.get_field_index("day")
+    table = table.set_column(place, "day", pa.array([19000] * rows, pa.int32()).cast(pa.date32()))
+    return table.set_column(2, "age", pa.array(age)).set_column(4, "ill", pa.array(ill))
+
+
+@pytest.fixture
+def by_quotas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the way that divides combinations: of a table as small as these the undivided one may be better."""
+    monkeypatch.setattr("masking.recoding.local_recoding._LITTLE", -1)
+
+
+@pytest.mark.usefixtures("by_quotas")
+def test_records_of_one_combination_may_differ_where_they_are_told_apart() -> None:
+    """t-closeness divides combinations; a stream does so when the policy says what tells records apart."""
+    table = skewed()
+    made, _ = streamed(CLOSE, table, 100)
+    for size, workers in ((7, 3), (600, 1)):
+        again, _ = streamed(CLOSE, table, size, workers=workers)
+        assert again.combine_chunks().equals(made.combine_chunks())
+    shuffled = table.take(pa.array([(n * 7) % 600 for n in range(600)]))
+    other, _ = streamed(CLOSE, shuffled, 100)
+    assert sorted(map(str, other.to_pylist())) == sorted(map(str, made.to_pylist()))
+    plan = ready(compile(load(CLOSE), table.schema, None), lambda: table.to_reader())
+    assert plan.joint is not None
+    assert plan.joint.found is not None
+    assert plan.joint.found.divided  # the test would show nothing if no combination were divided
+    divided = pa.concat_tables([table.slice(at, 1).set_column(0, "name", pa.array(["别人"])) for at in range(100)])
+    with pytest.raises(PolicyError, match="changed between two readings"):
+        plan.mask_batch(divided.combine_chunks().to_batches()[0])
+
+
+@pytest.mark.usefixtures("by_quotas")
+def test_records_that_are_not_told_apart_are_refused() -> None:
+    table = skewed().set_column(0, "name", pa.array(["同"] * 600))
+    with pytest.raises(InvalidParameter, match="several records are alike"):
+        streamed(CLOSE, table, 100)
