@@ -164,3 +164,19 @@ def test_fewer_quasi_identifiers_never_lower_k(rows):
     table = pa.table(dict(zip("abps", zip(*rows, strict=True), strict=True)))
     assert k_anonymity(table, ["a"], "p") >= k_anonymity(table, ["a", "b"], "p")
     assert uniqueness(table, ["a"], "p") <= uniqueness(table, ["a", "b"], "p")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "a", "ab", "b", None]), st.sampled_from(["", "b", "bc", None])), max_size=40
+    )
+)
+def test_text_columns_are_counted_as_any_others(rows):
+    """Columns of text alone take a way of their own; a column of numbers beside them does not."""
+    names = ["x", "y", "z"]
+    columns = list(zip(*rows, strict=True)) if rows else [[], []]
+    text = pa.table({"x": pa.array(columns[0], pa.string()), "y": pa.array(columns[1], pa.string())})
+    both = text.append_column("z", pa.array([1] * len(rows), pa.int64()))
+    counts = sorted(Counter(rows).values())
+    assert k_anonymity(text, names[:2]) == k_anonymity(both, names) == (counts[0] if counts else 0)
+    assert k_anonymity(pl.from_arrow(text), names[:2]) == k_anonymity(text.to_pandas(), names[:2])
