@@ -21,7 +21,6 @@ import polars as pl
 import pyarrow as pa
 
 from masking import Masked
-from masking.engines.aggregating import aggregated
 from masking.engines.measuring import Measured, Rows, Written, enforced, has_limits, seen
 from masking.engines.parallel import ahead, cores, in_order, recut
 from masking.engines.plan import MaskedBatch, Plan, Step, compile  # noqa: A004
@@ -114,6 +113,8 @@ def apply_stream(
         plan = ready(plan, lambda: reader, make_reader, progress=progress, cancelled=cancelled, stop=stop)
         reader = _again(make_reader, plan)
     if policy.aggregate is not None:
+        from masking.engines.aggregating import aggregated  # its solver and tables are for aggregates only
+
         with closing(machine.over(plan, reader, "measure", lambda done: done)) as runs:
             return aggregated(policy, plan, runs, sink, keys=keys, files=files, cancelled=cancelled, stop=stop)
     measured = Measured.of(policy, plan)

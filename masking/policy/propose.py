@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from masking.detection import ColumnFinding, propose_level
+from masking.detection.model import ColumnFinding
 from masking.limits import Limits
 from masking.policy.check import SKEWED, SMALL, ColumnStatistics
 from masking.policy.model import DROP, KEEP, KEYED_TOKEN, Aggregate, AttributeRule, MaskingPolicy
@@ -44,6 +44,8 @@ def propose(
     ``key`` is the name pseudonyms are made under (default: ``<dataset>-1``); ``statistics`` replaces what the findings
     say of distinct values. Every rule carries the finding's reason.
     """
+    from masking.detection import propose_level  # its patterns take longer to compile than all else here to load
+
     level, _, _ = propose_level(findings)
     known = {finding.column: _with(finding, statistics) for finding in findings}
     strict = level >= DataLevel.L3
