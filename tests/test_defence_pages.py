@@ -61,10 +61,10 @@ def test_every_threat_that_is_called_defended_has_its_test() -> None:
 
 
 def test_every_channel_says_where_its_figure_is_from() -> None:
-    """Measured by a prototype, bounded by a decider with a test, read by hand, or not measured: nothing else."""
+    """Measured by a script or a prototype, bounded by a decider with a test, seen by hand, or not measured: nothing else."""
     channels = list(rows(section(THREATS.read_text("utf-8"), "五")))
     assert len(channels) > 8
-    sources = ("reference/sandbox.md", "by hand", "not measured")
+    sources = ("reference/sandbox.md", "channels.py", "by hand", "not measured")
     without = [c[0] for c in channels if len(c) != 3 or not (NAMED.search(c[1]) or any(s in c[1] for s in sources))]
     assert without == []
 
@@ -80,10 +80,9 @@ def test_what_an_ordinary_user_lacks_is_on_the_page() -> None:
 def test_paths_of_tests_on_the_pages_exist(page: str) -> None:
     text = (ROOT / "docs" / page).read_text("utf-8")
     paths = [each.removeprefix("tests/") for each in re.findall(r"`((?:tests/)?[a-z_/]+/(?:test_\w+\.py)?)`", text)]
-    code = ("opendata", "masking", "sandbox", "policies", "deploy", "keys", "docs", "notebooks")
-    tests = [path for path in paths if not path.endswith("/") or path.split("/")[0] not in code]
-    lost = [path for path in tests if not (ROOT / "tests" / path).exists() and not (ROOT / path).exists()]
-    assert lost == []
+    places = {"keys/"}  # of a running service
+    lost = [each for each in paths if not (ROOT / "tests" / each).exists() and not (ROOT / each).exists()]
+    assert set(lost) <= places
 
 
 def answered() -> list[list[str]]:
