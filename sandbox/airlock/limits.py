@@ -37,9 +37,11 @@ class AirlockLimits:
     max_text: int
     max_labels: int
     max_compressed: int
+    max_strange_text: int
     registered_max_compressed: int
     max_model_terms: int
     degrees_of_freedom: int
+    dominance_percent: int
     high_cardinality: int
     checker_pool_minimum: int
     pair_cap: int

@@ -1,7 +1,6 @@
-"""Checks of counts: small, unrounded, negative, recoverable; shares, extremes and models that stand on few persons.
+"""Checks of counts: small, unrounded, negative; shares, extremes and models that stand on few persons.
 
-Source: OpenSAFELY (small counts, rounding), ACRO (degrees of freedom, zeros), SDC handbook (complementary
-suppression, shares of 0 and 100 %).
+Source: OpenSAFELY (small counts, rounding), ACRO (degrees of freedom, zeros), SDC handbook (shares of 0 and 100 %).
 """
 
 from __future__ import annotations
@@ -12,11 +11,14 @@ from typing import Final, TypeGuard
 
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_total
+from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable
 
+_PERCENT: Final = re.compile(r"(^|_)(pct|percent|percentage)(_|$)|百分", re.IGNORECASE)
 _SPREAD: Final = re.compile(r"(^|_)(std|sd|stdev|var|variance|iqr|range)(_|$)|标准差|方差", re.IGNORECASE)
 _DEGREES: Final = re.compile(r"(^|_)(df|dof|df_resid|degrees_of_freedom)(_|$)|自由度", re.IGNORECASE)
-Number = int | float
+_ERROR: Final = re.compile(r"(^|_)(se|std_err|std_error|stderr|standard_error)(_|$)|标准误", re.IGNORECASE)
+_FIT: Final = re.compile(r"(^|_)(r2|r_squared|rsquared|r2_adj|adj_r2)(_|$)|决定系数", re.IGNORECASE)
+_PERFECT: Final = 0.9999
 
 
 def check_counts(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
@@ -39,7 +41,6 @@ def check_counts(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
         ):
             if count:
                 yield Finding(rule, table.name, name, count)
-        yield from _totals(table, index, limits)
 
 
 def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
@@ -52,7 +53,7 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
         if not counts:
             yield Finding("share_without_count", table.name, name, len(shares))
             continue
-        scale = 100.0 if any(s > 1 for s in shares) else 1.0
+        scale = 100.0 if any(s > 1 for s in shares) or _PERCENT.search(name) else 1.0
         small = full = 0
         for row in table.rows:
             share, persons = row[index], row[counts[0]]
@@ -94,26 +95,19 @@ def check_model(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
     left = min(degrees) if degrees else (min(counts) - len(table.rows) if counts else 0)
     if not counts or left < limits.degrees_of_freedom:
         yield Finding("saturated_model", table.name, count=max(0, int(left)))
+    if _fits_perfectly(table):
+        yield Finding("perfect_fit", table.name, count=len(table.rows))
     if len(table.rows) > limits.max_model_terms:
         yield Finding("too_many_rows", table.name, count=len(table.rows))
 
 
-def _totals(table: TypedTable, index: int, limits: AirlockLimits) -> Iterator[Finding]:
-    """One-way tables with a total: a single gap follows by subtraction, a small remainder is a hidden group."""
-    labels = table.indexes(ColumnRole.DIMENSION)
-    if len(labels) != 1:
-        return
-    totals = [row[index] for row in table.rows if is_total(row[labels[0]])]
-    parts = [row[index] for row in table.rows if not is_total(row[labels[0]])]
-    if len(totals) != 1 or not _number(totals[0]) or not parts:
-        return
-    gaps = sum(c is None for c in parts)
-    remainder = totals[0] - sum(c for c in parts if _number(c))
-    name = table.columns[index].name
-    if gaps == 1:
-        yield Finding("suppressed_by_total", table.name, name, 1)
-    elif gaps == 0 and 0 < abs(remainder) < limits.threshold:
-        yield Finding("small_remainder", table.name, name, 1)
+def _fits_perfectly(table: TypedTable) -> bool:
+    """Standard errors of zero, or all variance explained: the model repeats its records."""
+    errors = [c for i, column in enumerate(table.columns) if _ERROR.search(column.name) for c in table.column(i)]
+    fits = [c for i, column in enumerate(table.columns) if _FIT.search(column.name) for c in table.column(i)]
+    estimated = [float(c) for c in errors if _number(c)]
+    perfect = any(_number(c) and float(c) > _PERFECT for c in fits)
+    return perfect or (bool(estimated) and max(estimated) == 0.0)
 
 
 def _number(cell: object) -> TypeGuard[int | float]:

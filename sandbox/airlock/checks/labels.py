@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from sandbox.airlock.checks.encoded import looks_encoded
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import Shape, TypedTable, is_label, is_total
@@ -18,6 +21,8 @@ from sandbox.airlock.typed import Shape, TypedTable, is_label, is_total
 _FORMULA: Final = re.compile(r"^[=@\t\r]|^[+-][^\d.\s]")
 _NOT_IDENTIFIERS: Final = frozenset({"PERSON", "ORG", "ADDRESS", "BIRTH_DATE", "GPS"})
 """Types that group labels may legitimately be or look like; raw matching looks at those instead."""
+_NUMBERED: Final = re.compile(r"([^\W\d_]+[\s_\-]?)\d{1,6}")
+_MANY_ROWS: Final = 10
 _WORTH_DETECTING: Final = re.compile(r"[\d@]|[A-Za-z]\d")
 
 
@@ -69,6 +74,30 @@ def check_labels(
         if strange:
             rule = "new_label" if limits.registered_only else "unusual_label"
             yield Finding(rule, table.name, column.name, len(strange))
+        yield from _packed(strange, table.name, column.name, limits)
+
+
+def check_numbering(table: TypedTable, *, frequent: Collection[str]) -> Iterator[Finding]:
+    """Labels that are a word and a running number: rows of records that pose as groups."""
+    for index, column in enumerate(table.columns):
+        if not is_label(column) or column.type != "string":
+            continue
+        labels = {str(c) for c in table.column(index) if c is not None} - set(frequent)
+        words = Counter(match[1] for label in labels if (match := _NUMBERED.fullmatch(label)))
+        if words:
+            numbered = max(words.values())
+            if numbered >= _MANY_ROWS and numbered * 2 > len(table.rows):
+                yield Finding("numbered_rows", table.name, column.name, numbered)
+
+
+def _packed(strange: Collection[str], file: str, column: str, limits: AirlockLimits) -> Iterator[Finding]:
+    """Labels from nowhere that look like code, or hold more than words do."""
+    coded = sum(looks_encoded(label) for label in strange)
+    if coded:
+        yield Finding("encoded_text", file, column, coded)
+    held = len(zlib.compress("\n".join(sorted(strange)).encode(), 9)) if strange else 0
+    if held > limits.max_strange_text:
+        yield Finding("dense_labels", file, column, held)
 
 
 def _odd(text: str) -> bool:

@@ -1,11 +1,13 @@
 """The raw-match test: what of an output can be found in the raw tables.
 
 Nobody but the checking side can do this: it holds the raw data. Two streaming passes over each raw table, columns
-never rows: the first finds which output values occur where, and how often; the second counts, for every output row,
-the raw records equal to it on the columns that match. A value or group of fewer than ``threshold`` records is a
-finding, whatever count the output states, so repeated rows do not help.
+never rows. The first finds which output values, and which readings of its labels, occur where and how often, and
+gathers the numbers of columns with many values (`numbers` turns disguises back). The second counts, for every output
+row, the raw records equal to it on the columns that match, and how much of a group's sum its largest record holds. A
+value or group of fewer than ``threshold`` records is a finding, whatever count the output states, so repeated rows
+do not help.
 
-Nulls match nothing. Nothing of a raw table is kept but counts of values that the output holds itself.
+Nulls match nothing. Nothing of a raw table outlives the check.
 """
 
 from __future__ import annotations
@@ -14,19 +16,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sandbox.airlock.checks import numbers
+from sandbox.airlock.checks.encoded import readings
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.groups import Groups, Query, count_groups, fewer_than, stated_beyond
+from sandbox.airlock.checks.spelling import Places, spelled
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable
-from sandbox.contracts import Cell
+from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_label, is_total
 
 OpenTable = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
-MIN_NUMBERS: Final = 10
-MIN_DIGITS: Final = 3
+Occurrences = Mapping[str, Counter[str]]
+_QUANTITIES: Final = (ColumnRole.MEASURE, ColumnRole.COUNT, ColumnRole.SHARE, ColumnRole.EXTREME)
+_MOST: Final = 0.9
+"""Share of a column's values that a raw column must hold to be what it repeats: one strange row hides nothing."""
+_SAME_NAME: Final = 0.5
+"""The same for a raw column of the same name."""
+_MIN_ENCODED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,187 +57,207 @@ class RawMatch:
     frequent: frozenset[str]
 
 
-def match_raw(tables: Sequence[TypedTable], raws: Sequence[RawTable], limits: AirlockLimits) -> RawMatch:
-    """Search every raw table for the output's values and rows."""
+def match_raw(
+    tables: Sequence[TypedTable],
+    raws: Sequence[RawTable],
+    limits: AirlockLimits,
+    *,
+    known: frozenset[str] = frozenset(),
+) -> RawMatch:
+    """Search every raw table for the output's values and rows. ``known`` labels are not read another way."""
     findings: list[Finding] = []
     frequent: set[str] = set()
-    values = {text for table in tables for row in table.rows for text in map(_key, row) if text is not None}
+    found: list[Groups] = []
+    values = {text for table in tables for row in table.rows for text in map(spelled, row) if text is not None}
+    read = {label: readings(label) for label in _labels(tables, limits) - known} if raws else {}
+    wanted = sorted(values.union(*read.values()))
+    disguises = {table.name: list(numbers.candidates(table)) for table in tables}
+    persons = {table.name: list(numbers.of_persons(table)) for table in tables}
     for raw in raws if values else ():
-        occurrences = _occurrences(raw, values)
+        occurrences, columns = _first_pass(raw, wanted, limits, gather=any([*disguises.values(), *persons.values()]))
         frequent |= {
             value
             for column, counts in occurrences.items()
             if raw.distinct.get(column, limits.high_cardinality) <= limits.max_labels
             for value, count in counts.items()
-            if count >= limits.threshold
+            if count >= limits.threshold and value in values
         }
         for table in tables:
             findings += _values(table, raw, occurrences, limits)
-            findings += _numbers(table, raw, occurrences, limits)
-            findings += _rows(table, raw, occurrences, limits)
+            findings += _encoded(table, raw, occurrences, read, limits)
+            findings += _numbers(table, disguises[table.name], columns)
+            findings += _persons(table, persons[table.name], columns)
+        found += count_groups(raw.open, _queries(tables, raw, occurrences))
+    findings += _rows(tables, found, limits)
     return RawMatch(tuple(dict.fromkeys(findings)), frozenset(frequent))
 
 
-def _occurrences(raw: RawTable, values: set[str]) -> dict[str, Counter[str]]:
-    """For each raw column, how often each of ``values`` occurs in it."""
-    wanted = pa.array(sorted(values), pa.string())
-    counted: dict[str, Counter[str]] = {}
+def _labels(tables: Sequence[TypedTable], limits: AirlockLimits) -> set[str]:
+    """Texts of columns that may leave at all: those with too many different ones are stopped for that."""
+    found: set[str] = set()
+    for table in tables:
+        for index in range(len(table.columns)):
+            texts = {cell for cell in table.column(index) if isinstance(cell, str)}
+            found |= texts if len(texts) <= limits.max_labels else set()
+    return found
+
+
+def _first_pass(
+    raw: RawTable, wanted: Sequence[str], limits: AirlockLimits, *, gather: bool
+) -> tuple[dict[str, Counter[str]], dict[str, numbers.RawNumbers]]:
+    """For each raw column, how often each of ``wanted`` occurs in it; and the numbers of columns with many."""
+    places: dict[str, Places] = {}
+    tallies: dict[str, np.ndarray] = {}
+    chunks: dict[str, list[numbers.Floats]] = {}
     with raw.open() as reader:
         for batch in reader:
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                texts = as_text(column)
-                hits = texts.filter(pc.fill_null(pc.is_in(texts, value_set=wanted), False))
-                if len(hits):
-                    tally = pc.value_counts(hits)
-                    counter = counted.setdefault(name, Counter())
-                    for value, count in zip(
-                        tally.field("values").to_pylist(), tally.field("counts").to_pylist(), strict=True
-                    ):
-                        counter[value] += count
-    return counted
+                if name not in places:
+                    places[name] = Places(wanted, column.type)
+                    tallies[name] = np.zeros(len(wanted), dtype=np.int64)
+                found = places[name].of(column)
+                tallies[name] += np.bincount(found[found >= 0], minlength=len(wanted))
+                if gather and _is_number(column.type) and _many(raw, name, limits):
+                    chunks.setdefault(name, []).append(_floats(column))
+    occurrences = {
+        name: Counter({wanted[i]: int(tally[i]) for i in np.flatnonzero(tally).tolist()})
+        for name, tally in tallies.items()
+    }
+    return occurrences, {name: numbers.RawNumbers.of(np.concatenate(parts)) for name, parts in chunks.items()}
 
 
-def _values(
-    table: TypedTable,
-    raw: RawTable,
-    occurrences: Mapping[str, Counter[str]],
-    limits: AirlockLimits,
-) -> Iterator[Finding]:
+def _values(table: TypedTable, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits) -> Iterator[Finding]:
     """Strings and whole-number labels that few raw records of a high-cardinality column have."""
     for index, column in enumerate(table.columns):
-        if column.role not in {ColumnRole.DIMENSION, ColumnRole.TERM} and column.type != "string":
+        if not is_label(column) and column.type != "string":
             continue
-        texts = [key for cell in table.column(index) if (key := _key(cell)) is not None and len(key) > 1]
-        rare = 0
-        for text in texts:
-            places = [
-                counts[text]
-                for name, counts in occurrences.items()
-                if text in counts
-                and (isinstance_text(column.type) or name == column.name)
-                and raw.distinct.get(name, limits.high_cardinality) >= limits.high_cardinality
-            ]
-            # A label that is a frequent category anywhere is that category, not the rare value of another column.
-            rare += bool(places) and max(places) < limits.threshold
+        texts = [key for cell in table.column(index) if (key := spelled(cell)) is not None and len(key) > 1]
+        anywhere = isinstance_text(column.type)
+        rare = sum(
+            _is_rare(text, raw, occurrences, limits, only=None if anywhere else column.name)
+            for text in texts
+            if not is_total(text)
+        )
         if rare:
             yield Finding("raw_value", table.name, column.name, rare)
 
 
+def _encoded(
+    table: TypedTable,
+    raw: RawTable,
+    occurrences: Occurrences,
+    read: Mapping[str, frozenset[str]],
+    limits: AirlockLimits,
+) -> Iterator[Finding]:
+    """Labels that, read another way, are values that few raw records have."""
+    for index, column in enumerate(table.columns):
+        labels = {cell for cell in table.column(index) if isinstance(cell, str) and cell in read}
+        # A category that many records have is that category, whatever else may be read into it.
+        strange = {label for label in labels if all(label not in counts for counts in occurrences.values())}
+        hidden = sum(any(_is_rare(text, raw, occurrences, limits) for text in read[label]) for label in strange)
+        if hidden >= _MIN_ENCODED:
+            yield Finding("encoded_value", table.name, column.name, hidden)
+
+
+def _is_rare(
+    text: str, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits, *, only: str | None = None
+) -> bool:
+    """Whether few raw records have the value. What is a frequent category anywhere is that category."""
+    places = [
+        counts[text]
+        for name, counts in occurrences.items()
+        if text in counts and only in {None, name} and _many(raw, name, limits)
+    ]
+    return bool(places) and max(places) < limits.threshold
+
+
 def _numbers(
-    table: TypedTable,
-    raw: RawTable,
-    occurrences: Mapping[str, Counter[str]],
-    limits: AirlockLimits,
+    table: TypedTable, candidates: Sequence[numbers.Numbers], columns: Mapping[str, numbers.RawNumbers]
 ) -> Iterator[Finding]:
-    """A column of numbers that all are numbers of one high-cardinality raw column is that column."""
-    for index in table.indexes(ColumnRole.MEASURE, ColumnRole.COUNT, ColumnRole.SHARE, ColumnRole.EXTREME):
-        keys = {key for cell in table.column(index) if (key := _key(cell)) is not None and _digits(key) >= MIN_DIGITS}
-        if len(keys) < MIN_NUMBERS:
+    """A column of numbers that all are, or stand for, numbers of one high-cardinality raw column is that column."""
+    for found in candidates:
+        if any(numbers.copied(found, raw) for raw in columns.values()):
+            yield Finding("raw_numbers", table.name, found.column, len(found.values))
+        elif any(numbers.disguised(found, raw) for raw in columns.values()):
+            yield Finding("disguised_numbers", table.name, found.column, len(found.values))
+
+
+def _persons(
+    table: TypedTable, candidates: Sequence[numbers.Numbers], columns: Mapping[str, numbers.RawNumbers]
+) -> Iterator[Finding]:
+    """Coefficients that give one record's number."""
+    single = [found for found in candidates if any(numbers.is_record(found, raw) for raw in columns.values())]
+    if single:
+        yield Finding("disguised_numbers", table.name, single[0].column, len(single))
+
+
+def _queries(tables: Sequence[TypedTable], raw: RawTable, occurrences: Occurrences) -> list[Query]:
+    """What to count for each table: its group columns, and all columns that match."""
+    queries: list[Query] = []
+    for table in tables:
+        if table.kind is TableKind.MODEL:
             continue
-        for name, counts in occurrences.items():
-            many = raw.distinct.get(name, limits.high_cardinality) >= limits.high_cardinality
-            if many and keys <= counts.keys() and min(counts[key] for key in keys) < limits.threshold:
-                yield Finding("raw_numbers", table.name, table.columns[index].name, len(keys))
-                break
+        mapped = _mapping(table, occurrences, raw)
+        groups = {i: name for i, name in mapped.items() if table.columns[i].role is ColumnRole.DIMENSION}
+        if groups:
+            whole = len(groups) == len(table.indexes(ColumnRole.DIMENSION))
+            queries.append(Query(table, groups, "groups", sums=whole and table.kind is TableKind.MAGNITUDE))
+        if len(mapped) >= 3 and len(mapped) > len(groups):
+            queries.append(Query(table, mapped, "records"))
+    return queries
 
 
-def _rows(
-    table: TypedTable,
-    raw: RawTable,
-    occurrences: Mapping[str, Counter[str]],
-    limits: AirlockLimits,
-) -> Iterator[Finding]:
-    """Rows that equal few raw records: on their group columns, or on all columns that match."""
-    if table.kind is TableKind.MODEL:
-        return
-    mapped = _mapping(table, occurrences, raw)
-    groups = {i: name for i, name in mapped.items() if table.columns[i].role is ColumnRole.DIMENSION}
-    if groups:
-        few = _few(table, raw, groups, limits)
-        if few:
-            yield Finding("small_group_in_raw", table.name, count=few)
-    if len(mapped) >= 3 and len(mapped) > len(groups):
-        few = _few(table, raw, mapped, limits)
-        if few:
-            yield Finding("raw_row", table.name, count=few)
+def _rows(tables: Sequence[TypedTable], found: Sequence[Groups], limits: AirlockLimits) -> Iterator[Finding]:
+    """Rows that name few raw records, state more than there are, or a sum that one record holds.
+
+    Several raw tables may have a group; the one that has most of an output's group columns is what it is about.
+    """
+    for table in tables:
+        for kind, rule in (("groups", "small_group_in_raw"), ("records", "raw_row")):
+            of_table = [each for each in found if each.query.table is table and each.query.kind == kind]
+            most = max((len(each.query.mapped) for each in of_table), default=0)
+            about = [each for each in of_table if len(each.query.mapped) == most]
+            few = fewer_than(about, limits.threshold) if about else 0
+            if few:
+                yield Finding(rule, table.name, count=few)
+            if kind == "records" or not about:
+                continue
+            more = 0 if any(each.query.differs_in_name for each in about) else stated_beyond(about, limits.rounding)
+            if more:
+                yield Finding("overstated_count", table.name, count=more)
+            for each in about:
+                for column, cells in each.dominated(limits.dominance_percent / 100):
+                    yield Finding("dominance", table.name, column, cells)
 
 
-def _mapping(table: TypedTable, occurrences: Mapping[str, Counter[str]], raw: RawTable) -> dict[int, str]:
-    """Which raw column each output column repeats: same name first, then the richest that holds all its values."""
+def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict[int, str]:
+    """Which raw column each output column repeats: same name first, then the richest that holds its values."""
     mapped: dict[int, str] = {}
     for index, column in enumerate(table.columns):
-        keys = {key for cell in table.column(index) if (key := _key(cell)) is not None}
-        holders = [name for name, counts in occurrences.items() if keys and keys <= counts.keys()]
-        if column.role is ColumnRole.COUNT and column.name not in holders:
+        keys = {key for cell in table.column(index) if (key := spelled(cell)) is not None and not is_total(key)}
+        held = {name: len(keys & counts.keys()) / len(keys) for name, counts in occurrences.items() if keys}
+        if held.get(column.name, 0.0) >= _SAME_NAME:
+            mapped[index] = column.name
             continue
-        if holders:
-            mapped[index] = (
-                column.name if column.name in holders else max(holders, key=lambda name: raw.distinct.get(name, 0))
-            )
+        holders = [name for name, share in held.items() if share >= _MOST]
+        if holders and column.role is not ColumnRole.COUNT:
+            mapped[index] = max(holders, key=lambda name: (held[name], raw.distinct.get(name, 0), name))
     return mapped
 
 
-def _few(table: TypedTable, raw: RawTable, mapped: Mapping[int, str], limits: AirlockLimits) -> int:
-    """How many output rows equal between 1 and ``threshold - 1`` raw records on the mapped columns."""
-    import polars as pl
-
-    indexes = sorted(mapped)
-    keys = [tuple(_key(row[i]) for i in indexes) for row in table.rows]
-    keys = [key for key in keys if all(part is not None for part in key)]
-    if not keys:
-        return 0
-    names = [f"c{i}" for i in indexes]
-    wanted = pl.DataFrame(list(dict.fromkeys(keys)), schema=dict.fromkeys(names, pl.String), orient="row")
-    counts: Counter[tuple[Any, ...]] = Counter()
-    with raw.open() as reader:
-        for batch in reader:
-            part = pl.DataFrame(
-                {f"c{i}": pl.Series(as_text(batch.column(mapped[i])), dtype=pl.String) for i in indexes},
-            )
-            found = part.join(wanted, on=names, how="semi").group_by(names).len()
-            for *key, count in found.iter_rows():
-                counts[tuple(key)] += count
-    return sum(0 < counts[key] < limits.threshold for key in keys)
+def _many(raw: RawTable, name: str, limits: AirlockLimits) -> bool:
+    return raw.distinct.get(name, limits.high_cardinality) >= limits.high_cardinality
 
 
-def as_text(column: pa.Array) -> pa.Array:
-    """A column's values in the spelling `_key` gives output cells: whole floats without ``.0``, ISO dates."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_boolean(column.type):
-        return pc.if_else(column, "true", "false")
-    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
-        numbers = pc.cast(column, pa.float64())
-        whole = pc.and_(pc.equal(numbers, pc.floor(numbers)), pc.less(pc.abs(numbers), 1e15))
-        integers = pc.cast(pc.cast(pc.if_else(whole, numbers, 0.0), pa.int64()), pa.string())
-        return pc.if_else(
-            whole, integers, pa.array([None if x is None else repr(x) for x in numbers.to_pylist()], pa.string())
-        )
-    if pa.types.is_timestamp(column.type):
-        return pc.strftime(column, format="%Y-%m-%d")
-    if pa.types.is_string(column.type):
-        return column
-    try:
-        return pc.cast(column, pa.string())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.nulls(len(column), pa.string())
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
+
+
+def _floats(column: pa.Array) -> numbers.Floats:
+    filled = pc.cast(column.drop_null(), pa.float64(), safe=False)
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def isinstance_text(type_: str) -> bool:
     """Whether values of the type are distinctive enough to be looked for under other column names."""
     return type_ in {"string", "date"}
-
-
-def _key(cell: Cell) -> str | None:
-    if cell is None:
-        return None
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
-    return str(cell)
-
-
-def _digits(key: str) -> int:
-    """Significant digits of a number's spelling."""
-    return len(key.lstrip("-").replace(".", "").strip("0"))

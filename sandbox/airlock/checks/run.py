@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.airlock.checks.counts import check_counts, check_model, check_shares, check_statistics
 from sandbox.airlock.checks.findings import Finding
-from sandbox.airlock.checks.labels import check_identifiers, check_labels
+from sandbox.airlock.checks.labels import check_identifiers, check_labels, check_numbering
 from sandbox.airlock.checks.raw import RawTable, match_raw
 from sandbox.airlock.checks.shape import (
     check_digits,
@@ -18,6 +18,7 @@ from sandbox.airlock.checks.shape import (
     check_names,
     check_size,
 )
+from sandbox.airlock.checks.totals import check_nested_counts, check_totals
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import Shape, TypedTable
 from sandbox.contracts import ParsedOutput
@@ -50,18 +51,24 @@ def run_checks(given: CheckInput) -> list[Finding]:
         findings += sized
         if not any(f.rule in {"too_many_rows", "too_many_columns"} for f in sized):
             readable.append(table)
-    matched = match_raw(readable, given.raws, limits)
+    explained = given.known.union(
+        *([labels for columns in given.shape.files.values() for labels in columns.values()] if given.shape else [])
+    )
+    matched = match_raw(readable, given.raws, limits, known=explained)
     findings += matched.findings
+    findings += check_nested_counts(readable, limits)
     for table in readable:
         findings += check_kind(table, limits)
         findings += check_names(table, given.shape, direct=given.direct)
         findings += check_counts(table, limits)
+        findings += check_totals(table, limits)
         findings += check_shares(table, limits)
         findings += check_statistics(table)
         findings += check_model(table, limits)
         findings += check_digits(table, limits)
         findings += check_groups(table)
         findings += check_identifiers(table)
+        findings += check_numbering(table, frequent=matched.frequent)
         findings += check_labels(table, limits, shape=given.shape, known=given.known, frequent=matched.frequent)
     return sorted(dict.fromkeys(findings), key=lambda f: (not f.blocking, f.file, f.column, f.rule))
 
@@ -78,6 +85,8 @@ def explain(findings: Sequence[Finding], limits: AirlockLimits) -> list[dict[str
         "max_columns": limits.max_columns,
         "max_cells": limits.max_cells,
         "max_compressed": limits.max_compressed,
+        "max_strange_text": limits.max_strange_text,
+        "dominance_percent": limits.dominance_percent,
         "max_text": limits.max_text,
         "max_labels": limits.max_labels,
         "degrees_of_freedom": limits.degrees_of_freedom,

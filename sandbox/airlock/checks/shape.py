@@ -34,7 +34,9 @@ _RULE_OF_CODE: Final = {
 
 def check_files(output: ParsedOutput, tables: Sequence[TypedTable], limits: AirlockLimits) -> Iterator[Finding]:
     """Refused files, number of files, and an output without a table."""
-    others = [f for f in output.files if f.kind != "table" and f.name != EXECUTED_NOTEBOOK]
+    others = [
+        f for f in output.files if f.kind != "table" and not (f.name == EXECUTED_NOTEBOOK and f.kind == "notebook")
+    ]
     for file in others:
         for code in [finding.code for finding in file.findings] or [""]:
             yield Finding(_RULE_OF_CODE.get(code, "file_type"), file.name, count=1, code=code)

@@ -201,6 +201,8 @@ def test_rules_have_both_languages():
             "max_columns",
             "max_cells",
             "max_compressed",
+            "max_strange_text",
+            "dominance_percent",
             "max_text",
             "max_labels",
             "degrees_of_freedom",

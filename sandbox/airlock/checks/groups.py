@@ -1,0 +1,176 @@
+"""The second pass of the raw match: raw records in each group that an output names, and who holds its sums.
+
+Each output row's cells become positions among the cells of its column, and a raw record's values likewise; equal
+positions are equal rows. One pass answers all queries. Groups that hold a null or a total name no record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sandbox.airlock.checks.spelling import Ints, Places, spelled
+from sandbox.airlock.typed import ColumnRole, TypedTable, is_total
+from sandbox.contracts import Cell
+
+Floats = npt.NDArray[np.float64]
+_AGREES = 1e-3
+"""Relative difference up to which a stated mean or sum is that of a raw column: rounding to three digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Rows of an output on some columns: which raw column each repeats. ``sums``: also ask who holds the sums."""
+
+    table: TypedTable
+    mapped: Mapping[int, str]
+    kind: Literal["groups", "records"]
+    sums: bool = False
+
+    @property
+    def differs_in_name(self) -> bool:
+        """Whether a column is taken for a raw column of another name."""
+        return any(self.table.columns[i].name != name for i, name in self.mapped.items())
+
+
+@dataclass(slots=True)
+class Groups:
+    """What the pass found for one query. Arrays have one entry a distinct group, ``of_row`` one a row (-1: none)."""
+
+    query: Query
+    of_row: Ints
+    records: Ints
+    sums: dict[str, Floats] = field(default_factory=dict)
+    largest: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def of_rows(self) -> Floats:
+        """Raw records of each row's group; 0 where the row names none."""
+        return self._of_rows(self.records)
+
+    def dominated(self, share: float) -> Iterator[tuple[str, int]]:
+        """Measures, and how many of their cells one record holds more than ``share`` of."""
+        for index in self.query.table.indexes(ColumnRole.MEASURE):
+            column = self.query.table.columns[index].name
+            stated = np.array([_value(cell) for cell in self.query.table.column(index)], dtype=np.float64)
+            names = [name for name in self.sums if name in column or self._is_of(stated, name)]
+            cells = np.zeros(len(stated), dtype=bool)
+            for name in names:
+                sums, largest = self._of_rows(self.sums[name]), self._of_rows(self.largest[name])
+                cells |= (sums > 0) & (largest > share * sums) & ~np.isnan(stated)
+            if cells.any():
+                yield column, int(cells.sum())
+
+    def _is_of(self, stated: Floats, name: str) -> bool:
+        """Whether the stated figures are the raw column's sums or means."""
+        sums, counts = self._of_rows(self.sums[name]), self._of_rows(self.records)
+        asked = (counts > 0) & ~np.isnan(stated)
+        if not asked.any():
+            return False
+        scale = np.maximum(np.abs(stated[asked]), 1e-12)
+        figures = (sums[asked], sums[asked] / counts[asked])
+        return any(bool((np.abs(figure - stated[asked]) <= _AGREES * scale).all()) for figure in figures)
+
+    def _of_rows(self, values: Ints | Floats) -> Floats:
+        padded = np.append(values.astype(np.float64), 0.0)
+        return padded[self.of_row]
+
+
+def fewer_than(found: Sequence[Groups], threshold: int) -> int:
+    """Rows whose group has between 1 and ``threshold - 1`` raw records, and more in no other table."""
+    counts = np.max([each.of_rows for each in found], axis=0)
+    return int(((counts > 0) & (counts < threshold)).sum())
+
+
+def stated_beyond(found: Sequence[Groups], rounding: int) -> int:
+    """Rows with a count larger than the group's raw records could give, in whichever table, after rounding up."""
+    counts = np.max([each.of_rows for each in found], axis=0)
+    table = found[0].query.table
+    more = np.zeros(len(counts), dtype=bool)
+    for index in table.indexes(ColumnRole.COUNT):
+        stated = np.array([_value(cell) for cell in table.column(index)], dtype=np.float64)
+        more |= (counts > 0) & (stated >= counts + rounding)
+    return int(more.sum())
+
+
+def count_groups(
+    open_table: Callable[[], AbstractContextManager[pa.RecordBatchReader]], queries: Sequence[Query]
+) -> list[Groups]:
+    """Answer all queries in one pass."""
+    if not queries:
+        return []
+    counters = [_Counter(query) for query in queries]
+    with open_table() as reader:
+        for batch in reader:
+            measures: dict[str, Floats] = {}
+            for counter in counters:
+                counter.add(batch, measures)
+    return [counter.found for counter in counters]
+
+
+class _Counter:
+    def __init__(self, query: Query) -> None:
+        self._columns = sorted(query.mapped)
+        self._keys: list[list[str]] = []
+        codes = []
+        for index in self._columns:
+            texts = [None if is_total(cell) else spelled(cell) for cell in query.table.column(index)]
+            keys = sorted({text for text in texts if text is not None})
+            position = {key: place for place, key in enumerate(keys)}
+            codes.append(np.array([-1 if text is None else position[text] for text in texts], dtype=np.int64))
+            self._keys.append(keys)
+        combined = self._combined(codes)
+        self._groups = np.unique(combined[combined >= 0])
+        self._places: list[Places] | None = None
+        self.found = Groups(query, self._position(combined), np.zeros(len(self._groups), dtype=np.int64))
+
+    def add(self, batch: pa.RecordBatch, measures: dict[str, Floats]) -> None:
+        mapped = [batch.column(self.found.query.mapped[index]) for index in self._columns]
+        if self._places is None:
+            self._places = [Places(keys, column.type) for keys, column in zip(self._keys, mapped, strict=True)]
+        codes = [places.of(column) for places, column in zip(self._places, mapped, strict=True)]
+        group = self._position(self._combined(codes))
+        inside = group >= 0
+        self.found.records += np.bincount(group[inside], minlength=len(self._groups))
+        if self.found.query.sums:
+            self._add_sums(batch, group, inside, measures)
+
+    def _add_sums(
+        self, batch: pa.RecordBatch, group: Ints, inside: npt.NDArray[np.bool_], measures: dict[str, Floats]
+    ) -> None:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+                continue
+            if name not in measures:
+                filled = pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0)
+                measures[name] = np.abs(np.nan_to_num(filled.to_numpy(zero_copy_only=False)))
+            for kept in (self.found.sums, self.found.largest):
+                kept.setdefault(name, np.zeros(len(self._groups)))
+            values = measures[name][inside]
+            self.found.sums[name] += np.bincount(group[inside], values, minlength=len(self._groups))
+            np.maximum.at(self.found.largest[name], group[inside], values)
+
+    def _combined(self, codes: Sequence[Ints]) -> Ints:
+        """One number a combination; -1 where a part is missing. Past 2^63 it wraps, alike on both sides."""
+        combined = codes[0]
+        sizes = [len(keys) for keys in self._keys]
+        for size, code in zip(sizes[1:], codes[1:], strict=True):
+            combined = np.where((combined < 0) | (code < 0), -1, (combined * size + code) & 0x7FFFFFFFFFFFFFFF)
+        return combined
+
+    def _position(self, combined: Ints) -> Ints:
+        if not len(self._groups):
+            return np.full(len(combined), -1, dtype=np.int64)
+        place = np.searchsorted(self._groups, combined).clip(max=len(self._groups) - 1)
+        return np.where(self._groups[place] == combined, place, -1)
+
+
+def _value(cell: Cell) -> float:
+    return float(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) else float("nan")
