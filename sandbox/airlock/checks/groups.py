@@ -6,6 +6,7 @@ positions are equal rows. One pass answers all queries. Groups that hold a null 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ class Groups:
         for index in self.query.table.indexes(ColumnRole.MEASURE):
             column = self.query.table.columns[index].name
             stated = np.array([_value(cell) for cell in self.query.table.column(index)], dtype=np.float64)
-            names = [name for name in self.sums if name in column or self._is_of(stated, name)]
+            names = [name for name in self.sums if _names(column, name) or self._is_of(stated, name)]
             cells = np.zeros(len(stated), dtype=bool)
             for name in names:
                 sums, largest = self._of_rows(self.sums[name]), self._of_rows(self.largest[name])
@@ -170,6 +171,13 @@ class _Counter:
             return np.full(len(combined), -1, dtype=np.int64)
         place = np.searchsorted(self._groups, combined).clip(max=len(self._groups) - 1)
         return np.where(self._groups[place] == combined, place, -1)
+
+
+def _names(column: str, attribute: str) -> bool:
+    """Whether an output's column is called after a raw attribute: sum_revenue, revenue_mean, 营业收入合计."""
+    if not attribute.isascii():
+        return attribute in column
+    return re.search(rf"(^|[\W_]){re.escape(attribute)}([\W_]|$)", column, re.IGNORECASE) is not None
 
 
 def _value(cell: Cell) -> float:

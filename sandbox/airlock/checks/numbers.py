@@ -35,8 +35,8 @@ MIN_NUMBERS: Final = 3
 MIN_DIGITS: Final = 3
 _EXACT_DIGITS: Final = 8
 _NEAR: Final = 1e-9
-_NOISE: Final = 1e-8
-_CLEAR: Final = 20.0
+_CLEAR: Final = 0.03
+_MOST_STEPS: Final = 50_000
 _EXACT: Final = 1e-11
 _FEWEST: Final = 2
 _PROBES: Final = 8
@@ -319,29 +319,27 @@ def _shifted(values: Floats, raw: npt.NDArray[np.int64], decimals: int) -> bool:
 
 
 def _step(values: Floats) -> float | None:
-    """The greatest number of which all differences are multiples, as far as floats tell; None for mere noise.
+    """The greatest number of which all differences are multiples, as far as floats tell; None where there is none.
 
-    A raw column of whole cents keeps its cents under any shift and scale: this finds them.
+    A raw column of whole cents keeps its cents under any shift and scale: this finds them. The least difference is
+    taken for one, two, three ... steps until the next differences are whole too.
     """
     ordered = np.sort(values)
     differences = np.unique(np.diff(ordered))
-    least = _NOISE * float(np.abs(values).max(initial=0.0))
-    step = 0.0
-    for difference in differences:
-        a, b = float(difference), step
-        while b > least:
-            a, b = b, a % b
-        step = a
-        if step < least * _CLEAR:
-            return None
-    # Euclid's remainders gather errors; each difference, from the small to the large, makes the step more exact.
-    every = np.unique(np.concatenate([differences, (ordered - ordered[0])[1:]]))
-    for difference in every if step else ():
+    multiples = np.arange(1, _MOST_STEPS + 1)
+    for difference in differences[1 : 1 + _PROBES]:
+        steps = difference / differences[0] * multiples
+        multiples = multiples[np.abs(steps - np.round(steps)) < _CLEAR]
+    if len(differences) <= _PROBES or not len(multiples):
+        return None
+    step = float(differences[0]) / int(multiples[0])
+    # From the small differences to the large, each makes the step more exact.
+    for difference in np.unique(np.concatenate([differences, (ordered - ordered[0])[1:]])):
         multiple = round(float(difference) / step)
-        if not multiple or abs(difference / step - multiple) > 1 / _CLEAR * 5:
+        if not multiple or abs(float(difference) / step - multiple) > _CLEAR:
             return None
         step = float(difference) / multiple
-    return step or None
+    return step
 
 
 def _density(raw: npt.NDArray[np.int64], step: int) -> float:
