@@ -7,7 +7,7 @@ positions are equal rows. One pass answers all queries. Groups that hold a null 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -102,7 +102,7 @@ def stated_beyond(found: Sequence[Groups], rounding: int) -> int:
 
 
 def count_groups(
-    open_table: Callable[[], AbstractContextManager[pa.RecordBatchReader]], queries: Sequence[Query]
+    open_table: Callable[[], AbstractContextManager[Iterable[pa.RecordBatch]]], queries: Sequence[Query]
 ) -> list[Groups]:
     """Answer all queries in one pass."""
     if not queries:

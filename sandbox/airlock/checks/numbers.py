@@ -146,10 +146,10 @@ def disguised(numbers: Numbers, raw: RawNumbers) -> bool:
     lattice = raw.lattice if numbers.plain else None
     if lattice is None:
         return False
-    if any(_shifted(values / scale, *lattice) for scale in _SHIFTED_SCALES):
-        return True
     step = _step(values)
-    return step is not None and any(_shifted(values / step, lattice[0], 0) for step in (step, -step))
+    if step is not None:
+        return any(_shifted(values / each, lattice[0], 0) for each in (step, -step)) or _shifted(values, *lattice)
+    return any(_shifted(values / scale, *lattice) for scale in _SHIFTED_SCALES)
 
 
 def _scores(raw: RawNumbers) -> Iterator[Callable[[Floats], Floats]]:

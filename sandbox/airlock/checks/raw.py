@@ -7,14 +7,14 @@ row, the raw records equal to it on the columns that match, and how much of a gr
 value or group of fewer than ``threshold`` records is a finding, whatever count the output states, so repeated rows
 do not help.
 
-Nulls match nothing. Nothing of a raw table outlives the check.
+A raw column's own spelling decides (`spelling`), and nulls match nothing. Nothing of a raw table outlives the check.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,7 +32,7 @@ from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_label, i
 
 OpenTable = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 Occurrences = Mapping[str, Counter[str]]
-_QUANTITIES: Final = (ColumnRole.MEASURE, ColumnRole.COUNT, ColumnRole.SHARE, ColumnRole.EXTREME)
+KEPT_BYTES: Final = 256 * 1024 * 1024
 _MOST: Final = 0.9
 """Share of a column's values that a raw column must hold to be what it repeats: one strange row hides nothing."""
 _SAME_NAME: Final = 0.5
@@ -74,7 +74,9 @@ def match_raw(
     disguises = {table.name: list(numbers.candidates(table)) for table in tables}
     persons = {table.name: list(numbers.of_persons(table)) for table in tables}
     for raw in raws if values else ():
-        occurrences, columns = _first_pass(raw, wanted, limits, gather=any([*disguises.values(), *persons.values()]))
+        occurrences, columns, batches = _first_pass(
+            raw, wanted, limits, gather=any([*disguises.values(), *persons.values()])
+        )
         frequent |= {
             value
             for column, counts in occurrences.items()
@@ -87,7 +89,7 @@ def match_raw(
             findings += _encoded(table, raw, occurrences, read, limits)
             findings += _numbers(table, disguises[table.name], columns)
             findings += _persons(table, persons[table.name], columns)
-        found += count_groups(raw.open, _queries(tables, raw, occurrences))
+        found += count_groups(raw.open if batches is None else _kept(batches), _queries(tables, raw, occurrences))
     findings += _rows(tables, found, limits)
     return RawMatch(tuple(dict.fromkeys(findings)), frozenset(frequent))
 
@@ -104,13 +106,21 @@ def _labels(tables: Sequence[TypedTable], limits: AirlockLimits) -> set[str]:
 
 def _first_pass(
     raw: RawTable, wanted: Sequence[str], limits: AirlockLimits, *, gather: bool
-) -> tuple[dict[str, Counter[str]], dict[str, numbers.RawNumbers]]:
-    """For each raw column, how often each of ``wanted`` occurs in it; and the numbers of columns with many."""
+) -> tuple[dict[str, Counter[str]], dict[str, numbers.RawNumbers], list[pa.RecordBatch] | None]:
+    """For each raw column, how often each of ``wanted`` occurs in it; the numbers of columns with many; the batches.
+
+    A table of at most ``KEPT_BYTES`` is kept for the second pass instead of being decrypted twice; else None.
+    """
+    kept: list[pa.RecordBatch] | None = []
+    size = 0
     places: dict[str, Places] = {}
     tallies: dict[str, np.ndarray] = {}
     chunks: dict[str, list[numbers.Floats]] = {}
     with raw.open() as reader:
         for batch in reader:
+            size += batch.nbytes
+            if kept is not None:
+                kept = None if size > KEPT_BYTES else [*kept, batch]
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 if name not in places:
                     places[name] = Places(wanted, column.type)
@@ -123,7 +133,7 @@ def _first_pass(
         name: Counter({wanted[i]: int(tally[i]) for i in np.flatnonzero(tally).tolist()})
         for name, tally in tallies.items()
     }
-    return occurrences, {name: numbers.RawNumbers.of(np.concatenate(parts)) for name, parts in chunks.items()}
+    return occurrences, {name: numbers.RawNumbers.of(np.concatenate(parts)) for name, parts in chunks.items()}, kept
 
 
 def _values(table: TypedTable, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits) -> Iterator[Finding]:
@@ -243,6 +253,10 @@ def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict
         if holders and column.role is not ColumnRole.COUNT:
             mapped[index] = max(holders, key=lambda name: (held[name], raw.distinct.get(name, 0), name))
     return mapped
+
+
+def _kept(batches: Sequence[pa.RecordBatch]) -> Callable[[], AbstractContextManager[Iterable[pa.RecordBatch]]]:
+    return lambda: nullcontext(batches)
 
 
 def _many(raw: RawTable, name: str, limits: AirlockLimits) -> bool:

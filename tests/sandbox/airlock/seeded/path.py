@@ -65,10 +65,10 @@ def examine(program: Program, raw: Tables, practice: Tables, *, strict: bool, co
     limits = default_limits().tightened([], registered_only=strict)
     attributes = frozenset(c for frame in raw.items().values() for c in frame.columns)
     shape = shape_of(
-        typed_tables(_parsed(program(practice)), attributes=attributes, shape=None),
+        typed_tables(parsed(program(practice)), attributes=attributes, shape=None),
         max_labels=limits.max_labels,
     )
-    output = _parsed(program(raw))
+    output = parsed(program(raw))
     tables = typed_tables(output, attributes=attributes, shape=shape)
     given = CheckInput(
         output,
@@ -93,8 +93,8 @@ def csv(frame: pl.DataFrame) -> bytes:
     return frame.write_csv().encode()
 
 
-def _parsed(files: Files) -> ParsedOutput:
-    # Through JSON, as the answer of the jail travels.
+def parsed(files: Files) -> ParsedOutput:
+    """What the jail's parser makes of the files, through JSON as its answer travels."""
     return ParsedOutput.from_json(json.dumps(parse(io.BytesIO(package(files))).to_json(), ensure_ascii=False))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections import defaultdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pyarrow as pa
@@ -80,7 +80,11 @@ def test_groups_equal_a_plain_count(seed: int):
         (["1", None, "2"], pa.string(), "2"),
         ([False, None, True], pa.bool_(), True),
         ([date(2025, 1, 1), None, date(2025, 1, 2)], pa.date32(), "2025-01-02"),
-        ([datetime(2025, 1, 1, 8), None, datetime(2025, 1, 2, 9)], pa.timestamp("us"), "2025-01-02"),
+        (
+            [datetime(2025, 1, 1, 8, tzinfo=UTC), None, datetime(2025, 1, 2, 9, tzinfo=UTC)],
+            pa.timestamp("us", "UTC"),
+            "2025-01-02",
+        ),
         (["a", None, "b"], pa.dictionary(pa.int8(), pa.string()), "b"),
     ],
 )
