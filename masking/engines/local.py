@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from masking import Masked
 from masking.engines.measuring import Measured, Rows, Written, enforced, has_limits, seen
-from masking.engines.parallel import ahead, cores, in_order, recut
+from masking.engines.parallel import cores, in_order, recut
 from masking.engines.plan import MaskedBatch, Plan, Step, compile  # noqa: A004
 from masking.engines.processes import children
 from masking.errors import Cancelled, InvalidValue, PolicyError
@@ -90,8 +90,8 @@ def apply_stream(
     ``make_reader`` is called once a pass (twice with limits, else once) and must give the same records each time.
     ``sink`` reads its reader to the end and keeps nothing if that raises; it is not called at all when the limits are
     not met. ``workers``: threads or processes that mask, None: one for each core, 1: none beside the caller's thread.
-    A reader is begun by the caller's thread and read on by one other; ``sink`` runs in the caller's. ``cancelled`` is
-    asked between batches and while one is waited for. ``stop``: asked while a search runs; true takes the best recoding
+    Readers and ``sink`` are used by the caller's thread only. ``cancelled`` is asked between batches and while one is
+    waited for. ``stop``: asked while a search runs; true takes the best recoding
     found so far, so that the table then depends on when that was. ``history``: what earlier editions showed of the
     stream's records, in their order, for a policy whose recoding composes with them (a local one). ``look`` is told of
     each batch what becomes of its records, but of an aggregate's nothing.
@@ -306,8 +306,6 @@ class _Machine:
                 return start + batch.num_rows, look(done)
 
             numbered: Generator[tuple[int, pa.RecordBatch], None, None] = _numbered(itertools.chain(begun, batches))
-            if workers > 1:
-                numbered = stack.enter_context(closing(ahead(numbered)))
             with closing(in_order(numbered, work, workers=workers, check=self.check)) as results:
                 for rows, result in results:
                     yield result
