@@ -199,7 +199,8 @@ def _every_level(
     tables = [tree.levels() for tree in trees]
     found = []
     for depths in itertools.product(*(range(len(table)) for table in tables)):
-        nodes = [table[depth][rows[f"d{axis}"].to_numpy()] for axis, (table, depth) in enumerate(zip(tables, depths))]  # noqa: B905
+        chosen = enumerate(zip(tables, depths, strict=True))
+        nodes = [table[depth][rows[f"d{axis}"].to_numpy()] for axis, (table, depth) in chosen]
         inside = np.logical_and.reduce([node >= 0 for node in nodes])
         cell = np.ravel_multi_index([np.maximum(node, 0) for node in nodes], margins.shape)
         grouped = rows.with_columns(pl.Series("cell", cell, dtype=pl.Int64)).filter(pl.Series(inside))
