@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sandbox.contracts import JobResult
 from sandbox.errors import LauncherBusy, LauncherRefused, SandboxError, SandboxUnavailable
+from sandbox.execution import seccomp
 from sandbox.execution.keeper import Order, die_with, keep
 
 CODES: Final[tuple[tuple[type[SandboxError], str], ...]] = (
@@ -25,6 +26,7 @@ def keep_in_child(order: Order) -> JobResult:
     Raises:
         SandboxUnavailable, LauncherRefused: as ``keep`` does.
     """
+    seccomp.programs()  # kept by the caller; every fork would look the library up again, for longer than a jail starts
     read, write = os.pipe()
     parent = os.getpid()
     child = os.fork()

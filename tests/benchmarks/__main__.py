@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "recoding-local": recoding.local,
     "recoding-growth": recoding.growth,
     "jail": jail.start,
+    "jail-compute": jail.compute,
     "models": models.checks,
 }
 
