@@ -35,12 +35,68 @@ class Workspace(Base):
     decision_reason: Mapped[str | None] = mapped_column(Text)
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    cleared_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When homes and practice data of an ended workspace were removed."""
     bits_budget: Mapped[int] = mapped_column(default=256)
     bits_spent: Mapped[int] = mapped_column(default=0)
 
 
+class WorkspaceApproval(Base):
+    """One person's part of a decision. ``round``: 0 the application, n its n-th extension; kept for good.
+
+    ``organization_id`` is the decider's organisation at that moment: whose data it answers for.
+    """
+
+    __tablename__ = "workspace_approvals"
+    __table_args__ = (UniqueConstraint("workspace_id", "round", "decider_id", name="uq_workspace_approvals_person"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    round: Mapped[int] = mapped_column(default=0)
+    decider_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"))
+    approve: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    decided_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class WorkspaceExtension(Base):
+    """A request for more days; decided anew by the same rule as the application."""
+
+    __tablename__ = "workspace_extensions"
+    __table_args__ = (UniqueConstraint("workspace_id", "number", name="uq_workspace_extensions_number"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    number: Mapped[int]
+    days: Mapped[int]
+    reason: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16), default="applied", index=True)
+    requested_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    requested_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class WorkspaceSuspension(Base):
+    """A time in which a workspace stood still by order of a security administrator; ``lifted_at`` ends it."""
+
+    __tablename__ = "workspace_suspensions"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    reason: Mapped[str] = mapped_column(Text)
+    suspended_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    suspended_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    lifted_by: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    lifted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
 class Membership(Base):
-    """One person in one workspace. ``removed_at`` ends every right at once."""
+    """One person in one workspace, as owner, member or reader. ``removed_at`` ends every right at once.
+
+    ``pledge_digest`` names the text the person signed (`sandbox.workspaces.pledge`); without it nobody works.
+    """
 
     __tablename__ = "workspace_members"
     __table_args__ = (UniqueConstraint("workspace_id", "user_id", name="uq_workspace_members_person"),)
@@ -52,6 +108,10 @@ class Membership(Base):
     added_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
     added_at: Mapped[datetime] = mapped_column(UTCDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    role: Mapped[str] = mapped_column(String(16), default="member", server_default="member")
+    pledge_version: Mapped[int | None]
+    pledge_digest: Mapped[str | None] = mapped_column(String(64))
+    pledged_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class WorkspaceDataset(Base):
