@@ -95,6 +95,31 @@ class CodeReview(Base):
     decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
+class SeededCase(Base):
+    """A made-up output that measures one checker (PRIVACY.md 21): made from practice data, never released.
+
+    ``good`` tells the right vote, ``template`` what was planted. Its package lies in the quarantine as a real one does.
+    """
+
+    __tablename__ = "seeded_cases"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    checker_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
+    template: Mapped[str] = mapped_column(String(40))
+    good: Mapped[bool]
+    state: Mapped[str] = mapped_column(String(16), default="in_review", index=True)
+    level: Mapped[str] = mapped_column(String(16))
+    checkers_needed: Mapped[int]
+    title: Mapped[str] = mapped_column(String(200))
+    purpose: Mapped[str] = mapped_column(Text)
+    entry: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    scored_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    hit: Mapped[bool | None]
+
+
 class ReleasedOutput(Base):
     """A bundle that left: canonical files, ``sdc-record.json`` and its signature, in the ledger first."""
 

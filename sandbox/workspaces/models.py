@@ -168,3 +168,7 @@ class SandboxJob(Base):
     sealed_object: Mapped[str | None] = mapped_column(String(200))
     kernel_digest: Mapped[str | None] = mapped_column(String(64))
     bits_charged: Mapped[int] = mapped_column(default=0)
+    reproduces_id: Mapped[str | None] = mapped_column(ForeignKey("sandbox_jobs.id"))
+    """The job whose code, intakes and environment this run repeats."""
+    usage: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """Seconds, peak memory and output bytes of the dry and the sealed run; for checkers and administrators only."""
