@@ -135,6 +135,29 @@ class WorkspaceDataset(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class WorkspaceImport(Base):
+    """An approved import of the members' own data that stands under ``/data/import/<name>`` until ``removed_at``.
+
+    Written by `sandbox.imports` only; ``id`` is the import's. ``level`` is the import's own, ``joined_level`` what the
+    workspace's data are together with it. ``schema`` and ``distinct`` describe columns, never values.
+    """
+
+    __tablename__ = "workspace_imports"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), index=True)
+    name: Mapped[str] = mapped_column(String(40))
+    level: Mapped[str] = mapped_column(String(16))
+    joined_level: Mapped[str] = mapped_column(String(16))
+    person_keys: Mapped[list[str]] = mapped_column(JSON)
+    direct: Mapped[list[str]] = mapped_column(JSON)
+    schema: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    distinct: Mapped[dict[str, int]] = mapped_column(JSON)
+    rows: Mapped[int]
+    mounted_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
 class SandboxJob(Base):
     """One submitted notebook or script and how far it came.
 
@@ -170,5 +193,7 @@ class SandboxJob(Base):
     bits_charged: Mapped[int] = mapped_column(default=0)
     reproduces_id: Mapped[str | None] = mapped_column(ForeignKey("sandbox_jobs.id"))
     """The job whose code, intakes and environment this run repeats."""
+    imports: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    """The members' own imports that stood there at submission, by name: the run meets exactly these."""
     usage: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """Seconds, peak memory and output bytes of the dry and the sealed run; for checkers and administrators only."""
