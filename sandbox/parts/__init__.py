@@ -99,7 +99,12 @@ PART = Part(
     templates=_HERE / "web" / "templates",
     locale=_HERE / "web" / "locale",
     migrations=_HERE / "workspaces" / "migrations",
-    models=("sandbox.workspaces.models", "sandbox.airlock.models", "sandbox.imports.models"),
+    models=(
+        "sandbox.workspaces.models",
+        "sandbox.airlock.models",
+        "sandbox.imports.models",
+        "sandbox.queries.models",
+    ),
     navigation=(
         NavItem("数据沙箱", "/workspaces", ("researcher", "reviewer", "auditor")),
         NavItem("出域审查", "/airlock", ("output_checker", "auditor")),
