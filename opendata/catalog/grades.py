@@ -19,6 +19,7 @@ from opendata.catalog.errors import InvalidGrades
 from opendata.catalog.models import Dataset, DatasetState, Edition, EditionKind, EditionState
 from opendata.catalog.texts import Text, text
 from opendata.identity import Actor, Role
+from opendata.identity.roles import OF_DEPARTMENTS
 from opendata.settings import Settings
 
 VERSION: Final = 1
@@ -84,6 +85,23 @@ class SealedJobs:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkspaceApproval:
+    """Who agrees to a workspace over data of a level.
+
+    One person with a role of ``controllers`` for each providing organisation, ``persons`` different people in all;
+    those beyond the providers may have a role of ``others`` in another organisation.
+    """
+
+    controllers: frozenset[Role]
+    others: frozenset[Role]
+    persons: int
+
+    def within(self, other: "WorkspaceApproval") -> bool:
+        """True if this asks for no less than ``other``."""
+        return self.controllers <= other.controllers and self.others <= other.others and self.persons >= other.persons
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One level of the raw table."""
 
@@ -93,6 +111,7 @@ class Row:
     fixed_tables: bool
     differential_privacy: bool
     sealed_jobs: SealedJobs
+    workspaces: WorkspaceApproval
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +265,12 @@ class Grades:
             return _closed(LEVEL_UNKNOWN, NO_CLAUSE).sealed_jobs
         return self._row(raw_level, negative_list).sealed_jobs
 
+    def workspaces(self, raw_level: DataLevel | None, *, negative_list: bool = False) -> WorkspaceApproval:
+        """Who agrees to a workspace; the strictest rule when the level is unknown."""
+        if raw_level is None:
+            return _closed(LEVEL_UNKNOWN, NO_CLAUSE).workspaces
+        return self._row(raw_level, negative_list).workspaces
+
     def nearest_door(
         self, dataset: Dataset, edition: Edition | None, actor: Actor | None, *, standing: str = "none"
     ) -> Door:
@@ -371,7 +396,19 @@ def _row(row: Mapping[str, Any]) -> Row:
             registered_outputs_only=_flag(jobs["registered_outputs_only"]),
             clause=clause,
         ),
+        workspaces=_approval(row["workspaces"]),
     )
+
+
+def _approval(item: Mapping[str, Any]) -> WorkspaceApproval:
+    controllers, others = (frozenset(Role(role) for role in item[name]) for name in ("controllers", "others"))
+    if not controllers:
+        raise ValueError("workspaces: controllers")
+    if not controllers | others <= OF_DEPARTMENTS:
+        raise ValueError("workspaces: only officers and reviewers decide")
+    if type(item["persons"]) is not int or item["persons"] < 1:
+        raise ValueError("workspaces: persons")
+    return WorkspaceApproval(controllers, others, item["persons"])
 
 
 def _alternative(item: Mapping[str, Any]) -> Alternative:
@@ -389,7 +426,8 @@ def _alternative(item: Mapping[str, Any]) -> Alternative:
 
 def _closed(words: Text, clause: Text) -> Row:
     jobs = SealedJobs(open=False, code_review="first_run", checkers=2, registered_outputs_only=True, clause=clause)
-    return Row(words, clause, (), fixed_tables=False, differential_privacy=False, sealed_jobs=jobs)
+    approval = WorkspaceApproval(OF_DEPARTMENTS, frozenset({Role.REVIEWER}), persons=2)
+    return Row(words, clause, (), fixed_tables=False, differential_privacy=False, sealed_jobs=jobs, workspaces=approval)
 
 
 def _text(value: Mapping[str, str]) -> Text:
@@ -456,6 +494,7 @@ def _row_within(row: Row, other: Row) -> bool:
         and row.fixed_tables <= other.fixed_tables
         and row.differential_privacy <= other.differential_privacy
         and row.sealed_jobs.within(other.sealed_jobs)
+        and row.workspaces.within(other.workspaces)
     )
 
 

@@ -88,6 +88,20 @@ def test_sealed_jobs(level, open_, review, checkers, registered):
     )
 
 
+@pytest.mark.parametrize(("level", "persons"), [
+    ("L1", 1),
+    ("L2", 1),
+    ("L3", 2),  # two different persons from here on
+    ("L4", 2),
+    ("important", 2),
+    (None, 2),  # no level: the strictest rule
+])  # fmt: skip
+def test_workspaces_are_agreed_to_by_the_providers_people(level, persons):
+    rule = GRADES.workspaces(level and DataLevel(level))
+    assert rule.controllers == {Role.DATA_OFFICER, Role.REVIEWER}
+    assert (rule.others, rule.persons) == ({Role.REVIEWER}, persons)
+
+
 def test_unknown_level_opens_nothing():
     assert not GRADES.sealed_jobs(None).open
     assert not GRADES.fixed_tables(None)
@@ -103,6 +117,8 @@ def city(tmp_path, text):
 @pytest.mark.parametrize("text", [
     "levels: {L1: {sealed_jobs: {checkers: 2}}, L2: {sealed_jobs: {checkers: 2}}}",
     "levels: {L2: {fixed_tables: false}}",
+    "levels: {L3: {workspaces: {persons: 3}}, L4: {workspaces: {persons: 3}}, important: {workspaces: {persons: 3}}, core: {workspaces: {persons: 3}}}",
+    "levels: {L4: {workspaces: {others: []}}}",
     "levels: {L4: {edition: []}}",
     "thresholds: {full_public: 0.04}",
     "conditional_at_least: L3",
@@ -117,6 +133,12 @@ def test_a_city_may_tighten(tmp_path, text):
     "levels: {L3: {sealed_jobs: {checkers: 1}}}",
     "levels: {L2: {sealed_jobs: {code_review: none}}}",
     "levels: {important: {sealed_jobs: {open: true}}}",
+    "levels: {L3: {workspaces: {persons: 1}}}",                  # one person fewer
+    "levels: {L1: {workspaces: {others: [reviewer, data_officer]}}}",
+    "levels: {L1: {workspaces: {controllers: []}}}",             # nobody answers for the data
+    "levels: {L1: {workspaces: {controllers: [researcher]}}}",   # not a role of departments
+    "levels: {L2: {workspaces: {persons: 3}}}",                  # a higher level never asks for less
+    "levels: {L1: {workspaces: {persons: true}}}",
     "levels: {L4: {edition: [{opening_class: conditional, kinds: [microdata], min_effect: 4, anonymized: false, legal_basis: true}]}}",
     "levels: {L3: {edition: [{opening_class: conditional, kinds: [microdata], min_effect: 2, anonymized: false, legal_basis: true}]}}",
     "levels: {L1: {edition: [{opening_class: unconditional, kinds: [microdata], min_effect: 1, anonymized: false, legal_basis: false}]}}",
