@@ -10,7 +10,18 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.benchmarks import composition, files, global_recoding, jail, kernels, memory, models, policy, recoding
+from tests.benchmarks import (
+    composition,
+    files,
+    global_recoding,
+    jail,
+    kernels,
+    memory,
+    models,
+    notebooks,
+    policy,
+    recoding,
+)
 from tests.benchmarks.measured import Measured
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
@@ -29,6 +40,9 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "recoding-growth": recoding.growth,
     "jail": jail.start,
     "jail-compute": jail.compute,
+    "lab-start": notebooks.lab_start,
+    "sealed-job": notebooks.sealed_job,
+    "sessions": notebooks.sessions,
     "models": models.checks,
 }
 
