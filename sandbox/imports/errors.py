@@ -36,6 +36,5 @@ class ImportConflict(WorkspaceConflict):
         """Build the sentence for a refused transition."""
         before = old if isinstance(old, Mapping) else {"zh": old, "en": old}
         after = new if isinstance(new, Mapping) else {"zh": new, "en": new}
-        return cls(
-            f"“{before['zh']}”的导入不能变为“{after['zh']}” · an import that is {before['en']} cannot become {after['en']}"
-        )
+        chinese = f"“{before['zh']}”的导入不能变为“{after['zh']}”"
+        return cls(f"{chinese} · an import that is {before['en']} cannot become {after['en']}")

@@ -26,6 +26,7 @@ from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
 from sandbox.workspaces import permissions, rules
 from sandbox.workspaces.errors import WorkspaceDenied, WorkspaceInvalid, WorkspaceNotFound
+from sandbox.workspaces.imports import imports_of, scope_ids
 from sandbox.workspaces.models import Membership, SandboxJob, Workspace, WorkspaceDataset
 from sandbox.workspaces.permissions import WorkspaceFacts
 from sandbox.workspaces.rules import SealedDoor
@@ -210,19 +211,22 @@ def submit_job(
     now = now or utc_now()
     check_may_submit(session, workspace, actor=actor, entry=entry, code=code, charge_bits=charge_bits, now=now)
     door = door_of(session, workspace, grades)
+    imports = imports_of(session, workspace)
     digest = hashlib.sha256(code).hexdigest()
+    scope = [*(each.dataset_id for each in datasets_of(session, workspace)), *scope_ids(imports)]
     job = SandboxJob(
         id=job_id,
         workspace_id=workspace.id,
         author_id=actor.id,
         entry=entry,
         code_digest=digest,
-        scope_digest=scope_digest(workspace.id, digest, [d.dataset_id for d in datasets_of(session, workspace)]),
+        scope_digest=scope_digest(workspace.id, digest, scope),
         code_object=f"code-{digest}",
         state=JobState.SUBMITTED,
         level=door.level,
         created_at=now,
         bits_charged=charge_bits,
+        imports={each.name: each.id for each in imports},
     )
     workspace.bits_spent += charge_bits
     session.add(job)
@@ -366,17 +370,21 @@ def facts(session: Session, workspace: Workspace) -> WorkspaceFacts:
 
 
 def door_of(session: Session, workspace: Workspace, grades: Grades) -> SealedDoor:
-    """The strictest row of grades over the workspace's datasets; raises WorkspaceDenied when it is shut."""
+    """The strictest row of grades over the workspace's datasets, and over what they are joined with its imports.
+
+    Raises WorkspaceDenied when it is shut.
+    """
     rows = session.scalars(
         select(Dataset)
         .join(WorkspaceDataset, WorkspaceDataset.dataset_id == Dataset.id)
         .where(WorkspaceDataset.workspace_id == workspace.id),
     ).all()
-    return rules.strictest([_door(dataset, grades) for dataset in rows], LEVEL_ORDER)
+    joined = [_door_at(DataLevel(each.joined_level), each.name, grades) for each in imports_of(session, workspace)]
+    return rules.strictest([*(_door(dataset, grades) for dataset in rows), *joined], LEVEL_ORDER)
 
 
 def scope_digest(workspace_id: str, code_digest: str, dataset_ids: Sequence[str]) -> str:
-    """What one code review covers: this code, in this workspace, over these datasets."""
+    """What one code review covers: this code, in this workspace, over these datasets and imports."""
     text = json.dumps([1, workspace_id, code_digest, sorted(dataset_ids)], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -400,7 +408,11 @@ def _open_dataset(session: Session, name: str, actor: Actor, grades: Grades) -> 
 
 def _door(dataset: Dataset, grades: Grades) -> SealedDoor:
     level = DataLevel(dataset.level) if dataset.level else None
-    row = grades.sealed_jobs(level, negative_list=dataset.negative_list)
+    return _door_at(level, dataset.name, grades, negative_list=dataset.negative_list)
+
+
+def _door_at(level: DataLevel | None, name: str, grades: Grades, *, negative_list: bool = False) -> SealedDoor:
+    row = grades.sealed_jobs(level, negative_list=negative_list)
     door = level and SealedDoor(
         level=level.value,
         open=row.open,
@@ -409,7 +421,7 @@ def _door(dataset: Dataset, grades: Grades) -> SealedDoor:
         registered_kinds_only=row.registered_outputs_only,
         clause=row.clause["zh"],
     )
-    rules.check_door_open(dataset.name, door or None)
+    rules.check_door_open(name, door or None)
     assert door
     return door
 
