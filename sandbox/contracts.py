@@ -24,7 +24,7 @@ JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}
 JobKind: TypeAlias = Literal["dry", "sealed", "parse"]
 JobState: TypeAlias = Literal["ok", "failed", "killed"]
 JobReason: TypeAlias = Literal["exit", "timeout", "memory", "output", "cancelled", "unavailable"]
-FileKind: TypeAlias = Literal["table", "notebook", "rejected"]
+FileKind: TypeAlias = Literal["table", "figure", "notebook", "rejected"]
 ColumnType: TypeAlias = Literal["integer", "number", "string", "boolean", "date"]
 CheckState: TypeAlias = Literal["stopped", "missing"]
 Cell: TypeAlias = bool | int | float | str | None
@@ -62,6 +62,111 @@ class Limits:
         return cls(**_fields(given, "limits", cls))
 
 
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """Moments at which anything an author can see of a sealed job may change, in seconds after it was queued.
+
+    ``base_s`` is the first tick, each is twice the one before until ``wall_s``, the longest run, is passed; later
+    ones are ``wall_s`` apart. Both must be in (0, inf).
+    """
+
+    base_s: float = 15.0
+    wall_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        for name in ("base_s", "wall_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise BadContract(f"ticks.{name} must be in (0, inf)")
+
+    @property
+    def count(self) -> int:
+        """How many ticks there are, the one at or after the wall limit included."""
+        return max(1, math.ceil(math.log2(self.wall_s / self.base_s)) + 1)
+
+    def last(self, elapsed: float) -> float | None:
+        """The latest tick not after ``elapsed``; None before the first."""
+        if elapsed < self.base_s:
+            return None
+        exponent = min(int(math.log2(elapsed / self.base_s)), self.count - 1)
+        tick = self.base_s * 2**exponent
+        if exponent == self.count - 1:
+            tick += math.floor((elapsed - tick) / self.wall_s) * self.wall_s
+        return tick
+
+    def next(self, elapsed: float) -> float:
+        """The earliest tick not before ``elapsed``."""
+        tick, count = self.base_s, 1
+        while tick < elapsed and count < self.count:
+            tick, count = tick * 2, count + 1
+        if tick < elapsed:
+            tick += math.ceil((elapsed - tick) / self.wall_s) * self.wall_s
+        return tick
+
+
+@dataclass(frozen=True, slots=True)
+class QuietRule:
+    """What must stand still while a sealed job of a level runs, and without which checks none may run.
+
+    ``everyone``: all sessions and all jobs whose results are shown, whatever their workspace, so that the host is the
+    job's own. Otherwise those of its workspace and of the workspaces that share a member or organisation with it.
+    """
+
+    everyone: bool
+    needs: tuple[str, ...]
+
+
+QUIET_RULES: Final[Mapping[str, QuietRule]] = {
+    "L1": QuietRule(everyone=False, needs=("freeze",)),
+    "L2": QuietRule(everyone=False, needs=("freeze",)),
+    "L3": QuietRule(everyone=True, needs=("freeze", "cgroup", "uid_per_session", "scrub")),
+    "L4": QuietRule(everyone=True, needs=("freeze", "cgroup", "uid_per_session", "scrub")),
+}
+"""PRIVACY.md 15, by the level of the workspace's data. A level that is not here runs no sealed job."""
+
+
+COUNTER_STEPS: Final = 6
+"""To how many different totals the launcher pads the host's counters of inodes after a sealed job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """The quiet time around a sealed job: since when it counts (seconds since 1970), its ticks, whom it concerns.
+
+    It begins with the run and ends at the first tick after the worker has called ``settle``, whatever came out.
+    """
+
+    level: str
+    queued_at: float
+    ticks: Ticks = field(default_factory=Ticks)
+    related: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.level not in QUIET_RULES:
+            raise BadContract("quiet.level is not one at which sealed jobs run")
+        if isinstance(self.queued_at, bool) or not isinstance(self.queued_at, int | float):
+            raise BadContract("quiet.queued_at must be a moment in seconds")
+        if not math.isfinite(self.queued_at):
+            raise BadContract("quiet.queued_at must be a moment in seconds")
+        for name in self.related:
+            _match(name, ID, "quiet.related")
+
+    @property
+    def rule(self) -> QuietRule:
+        """What its level asks for."""
+        return QUIET_RULES[self.level]
+
+    @classmethod
+    def from_json(cls, given: object) -> Self:
+        """Read what ``asdict`` wrote."""
+        fields = _fields(given, "quiet", cls)
+        if not isinstance(fields["related"], list | tuple):
+            raise BadContract("quiet.related must be a list")
+        fields["related"] = tuple(fields["related"])
+        fields["ticks"] = Ticks(**_fields(fields["ticks"], "ticks", Ticks))
+        return cls(**fields)
+
+
 PARSE_LIMITS: Final = Limits(memory_bytes=1024 * MIB, wall_s=120.0, output_bytes=64 * MIB, output_files=1)
 
 
@@ -70,7 +175,8 @@ class JobSpec:
     """One run of someone's code, or (kind ``parse``) of our parser over someone's outputs.
 
     ``dry`` (practice data) and ``sealed`` (raw data) use the same jail. ``entry`` is the file under ``/job``:
-    ``analysis.ipynb`` or ``x.py``; for ``parse`` it is ``outputs.tar``.
+    ``analysis.ipynb`` or ``x.py``; for ``parse`` it is ``outputs.tar``. A sealed job, and no other, says its ``quiet``
+    time. ``sealed_output`` marks the parsing of what a sealed job wrote: the only jobs whose result no author sees.
     """
 
     id: str
@@ -78,6 +184,8 @@ class JobSpec:
     kind: JobKind
     entry: str
     limits: Limits = field(default_factory=Limits)
+    quiet: Quiet | None = None
+    sealed_output: bool = False
 
     def __post_init__(self) -> None:
         _match(self.id, ID, "job.id")
@@ -87,6 +195,15 @@ class JobSpec:
             raise BadContract("job.kind must be dry, sealed or parse")
         if not self.entry.endswith((".tar",) if self.kind == "parse" else (".ipynb", ".py")):
             raise BadContract("job.entry must be a notebook (.ipynb) or a script (.py)")
+        if not isinstance(self.quiet, Quiet if self.kind == "sealed" else type(None)):
+            raise BadContract("job.quiet belongs to sealed jobs and to each of them")
+        if not isinstance(self.sealed_output, bool) or (self.sealed_output and self.kind != "parse"):
+            raise BadContract("job.sealed_output belongs to kind parse")
+
+    @property
+    def shown(self) -> bool:
+        """Whether an author sees its result, and by it how fast, after what and beside what it ran."""
+        return self.kind != "sealed" and not self.sealed_output
 
     def to_json(self) -> dict[str, Any]:
         """For the line to the launcher."""
@@ -97,6 +214,8 @@ class JobSpec:
         """Read what ``to_json`` wrote."""
         fields = _fields(given, "job", cls)
         fields["limits"] = Limits.from_json(fields["limits"])
+        if fields["quiet"] is not None:
+            fields["quiet"] = Quiet.from_json(fields["quiet"])
         return cls(**fields)
 
 
@@ -185,7 +304,8 @@ class Enforcement:
     """What the launcher's probes found when it started.
 
     The door is open only if every check of ``REQUIRED`` is stopped. The others (``uid_per_session``, ``cgroup``,
-    ``freeze``) make the sandbox weaker where they are missing; ``opendata doctor`` shows them.
+    ``freeze``, ``scrub``) make the sandbox weaker where they are missing; ``opendata doctor`` shows them, and sealed
+    jobs of a level need what ``QUIET_RULES`` says.
     """
 
     checks: tuple[Check, ...]
@@ -197,6 +317,21 @@ class Enforcement:
         """Whether anything may run at all."""
         stopped = {check.name for check in self.checks if check.stopped}
         return stopped.issuperset(self.REQUIRED)
+
+    def lacking(self, level: str) -> tuple[Check, ...]:
+        """What this machine lacks for sealed jobs of that level: none may run unless this is empty.
+
+        Raises:
+            BadContract: no sealed job of that level ever runs.
+        """
+        if level not in QUIET_RULES:
+            raise BadContract("level is not one at which sealed jobs run")
+        found = {check.name: check for check in self.checks}
+        needed = (
+            found.get(name, Check(name, "missing", f"{name} 未检测。", f"{name} was not probed."))
+            for name in (*self.REQUIRED, *QUIET_RULES[level].needs)
+        )
+        return tuple(check for check in needed if not check.stopped)
 
     def __getitem__(self, name: str) -> Check:
         """The check of that name. Raises ``KeyError``."""
@@ -242,7 +377,8 @@ class ParsedColumn:
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """One output as a typed table, the executed notebook (checkers only, never released), or a refusal.
+    """One output: a typed table, the words of a figure (``member``, ``value``), the executed notebook (checkers only,
+    never released), or a refusal.
 
     Dates are ISO texts. ``sha256`` and ``bytes`` are those of the file as the job wrote it.
     """

@@ -19,11 +19,15 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """One canonical table: its released name, kind and bytes."""
+    """One canonical table, or a figure drawn from one: its released name, kind and bytes.
+
+    ``figure`` says of a drawing (kind ``figure``) what it shows: kind, table, columns, title.
+    """
 
     name: str
     kind: str
     content: bytes = field(repr=False)
+    figure: Mapping[str, Any] | None = None
 
     @property
     def sha256(self) -> str:
@@ -32,7 +36,8 @@ class PackageFile:
 
     def entry(self) -> dict[str, Any]:
         """Its line in lists: no content."""
-        return {"name": self.name, "kind": self.kind, "bytes": len(self.content), "sha256": self.sha256}
+        entry = {"name": self.name, "kind": self.kind, "bytes": len(self.content), "sha256": self.sha256}
+        return entry if self.figure is None else {**entry, "figure": dict(self.figure)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,18 @@ class Package:
     executed: Mapping[str, Any] | None = field(default=None, repr=False)
     run: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def tables(self) -> list[PackageFile]:
+        """The files that hold data: a drawing holds what its table does."""
+        return [file for file in self.files if file.figure is None]
+
     def to_stream(self) -> io.BytesIO:
         """For the quarantine."""
         document = {
             "version": VERSION,
-            "files": [{"name": f.name, "kind": f.kind, "text": f.content.decode()} for f in self.files],
+            "files": [
+                {"name": f.name, "kind": f.kind, "text": f.content.decode(), "figure": f.figure} for f in self.files
+            ],
             "findings": list(self.findings),
             "entry": self.entry,
             "code": self.code,
@@ -66,7 +78,9 @@ class Package:
         if document.get("version") != VERSION:
             raise BundleInvalid("隔离区的包版本不符 · the quarantined package has another version")
         return cls(
-            files=[PackageFile(f["name"], f["kind"], f["text"].encode()) for f in document["files"]],
+            files=[
+                PackageFile(f["name"], f["kind"], f["text"].encode(), f.get("figure")) for f in document["files"]
+            ],
             findings=document["findings"],
             entry=document["entry"],
             code=document["code"],

@@ -39,6 +39,15 @@ _MEASURE: Final = re.compile(
     r"|index|score|year|month|day|hour|week|quarter)(_|$)|均值|平均|总和|金额|标准|方差|指数|自由度|年|月|日",
     re.IGNORECASE,
 )
+_PERIODS: Final = {
+    **dict.fromkeys(("year", "年", "年份", "年度"), (1900, 2100)),
+    **dict.fromkeys(("quarter", "季度"), (1, 4)),
+    **dict.fromkeys(("month", "月", "月份"), (1, 12)),
+    **dict.fromkeys(("week", "周"), (1, 53)),
+    **dict.fromkeys(("day", "日"), (1, 31)),
+    **dict.fromkeys(("hour", "时"), (0, 23)),
+}
+_PERIOD: Final = re.compile(rf"(?:^|_)(?:{'|'.join(sorted(_PERIODS, key=len, reverse=True))})$", re.IGNORECASE)
 _TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变量|项)$", re.IGNORECASE)
 _ESTIMATE: Final = re.compile(r"^(estimate|coef|coefficient|beta|odds_ratio|系数|估计)$", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
@@ -103,23 +112,27 @@ class TypedTable:
 class Shape:
     """What the dry run's output looked like: names that may be kept because they cannot come from raw data.
 
-    Maps a file's name to its columns and, for each column, the labels seen.
+    Maps a file's name to its columns and, for each column, the labels seen; a figure's name to its words.
     """
 
     files: Mapping[str, Mapping[str, frozenset[str]]]
+    figures: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> list[dict[str, Any]]:
         """For the job's row."""
-        return [
+        tables = [
             {"name": name, "columns": [{"name": c, "labels": sorted(labels)} for c, labels in columns.items()]}
             for name, columns in self.files.items()
         ]
+        return tables + [{"name": name, "figure": words} for name, words in self.figures.items()]
 
     @classmethod
     def from_json(cls, given: Iterable[Mapping[str, Any]] | None) -> Shape:
         """Read what `to_json` wrote."""
+        files = list(given or ())
         return cls(
-            {f["name"]: {c["name"]: frozenset(c["labels"]) for c in f["columns"]} for f in given or ()},
+            {f["name"]: {c["name"]: frozenset(c["labels"]) for c in f["columns"]} for f in files if "columns" in f},
+            {f["name"]: f["figure"] for f in files if "figure" in f},
         )
 
     @property
@@ -132,8 +145,8 @@ class Shape:
         return list(self.files.get(file, {}))
 
 
-def shape_of(tables: Sequence[TypedTable], *, max_labels: int) -> Shape:
-    """The shape of the dry run's tables."""
+def shape_of(tables: Sequence[TypedTable], *, max_labels: int, figures: Mapping[str, str] | None = None) -> Shape:
+    """The shape of the dry run's tables, and the words of its figures by name."""
     files: dict[str, Mapping[str, frozenset[str]]] = {}
     for table in tables:
         columns: dict[str, frozenset[str]] = {}
@@ -141,7 +154,7 @@ def shape_of(tables: Sequence[TypedTable], *, max_labels: int) -> Shape:
             labels = {str(c) for c in table.column(i) if c is not None} if is_label(column) else set()
             columns[column.name] = frozenset(sorted(labels)[:max_labels])
         files[table.original_name] = columns
-    return Shape(files)
+    return Shape(files, dict(figures or {}))
 
 
 def is_label(column: TypedColumn) -> bool:
@@ -229,7 +242,24 @@ def has_more_digits(value: float, digits: int) -> bool:
 
 
 def _columns(file: ParsedFile, attributes: Collection[str]) -> tuple[TypedColumn, ...]:
-    return tuple(TypedColumn(c.name, c.type, _role(c.name, c.type, attributes)) for c in file.columns)
+    return tuple(
+        TypedColumn(c.name, c.type, ColumnRole.DIMENSION)
+        if c.type == "integer" and _is_period(c.name, [row[place] for row in file.rows])
+        else TypedColumn(c.name, c.type, _role(c.name, c.type, attributes))
+        for place, c in enumerate(file.columns)
+    )
+
+
+def _is_period(name: str, cells: Sequence[Cell]) -> bool:
+    """Whether whole numbers are years, months and so on: labels, which three digits would make wrong.
+
+    Only numbers that can be periods are: a column of other numbers under such a name is a measure, and is cut.
+    """
+    match = _PERIOD.search(name)
+    if match is None:
+        return False
+    low, high = _PERIODS[match[0].strip("_").casefold()]
+    return all(cell is None or low <= float(cell) <= high for cell in cells)
 
 
 def _role(name: str, type_: str, attributes: Collection[str]) -> ColumnRole:

@@ -3,7 +3,8 @@
     python -m sandbox.inside.parse /job/outputs.tar MAX_FILES MAX_BYTES  ->  JSON of ``ParsedOutput``
 
 What cannot become a table is named and refused, never passed on: links, devices, odd names, pickles, SVG, HTML,
-images, archives, nested or oversized data. Findings count; they never quote.
+images, archives, nested or oversized data. A figure is a few words about a table (``visits.figure.json``); the service
+draws it. Findings count; they never quote.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ MAX_CELLS: Final = 400_000
 MAX_TEXT: Final = 2_000
 MAX_NAME: Final = 200
 UNPACKED_BYTES: Final = 128 * 1024 * 1024
+MAX_WORDS: Final = 200
+MAX_Y: Final = 5
+FIGURE: Final = ".figure.json"
+FIGURE_MEMBERS: Final = ("table", "kind", "x", "y", "series", "title")
+"""What a figure may say, in this order; ``y`` may name several columns, the others are one text each."""
 NAME: Final = re.compile(r"out/([^\W_][\w.\- ]{0,99})")
 INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
@@ -53,6 +59,10 @@ MAGIC: Final = {
 WORDS: Final = {
     "pickle": ("可执行的序列化文件不能出域。", "Serialized objects may not leave."),
     "svg": ("SVG 图形不能出域，请提交作图用的表。", "SVG may not leave; submit the table behind the figure."),
+    "not-a-figure": (
+        "图的说明只含 table、kind、x、y、series、title，都是短文字。",
+        "A figure is described by table, kind, x, y, series and title, all short texts.",
+    ),
     "html": ("HTML 或 XML 不能出域。", "HTML or XML may not leave."),
     "image": ("图片不能出域，请提交作图用的表。", "Images may not leave; submit the table behind the figure."),
     "archive": ("压缩包和工作簿不能出域，请用 CSV。", "Archives and workbooks may not leave; use CSV."),
@@ -144,6 +154,9 @@ def parse_file(name: str, content: bytes) -> ParsedFile:
     """One output. A parser that fails in any way means a refusal."""
     digest = hashlib.sha256(content).hexdigest()
     try:
+        if name.lower().endswith(FIGURE):
+            words = _figure(content)
+            return ParsedFile(name, "figure", len(content), digest, _FIGURE_COLUMNS, words)
         columns, rows, findings = _reader(name, content)(content)
         checked = _checked(columns, rows)
     except Rejected as rejected:
@@ -159,6 +172,7 @@ def finding(code: str, count: int = 0) -> Finding:
     return Finding(code, zh, en, count)
 
 
+_FIGURE_COLUMNS: Final = (ParsedColumn("member", "string"), ParsedColumn("value", "string"))
 Table = tuple[list[ParsedColumn], list[tuple[Cell, ...]], list[Finding]]
 
 
@@ -346,6 +360,29 @@ def _json_kind(values: Iterable[object]) -> ColumnType:
     if kinds and kinds <= {int, float}:
         return "number"
     return "string"
+
+
+def _figure(content: bytes) -> tuple[tuple[Cell, ...], ...]:
+    """Members and texts of a figure, in one order; whether it can be drawn is for the checks to say."""
+    try:
+        document = json.loads(_text(content))
+    except (ValueError, RecursionError) as error:
+        raise Rejected("not-a-figure") from error
+    if not isinstance(document, dict) or not {"table", "kind", "x", "y"} <= set(document) <= set(FIGURE_MEMBERS):
+        raise Rejected("not-a-figure")
+    words: list[tuple[Cell, ...]] = []
+    for member in FIGURE_MEMBERS:
+        given = document.get(member)
+        texts = given if member == "y" and isinstance(given, list) else [given] if given not in (None, "") else []
+        if any(not isinstance(text, str) or not 0 < len(text) <= MAX_WORDS for text in texts) or len(texts) > MAX_Y:
+            raise Rejected("not-a-figure")
+        words += [(member, text) for text in texts]
+    odd = sum(INVISIBLE.search(str(text)) is not None for _, text in words)
+    if odd:
+        raise Rejected("odd-characters", odd)
+    if not {"table", "kind", "x", "y"} <= {member for member, _ in words}:
+        raise Rejected("not-a-figure")
+    return tuple(words)
 
 
 def _txt(content: bytes) -> Table:

@@ -10,34 +10,44 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from sandbox.airlock.checks.encoded import looks_encoded
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import Shape, TypedTable, is_label, is_total
 
+if TYPE_CHECKING:
+    from masking.detection import Detector
+
 _FORMULA: Final = re.compile(r"^[=@\t\r]|^[+-][^\d.\s]")
 _NOT_IDENTIFIERS: Final = frozenset({"PERSON", "ORG", "ADDRESS", "BIRTH_DATE", "GPS"})
 """Types that group labels may legitimately be or look like; raw matching looks at those instead."""
 _NUMBERED: Final = re.compile(r"([^\W\d_]+[\s_\-]?)\d{1,6}")
 _MANY_ROWS: Final = 10
+_LEAST: Final = 5
 _WORTH_DETECTING: Final = re.compile(r"[\d@]|[A-Za-z]\d")
 
 
 def check_identifiers(table: TypedTable) -> Iterator[Finding]:
     """Cells, of any column, and column names in which the detector finds a checksummed or shaped identifier."""
-    from masking.detection import Detector
-
-    detector = Detector()
     for index, column in enumerate(table.columns):
         texts = [str(cell) for cell in table.column(index) if cell is not None and not isinstance(cell, bool | float)]
-        texts = [text for text in texts if len(text) >= 5 and _WORTH_DETECTING.search(text)]
-        found = detector.find_many([*texts, column.name])
-        hits = sum(any(f.type not in _NOT_IDENTIFIERS for f in findings) for findings in found)
+        hits = identifiers_in([*texts, column.name])
         if hits:
             yield Finding("identifier", table.name, column.name, hits)
+
+
+def identifiers_in(texts: Sequence[str]) -> int:
+    """How many of the texts hold an identifier. Each different text is looked at once."""
+    counted = Counter(text for text in texts if len(text) >= _LEAST and _WORTH_DETECTING.search(text))
+    if not counted:
+        return 0
+    found = _detector().find_many(list(counted))
+    told = zip(counted.values(), found, strict=True)
+    return sum(times for times, findings in told if any(f.type not in _NOT_IDENTIFIERS for f in findings))
 
 
 def check_labels(
@@ -88,6 +98,14 @@ def check_numbering(table: TypedTable, *, frequent: Collection[str]) -> Iterator
             numbered = max(words.values())
             if numbered >= _MANY_ROWS and numbered * 2 > len(table.rows):
                 yield Finding("numbered_rows", table.name, column.name, numbered)
+
+
+@cache
+def _detector() -> Detector:
+    """Loading its patterns takes longer than most outputs."""
+    from masking.detection import Detector
+
+    return Detector()
 
 
 def _packed(strange: Collection[str], file: str, column: str, limits: AirlockLimits) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.airlock.checks.counts import check_counts, check_model, check_shares, check_statistics
+from sandbox.airlock.checks.figures import check_figures
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.labels import check_identifiers, check_labels, check_numbering
 from sandbox.airlock.checks.raw import RawTable, match_raw
@@ -19,6 +20,7 @@ from sandbox.airlock.checks.shape import (
     check_size,
 )
 from sandbox.airlock.checks.totals import check_nested_counts, check_totals
+from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import Shape, TypedTable
 from sandbox.contracts import ParsedOutput
@@ -39,6 +41,7 @@ class CheckInput:
     direct: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     raws: Sequence[RawTable] = field(default=())
+    figures: Sequence[Figure] = field(default=())
 
 
 def run_checks(given: CheckInput) -> list[Finding]:
@@ -56,6 +59,7 @@ def run_checks(given: CheckInput) -> list[Finding]:
     )
     matched = match_raw(readable, given.raws, limits, known=explained)
     findings += matched.findings
+    findings += check_figures(given.figures, given.tables, limits, shape=given.shape)
     findings += check_nested_counts(readable, limits)
     for table in readable:
         findings += check_kind(table, limits)
@@ -84,6 +88,7 @@ def explain(findings: Sequence[Finding], limits: AirlockLimits) -> list[dict[str
         "max_rows": limits.max_rows,
         "max_columns": limits.max_columns,
         "max_cells": limits.max_cells,
+        "max_figure_marks": limits.max_figure_marks,
         "max_compressed": limits.max_compressed,
         "max_strange_text": limits.max_strange_text,
         "dominance_percent": limits.dominance_percent,

@@ -34,8 +34,11 @@ _RULE_OF_CODE: Final = {
 
 def check_files(output: ParsedOutput, tables: Sequence[TypedTable], limits: AirlockLimits) -> Iterator[Finding]:
     """Refused files, number of files, and an output without a table."""
+    figures = sum(f.kind == "figure" for f in output.files)
     others = [
-        f for f in output.files if f.kind != "table" and not (f.name == EXECUTED_NOTEBOOK and f.kind == "notebook")
+        f
+        for f in output.files
+        if f.kind not in {"table", "figure"} and not (f.name == EXECUTED_NOTEBOOK and f.kind == "notebook")
     ]
     for file in others:
         for code in [finding.code for finding in file.findings] or [""]:
@@ -46,8 +49,9 @@ def check_files(output: ParsedOutput, tables: Sequence[TypedTable], limits: Airl
             yield Finding(rule, file.name, count=finding.count, code=finding.code)
     if not tables:
         yield Finding("no_output")
-    if len(tables) + len(others) > limits.max_files:
-        yield Finding("too_many_files", count=len(tables) + len(others))
+    files = len(tables) + len(others) + figures
+    if files > limits.max_files:
+        yield Finding("too_many_files", count=files)
     cells = sum(table.cells for table in tables)
     if cells > limits.max_cells:
         yield Finding("too_many_cells", count=cells)

@@ -201,6 +201,7 @@ def test_rules_have_both_languages():
             "max_columns",
             "max_cells",
             "max_compressed",
+            "max_figure_marks",
             "max_strange_text",
             "dominance_percent",
             "max_text",
@@ -238,3 +239,22 @@ def test_canonical_form_hides_order_and_low_digits():
         parse(io.BytesIO(pack_single("t.csv", b"m,k,n\n2.0,a,60\n1.2349,b,50\n"))), attributes=(), shape=None
     )
     assert canonical_csv(one[0], digits=3) == canonical_csv(two[0], digits=3) == b"k,n,m\na,60,2\nb,50,1.23\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "kept"),
+    [
+        ("year", (2023, 2024), True),  # three digits would make one year of them
+        ("birth_year", (1958, 1961), True),
+        ("月份", (1, 12), True),
+        ("hour", (0, 23), True),
+        ("year", (20231, 20242), False),  # no years: numbers that hide under the name are cut
+        ("month", (1, 13), False),
+        ("year_mean", (2023, 2024), False),
+    ],
+)
+def test_periods_are_labels_when_they_can_be(column: str, values: tuple[int, int], kept: bool):
+    content = table(f"{column},n", *(f"{value},50" for value in values))
+    [typed] = typed_tables(parse(io.BytesIO(pack_single("t.csv", content))), attributes=(), shape=None)
+    assert (typed.columns[0].role == "dimension") == kept
+    assert all(str(value) in canonical_csv(typed, digits=3).decode() for value in values) == (kept or column == "month")
