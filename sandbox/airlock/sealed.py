@@ -1,0 +1,207 @@
+"""The sealed run: the same code in the same jail on raw data; only the airlock sees what comes out.
+
+However a run ends, the author sees what every author sees; whatever breaks, nothing can leave.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from opendata.catalog import workdays
+from opendata.db import utc_now
+from opendata.errors import NotFoundError
+from opendata.jobs.context import JobContext
+from sandbox.airlock import service
+from sandbox.airlock.checks import CheckInput, Finding, explain, run_checks
+from sandbox.airlock.limits import default_limits
+from sandbox.airlock.models import ReleaseRequest
+from sandbox.airlock.package import Package, PackageFile, package_name
+from sandbox.airlock.rawdoor import code_text
+from sandbox.airlock.running import package_files, run_code, usage_of
+from sandbox.airlock.sources import (
+    attributes_of,
+    direct_of,
+    kernel_digest,
+    known_of,
+    limits_of,
+    load_grades,
+    raw_table,
+    read_object,
+    sources_of,
+)
+from sandbox.airlock.states import RequestState
+from sandbox.airlock.typed import Shape, typed_tables
+from sandbox.contracts import JobResult, ParsedOutput
+from sandbox.errors import SandboxError
+from sandbox.execution.client import Launcher
+from sandbox.workspaces import rules
+from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.errors import WorkspaceError
+from sandbox.workspaces.models import SandboxJob, Workspace
+from sandbox.workspaces.runs import Feeder, executed_notebook, feed_parquet, parse_output
+from sandbox.workspaces.states import JobState
+from sandbox.workspaces.visibility import Ticks
+
+
+def begin(context: JobContext, job_id: str) -> bool:
+    """Right, level and intakes once more at the very start; the request exists from here on, whatever happens."""
+    now = utc_now()
+    grades = load_grades(context)
+    with context.database.begin() as session:
+        job = session.get_one(SandboxJob, job_id)
+        if JobState(job.state) not in {JobState.SEALED_QUEUED, JobState.SEALED_RUNNING}:
+            return False
+        workspace = session.get_one(Workspace, job.workspace_id)
+        if JobState(job.state) is JobState.SEALED_QUEUED:
+            try:
+                rules.check_live(workspace.state, workspace.expires_at, now)
+                door = workspaces.door_of(session, workspace, grades)
+                if job.author_id not in workspaces.facts(session, workspace).member_ids:
+                    raise WorkspaceError("提交人已不是成员 · the author is no member any more")  # noqa: TRY301
+            except WorkspaceError:
+                workspaces.move_job(job, JobState.CANCELLED)
+                return False
+            sources = sources_of(session, workspace)
+            job.sealed_intakes = {source.name: source.intake_id or "" for source in sources}
+            job.level = door.level
+            job.kernel_digest = kernel_digest()
+            workspaces.move_job(job, JobState.SEALED_RUNNING)
+            job.sealed_started_at = now
+            service.open_request(session, job, checkers=door.checkers, now=now)
+        return True
+
+
+def run(context: JobContext, launcher: Launcher, job_id: str) -> None:
+    """Run on raw data. However it ends, the end is recorded and the chain goes on."""
+    with context.database.session() as session:
+        job = session.get_one(SandboxJob, job_id)
+        workspace = session.get_one(Workspace, job.workspace_id)
+        entry, name, intakes = job.entry, job.code_object, dict(job.sealed_intakes or {})
+    result: JobResult
+    content = b""
+    try:
+        inputs = [(f"/data/{n}/{n}.parquet", _raw_feeder(context, intake)) for n, intake in sorted(intakes.items())]
+        code = read_object(context, name)
+        ran = run_code(
+            context, launcher, f"{job_id}-sealed", workspace.id, "sealed", entry=entry, code=code, inputs=inputs
+        )
+        result, content = ran.result, ran.content
+    except (SandboxError, NotFoundError):
+        result = JobResult("killed", "unavailable", None, 0.0, None)
+    stored = f"sealed-{job_id}"
+    context.vault.put_object(stored, io.BytesIO(content))
+    with context.database.begin() as session:
+        job = session.get_one(SandboxJob, job_id)
+        job.sealed_object = stored
+        job.sealed_result = {"state": result.state, "reason": result.reason}
+        job.usage = {**(job.usage or {}), "sealed": usage_of(result)}
+
+
+def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
+    """Parse in the check jail, re-serialise, check against raw data, keep the package in the quarantine."""
+    with context.database.session() as session:
+        job = session.get_one(SandboxJob, job_id)
+        workspace = session.get_one(Workspace, job.workspace_id)
+        sources = sources_of(session, workspace, intakes=job.sealed_intakes)
+        limits = limits_of(context, session, workspace, sources)
+        request = service.request_of(session, job)
+        assert request is not None
+        if request.object_name is not None:  # done before a crash; the run's own object is gone already
+            return
+        entry, shape, run = job.entry, Shape.from_json(job.dry_shape), dict(job.sealed_result or {})
+        tar_name, code_name, request_id = job.sealed_object or "", job.code_object, request.id
+    tar, code = read_object(context, tar_name), read_object(context, code_name)
+    parsed: ParsedOutput | None = None
+    if tar:
+        try:
+            parsed = parse_output(launcher, f"{job_id}-parse", workspace.id, tar)
+        except SandboxError:
+            parsed = None
+    output = parsed or ParsedOutput(())
+    tables = typed_tables(output, attributes=attributes_of(sources), shape=shape)
+    findings = run_checks(
+        CheckInput(
+            output,
+            tables,
+            limits,
+            shape=shape,
+            direct=direct_of(sources),
+            known=known_of(sources, entry, code),
+            raws=[raw_table(context, source) for source in sources if source.intake_id],
+        ),
+    )
+    if run.get("state") != "ok":
+        findings = [Finding("run_not_ok"), *findings]
+    files = package_files(tables, shape, limits)
+    package = Package(
+        files=files,
+        findings=explain(findings, limits),
+        entry=entry,
+        code=code_text(entry, code),
+        executed=executed_notebook(tar),
+        run=run,
+    )
+    context.vault.put_object(package_name(request_id), package.to_stream())
+    _store_package(context, request_id, files, len(findings), sum(finding.blocking for finding in findings))
+    context.vault.destroy_object(tar_name)
+
+
+def package_failure(context: JobContext, job_id: str) -> None:
+    """A package without files and with one blocking finding: it can only be refused."""
+    with context.database.session() as session:
+        job = session.get_one(SandboxJob, job_id)
+        request = service.request_of(session, job)
+        assert request is not None
+        request_id, entry = request.id, job.entry
+    findings = explain([Finding("run_not_ok")], default_limits())
+    package = Package(files=[], findings=findings, entry=entry, code="", run={"state": "killed", "reason": "internal"})
+    context.vault.put_object(package_name(request_id), package.to_stream())
+    _store_package(context, request_id, [], len(findings), len(findings))
+
+
+def wait_for_tick(context: JobContext, ticks: Ticks, job_id: str) -> str:
+    """Nothing that others can watch, the ledger's growth included, happens at any other moment than a tick."""
+    with context.database.session() as session:
+        queued = session.get_one(SandboxJob, job_id).sealed_queued_at
+    assert queued is not None
+    tick = ticks.next_at(queued, utc_now())
+    while (left := (tick - utc_now()).total_seconds()) > 0:
+        time.sleep(min(left, 5.0))
+    return tick.isoformat()
+
+
+def start_review(context: JobContext, job_id: str, tick: str) -> None:
+    """Let the checkers have it, and let the author see that it ended."""
+    now = utc_now()
+    calendar = workdays.load(context.settings)
+    with context.database.begin() as session:
+        job = session.get_one(SandboxJob, job_id)
+        request = service.request_of(session, job)
+        assert request is not None
+        service.start_review(session, request, blocking=request.blocking_findings, calendar=calendar, now=now)
+        if JobState(job.state) is JobState.SEALED_RUNNING:
+            workspaces.move_job(job, JobState.FINISHED)
+            job.sealed_finished_at = datetime.fromisoformat(tick)
+
+
+def _store_package(
+    context: JobContext,
+    request_id: str,
+    files: Sequence[PackageFile],
+    findings: int,
+    blocking: int,
+) -> None:
+    with context.database.begin() as session:
+        request = session.get_one(ReleaseRequest, request_id)
+        request.object_name = package_name(request_id)
+        request.files = [file.entry() for file in files]
+        request.findings_count, request.blocking_findings = findings, blocking
+        if RequestState(request.state) is RequestState.SUBMITTED:
+            service.move(request, RequestState.CHECKING)
+
+
+def _raw_feeder(context: JobContext, intake_id: str) -> Feeder:
+    return feed_parquet(lambda: context.vault.read_table(intake_id))
