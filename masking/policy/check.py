@@ -17,6 +17,7 @@ from masking import techniques
 from masking.disclosure.contributions import check_measures
 from masking.disclosure.frequency import check_shape
 from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, UnsupportedColumn, suggestion
+from masking.policy.fixed_tables import check_fixed_tables
 from masking.policy.model import FREE_TEXT, RECODING, Aggregate, AttributeRule, MaskingPolicy
 from masking.policy.unkeyed import is_hash, refusal
 from masking.taxonomy import Role
@@ -80,6 +81,7 @@ def check(
     _check_limits(policy)
     _check_recoding(policy)
     _check_aggregate(policy, files)
+    check_fixed_tables(policy, schema, files=files)
     if not policy.is_aggregate and not policy.kept:
         raise PolicyError("the policy drops every attribute; nothing would be left to publish")
 

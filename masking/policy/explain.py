@@ -120,6 +120,36 @@ def _limits(policy: MaskingPolicy) -> Iterator[Both]:
         )
     yield from _further(policy)
     yield from about_aggregate(policy)
+    yield from _fixed_tables(policy)
+
+
+def _fixed_tables(policy: MaskingPolicy) -> Iterator[Both]:
+    tables = policy.sandbox.tables
+    if tables is None:
+        return
+    by = [(each.title.get("zh") or each.name, each.title.get("en") or each.name) for each in tables.dimensions]
+    zh, en = ("、".join(each[place] for each in by) for place in (0, 1))
+    yield (
+        (
+            f"固定口径统计按 {zh}（至多三项交叉），每个数据批次只计算一次；"
+            f"口径由本策略确定，数字含噪声，小于 {tables.threshold} 的不显示"
+        ),
+        (
+            f"fixed tables by {en} (three at most together), computed once for each intake; the categories are this "
+            f"policy's, figures hold noise, and below {tables.threshold} none is shown"
+        ),
+    )
+    for measure in tables.measures:
+        bounds = f"[{measure.lower:g}, {measure.upper:g}]"
+        yield (
+            f"固定口径统计汇总“{measure.column}”，每人每格计入 {bounds} 之内",
+            f"fixed tables sum {measure.column!r}: a person adds to a cell within {bounds}",
+        )
+    if policy.unit and tables.contribution:
+        yield (
+            f"每人至多计入 {tables.contribution} 个基本格",
+            f"a person counts in at most {tables.contribution} cells of all dimensions crossed",
+        )
 
 
 def _further(policy: MaskingPolicy) -> Iterator[Both]:

@@ -22,6 +22,7 @@ from masking.disclosure.rules import read_rules
 from masking.errors import InvalidParameter, PolicyError
 from masking.limits import Limits
 from masking.policy.complaints import complaint, place
+from masking.policy.fixed_tables import read_fixed_tables
 from masking.policy.model import (
     KEEP,
     Aggregate,
@@ -42,6 +43,8 @@ LARGEST: Final = 1 << 20
 """Bytes of a policy text; the largest real one is some tens of kilobytes."""
 _UNPROTECTED: Final = ("threshold", "rounding", "clamp", "dominance")
 """Words of an aggregate that say how a table without margins is protected."""
+_MARKED: Final = re.compile(r"[&*!]")
+"""An anchor, an alias or a tag has one of these; a text without them need not be looked through for one."""
 _PLAIN: Final = re.compile(r"[0-9A-Za-z_\u4e00-\u9fff][0-9A-Za-z_ ./*()\u4e00-\u9fff，。；：、“”（）→-]*")
 """Text that is surely one plain scalar, also inside a flow mapping; words like ``yes`` the writer quotes itself."""
 
@@ -121,7 +124,7 @@ def _text(source: str | Path) -> str:
 
 def _parse(text: str) -> CommentedMap:
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in YAML(typ="safe", pure=True).parse(text) if _MARKED.search(text) else ():
             tag = getattr(event, "tag", None)
             if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
                 raise PolicyError("a policy has no anchors and aliases", **_mark(event.start_mark))
@@ -193,7 +196,7 @@ def _table(document: CommentedMap, plain: Mapping[str, Any], path: list[str]) ->
         "limits": _limits(document, plain.get("limits", {}), [*path, "limits"]),
         "recoding": plain.get("recoding", "local"),
         "aggregate": _aggregate(document, plain["aggregate"], [*path, "aggregate"]) if "aggregate" in plain else None,
-        "sandbox": _sandbox(plain.get("sandbox", {})),
+        "sandbox": _sandbox(document, plain.get("sandbox", {}), [*path, "sandbox"]),
         "record": tuple(plain.get("record", ())),
         "suppress": tuple(
             _condition(document, words, [*path, "suppress", at]) for at, words in enumerate(plain.get("suppress", ()))
@@ -330,10 +333,14 @@ def _aggregate(document: CommentedMap, words: Mapping[str, Any], path: list[Any]
     return Aggregate(**given)
 
 
-def _sandbox(words: Mapping[str, Any]) -> SandboxRules:
+def _sandbox(document: CommentedMap, words: Mapping[str, Any], path: list[Any]) -> SandboxRules:
     given = dict(words)
     if "kinds" in given:
         given["kinds"] = tuple(given["kinds"])
+    if "tables" in given:
+        given["tables"] = read_fixed_tables(
+            given["tables"], lambda inner: place(document, [*path, "tables", *inner], None)
+        )
     return SandboxRules(**given)
 
 
@@ -395,8 +402,15 @@ def _table_words(policy: MaskingPolicy) -> dict[str, Any]:
     if policy.aggregate:
         plain["aggregate"] = _aggregate_words(policy.aggregate)
     if policy.sandbox != SandboxRules():
-        plain["sandbox"] = _flow({name: getattr(policy.sandbox, name) for name in SandboxRules.__slots__})
+        plain["sandbox"] = _flow(_sandbox_words(policy.sandbox))
     return plain
+
+
+def _sandbox_words(rules: SandboxRules) -> dict[str, Any]:
+    words = {name: getattr(rules, name) for name in SandboxRules.__slots__ if name != "tables"}
+    if rules.tables is not None:
+        words["tables"] = rules.tables.words
+    return words
 
 
 def _domain_words(domain: KeyDomain) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from masking import techniques
 from masking.disclosure.rules import Rules
 from masking.keys import KeyUse, base_name
 from masking.limits import Limits
+from masking.policy.fixed_tables import FixedTables
 from masking.taxonomy import DataLevel, Role
 from masking.techniques.conditions import Condition
 
@@ -137,6 +138,8 @@ class SandboxRules:
     kinds: tuple[str, ...] = ("frequency", "magnitude", "model")
     max_cells: int = 500
     practice_rows: int = 1000
+    tables: FixedTables | None = None
+    """What fixed tables (固定口径统计) are computed once for each intake; None: none."""
 
 
 @dataclass(frozen=True, slots=True)

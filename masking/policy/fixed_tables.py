@@ -1,0 +1,328 @@
+"""Fixed tables (固定口径统计): which dimensions and measures a data officer registers, with bins that never change.
+
+Rule: every category comes from the policy, a standard's code list or a hierarchy that the policy gives, never from the
+raw table; whatever no category takes is counted under one more, ``other``, that always exists. A measure is clamped to
+bounds that are published. What noise protects the tables is no word of a policy.
+Source: PRIVACY 20. Plain values; ``bins`` says what the categories of a dimension are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from masking import techniques
+from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, suggestion
+from masking.taxonomy import Role
+
+if TYPE_CHECKING:
+    from masking.policy.model import AttributeRule, MaskingPolicy
+
+OTHER: Final = "other"
+"""Code of the category for what no other one takes, empty cells too."""
+OTHER_TITLE: Final = {"zh": "其他或空缺", "en": "other or empty"}
+MOST_TOGETHER: Final = 3
+"""Dimensions that one table may have."""
+MOST_CELLS: Final = 20_000
+"""Cells of the largest table that can be asked for."""
+MOST_BASE_CELLS: Final = 1_000_000
+"""Cells of all dimensions crossed."""
+FINEST: Final = 2**20
+"""A bound may be this many times larger than the distance between the bounds."""
+HIERARCHY: Final = "generalization.hierarchy"
+_BANDS: Final = ("lower", "upper", "width")
+
+Place = Callable[[Sequence[str]], tuple[int, int]]
+"""Line and column of the entry that a path leads to, from ``tables`` on."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedDimension:
+    """One dimension. ``column`` is the raw attribute, of whose text ``characters`` (first, last, from 1) count.
+
+    ``codes``: the categories, in order. ``edges``: ascending bounds; below the first and from the last on are bins too.
+    Neither: the attribute's own codes, or the level of its hierarchy.
+    """
+
+    name: str
+    column: str
+    title: Mapping[str, str] = field(default_factory=dict)
+    characters: tuple[int, int] | None = None
+    codes: tuple[str, ...] = ()
+    titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    edges: tuple[Any, ...] = ()
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedMeasure:
+    """A summed attribute: what one person adds to a cell is clamped to [lower, upper]."""
+
+    column: str
+    lower: float
+    upper: float
+    title: Mapping[str, str] = field(default_factory=dict)
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTables:
+    """What is registered. A person counts in at most ``contribution`` cells of all dimensions crossed.
+
+    ``threshold``: the least figure that is shown, noise included. ``renew_days``: days before another intake of the
+    same population may get tables of its own. ``words``: as the policy says it.
+    """
+
+    dimensions: tuple[FixedDimension, ...]
+    measures: tuple[FixedMeasure, ...] = ()
+    contribution: int = 1
+    threshold: int = 10
+    renew_days: int = 365
+    words: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The categories of a dimension without ``other``: ``codes`` with ``titles``, and how a value finds its own.
+
+    ``edges``: by size. ``groups``: value to code. Neither: the value is the code.
+    """
+
+    codes: tuple[str, ...]
+    titles: tuple[Mapping[str, str], ...]
+    edges: tuple[Any, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """With ``other``."""
+        return len(self.codes) + 1
+
+
+def read_fixed_tables(words: Mapping[str, Any], place: Place) -> FixedTables:
+    """The registration in a policy whose shape is right already.
+
+    Raises:
+        InvalidParameter: a dimension or measure contradicts itself.
+    """
+    return FixedTables(
+        dimensions=tuple(_dimension(name, each, place) for name, each in words["dimensions"].items()),
+        measures=tuple(_measure(name, each, place) for name, each in words.get("measures", {}).items()),
+        contribution=words.get("contribution", 1),
+        threshold=words.get("threshold", 10),
+        renew_days=words.get("renew_days", 365),
+        words=words,
+    )
+
+
+def bins(dimension: FixedDimension, rule: AttributeRule, files: Path | None = None) -> Bins:
+    """The categories of a dimension of the attribute that ``rule`` is about.
+
+    Raises:
+        InvalidParameter: nothing fixes them.
+    """
+    if dimension.edges:
+        return Bins(*_of_edges(dimension.edges), edges=dimension.edges)
+    if dimension.codes:
+        titles = tuple(dimension.titles.get(code, {"zh": code, "en": code}) for code in dimension.codes)
+        return Bins(dimension.codes, titles)
+    if rule.codes:
+        codes = tuple(spelled(code) for code in rule.codes)
+        return Bins(codes, tuple({"zh": code, "en": code} for code in codes))
+    if rule.technique == HIERARCHY and dimension.characters is None:
+        made: Any = techniques.get(HIERARCHY).check(rule.parameters, attribute=rule.name, key=None, files=files)
+        codes = tuple(sorted(set(made.table.values())))
+        return Bins(codes, tuple({"zh": code, "en": code} for code in codes), groups=dict(made.table))
+    raise InvalidParameter(
+        f"sandbox.tables: the dimension {dimension.name!r} has no fixed categories, and none are taken from the table; "
+        "give `codes`, `edges`, or `lower`, `upper` and `width`"
+    ).at(dimension.line or None)
+
+
+def check_fixed_tables(policy: MaskingPolicy, schema: pa.Schema | None = None, *, files: Path | None = None) -> None:
+    """Raise unless the registered tables can be counted; without ``files`` a hierarchy's file is not read.
+
+    Raises:
+        UnknownAttribute, InvalidParameter, PolicyError: what is registered does not fit the policy or the table.
+    """
+    tables = policy.sandbox.tables
+    if tables is None:
+        return
+    named = [(each.column, each.line) for each in tables.dimensions]
+    for column, line in [*named, *((each.column, each.line) for each in tables.measures)]:
+        if column not in policy.attributes:
+            raise UnknownAttribute(
+                f"sandbox.tables names {column!r}, which is no attribute{suggestion(column, policy.attributes)}"
+            ).at(line or None)
+        rule = policy.attributes[column]
+        if rule.role is Role.DIRECT_IDENTIFIER or rule.free_text:
+            raise PolicyError(
+                f"sandbox.tables: {column!r} is a {rule.role.value} under {rule.technique}: persons are not counted by "
+                "what names them",
+                line=line or None,
+            )
+    if tables.contribution > 1 and policy.unit is None:
+        raise InvalidParameter(
+            "sandbox.tables: without `unit:` each record is a person and counts once: leave `contribution` out"
+        )
+    _check_sizes(policy, tables, files)
+    if schema is not None:
+        _check_types(tables, schema)
+
+
+def sizes(tables: FixedTables, policy: MaskingPolicy, files: Path | None = None) -> tuple[int, ...]:
+    """Categories of each dimension, ``other`` included."""
+    return tuple(bins(each, policy.attributes[each.column], files).count for each in tables.dimensions)
+
+
+def spelled(code: Any) -> str:
+    """A code as text: 11, 11.0 and "11" are one."""
+    if isinstance(code, float) and code.is_integer():
+        return str(int(code))
+    return str(code)
+
+
+def _check_sizes(policy: MaskingPolicy, tables: FixedTables, files: Path | None) -> None:
+    known = [
+        each
+        for each in tables.dimensions
+        if files is not None
+        or each.codes
+        or each.edges
+        or policy.attributes[each.column].parameters.get("file") is None
+    ]
+    counts = {each.name: bins(each, policy.attributes[each.column], files).count for each in known}
+    largest = sorted(counts, key=lambda name: -counts[name])
+    together = math.prod(counts[name] for name in largest[:MOST_TOGETHER])
+    if together > MOST_CELLS:
+        raise InvalidParameter(
+            f"sandbox.tables: a table of {largest[:MOST_TOGETHER]} would have {together} cells, at most {MOST_CELLS} "
+            f"are possible: give {largest[0]!r} fewer categories"
+        )
+    crossed = math.prod(counts.values())
+    if crossed > MOST_BASE_CELLS:
+        raise InvalidParameter(
+            f"sandbox.tables: all dimensions crossed have {crossed} cells, at most {MOST_BASE_CELLS} are possible: "
+            f"leave a dimension out, or give {largest[0]!r} fewer categories"
+        )
+
+
+def _check_types(tables: FixedTables, schema: pa.Schema) -> None:
+    for measure in tables.measures:
+        kind = schema.field(measure.column).type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+            raise InvalidParameter(f"sandbox.tables: {measure.column!r} is summed, but it is no column of numbers").at(
+                measure.line or None
+            )
+    for dimension in tables.dimensions:
+        kind = schema.field(dimension.column).type
+        if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            raise InvalidParameter(f"sandbox.tables: {dimension.column!r} holds neither text nor numbers nor dates").at(
+                dimension.line or None
+            )
+        if dimension.edges and not isinstance(dimension.edges[0], str) and pa.types.is_temporal(kind):
+            raise InvalidParameter(
+                f"sandbox.tables: the edges of {dimension.name!r} are numbers, but it is a column of dates"
+            ).at(dimension.line or None)
+
+
+def _dimension(name: str, words: Mapping[str, Any], place: Place) -> FixedDimension:
+    here = place(["dimensions", name])
+    kinds = [kind for kind in ("codes", "edges", "width") if kind in words]
+    bands = [word for word in _BANDS if word in words]
+    if len(kinds) > 1:
+        raise InvalidParameter(
+            f"sandbox.tables: the dimension {name!r} has {kinds}, of which one says what its categories are"
+        ).at(*here)
+    if bands and len(bands) < len(_BANDS):
+        raise InvalidParameter(
+            f"sandbox.tables: the dimension {name!r} needs `lower`, `upper` and `width` together"
+        ).at(*here)
+    codes, titles = _codes(name, words.get("codes", ()), here)
+    edges = tuple(words.get("edges", ())) or (_bands(name, words, here) if bands else ())
+    _check_edges(name, edges, here)
+    characters = words.get("characters")
+    if characters is not None and not 1 <= characters[0] <= characters[1]:
+        raise InvalidParameter(f"sandbox.tables: the characters of {name!r} are [first, last], counted from 1").at(
+            *here
+        )
+    return FixedDimension(
+        name=name,
+        column=words.get("from", name),
+        title=words.get("title", {}),
+        characters=tuple(characters) if characters is not None else None,
+        codes=codes,
+        titles=titles,
+        edges=edges,
+        line=here[0],
+    )
+
+
+def _codes(name: str, given: Any, here: tuple[int, int]) -> tuple[tuple[str, ...], dict[str, Mapping[str, str]]]:
+    codes = tuple(spelled(code) for code in given)
+    if len(set(codes)) != len(codes) or OTHER in codes:
+        raise InvalidParameter(
+            f"sandbox.tables: the codes of {name!r} must differ, and none is {OTHER!r}, which always exists"
+        ).at(*here)
+    if not isinstance(given, Mapping):
+        return codes, {}
+    titles = {}
+    for code, title in given.items():
+        both = {"zh": title, "en": title} if isinstance(title, str) else title
+        if not isinstance(both, Mapping) or set(both) != {"zh", "en"}:
+            raise InvalidParameter(
+                f"sandbox.tables: a code of {name!r} has a title that is neither text nor zh and en"
+            ).at(*here)
+        titles[spelled(code)] = both
+    return codes, titles
+
+
+def _bands(name: str, words: Mapping[str, Any], here: tuple[int, int]) -> tuple[float, ...]:
+    lower, upper, width = (words[word] for word in _BANDS)
+    if not (width > 0 and lower < upper and (upper - lower) / width <= MOST_CELLS):
+        raise InvalidParameter(
+            f"sandbox.tables: the bands of {name!r} need lower < upper, width > 0 and at most {MOST_CELLS} bands"
+        ).at(*here)
+    count = math.ceil((upper - lower) / width - 1e-9)
+    return (*(lower + each * width for each in range(count)), upper)
+
+
+def _check_edges(name: str, edges: tuple[Any, ...], here: tuple[int, int]) -> None:
+    if not edges:
+        return
+    texts = [isinstance(each, str) for each in edges]
+    if any(texts) != all(texts) or any(left >= right for left, right in pairwise(edges)):
+        raise InvalidParameter(
+            f"sandbox.tables: the edges of {name!r} must ascend and be all numbers or all dates (2013-01-31)"
+        ).at(*here)
+
+
+def _measure(name: str, words: Mapping[str, Any], place: Place) -> FixedMeasure:
+    here = place(["measures", name])
+    lower, upper = float(words["lower"]), float(words["upper"])
+    if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
+        raise InvalidParameter(f"sandbox.tables: the bounds of {name!r} need lower < upper").at(*here)
+    if max(abs(lower), abs(upper)) > FINEST * (upper - lower):
+        raise InvalidParameter(f"sandbox.tables: the bounds of {name!r} are too near to each other for their size").at(
+            *here
+        )
+    return FixedMeasure(name, lower, upper, words.get("title", {}), here[0])
+
+
+def _of_edges(edges: tuple[Any, ...]) -> tuple[tuple[str, ...], tuple[Mapping[str, str], ...]]:
+    """Codes and titles of the bins: below the first edge, between two, from the last on."""
+    texts = [each if isinstance(each, str) else f"{each:g}" if abs(each) < 1e6 else str(each) for each in edges]
+    between = list(pairwise(texts))
+    codes = (f"<{texts[0]}", *(f"{low}..{high}" for low, high in between), f">={texts[-1]}")
+    titles = (
+        {"zh": f"{texts[0]} 以下", "en": f"below {texts[0]}"},
+        *({"zh": f"{low} 至 {high} 以下", "en": f"{low} to below {high}"} for low, high in between),
+        {"zh": f"{texts[-1]} 及以上", "en": f"{texts[-1]} and above"},
+    )
+    return codes, titles
