@@ -7,6 +7,7 @@ nearest known name.
 """
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -200,17 +201,7 @@ class Technique:
     @classmethod
     def parameters(cls) -> tuple[Parameter, ...]:
         """The parameters that a policy may give, in order."""
-        hints = typing.get_type_hints(cls)
-        return tuple(
-            Parameter(
-                field.name,
-                hints[field.name],
-                field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-                None if field.default is dataclasses.MISSING else field.default,
-            )
-            for field in dataclasses.fields(cls)
-            if field.init and not field.metadata.get("internal")
-        )
+        return _parameters(cls)
 
     @classmethod
     def per_record(cls) -> bool:
@@ -331,6 +322,21 @@ class _NoKeys:
 
     def get(self, name: str, /) -> bytes:
         return bytes(32) if name else b""
+
+
+@functools.cache
+def _parameters(cls: Any) -> tuple[Parameter, ...]:
+    hints = typing.get_type_hints(cls)
+    return tuple(
+        Parameter(
+            field.name,
+            hints[field.name],
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
+            None if field.default is dataclasses.MISSING else field.default,
+        )
+        for field in dataclasses.fields(cls)
+        if field.init and not field.metadata.get("internal")
+    )
 
 
 def _plain(given: pa.Array | pa.ChunkedArray) -> pa.Array:
