@@ -6,6 +6,7 @@ is compared and a looser one is refused. A file that breaks a rule of PRIVACY.md
 Source: DESIGN.md 3; GB/T 43697-2024; GB/T 42460-2023; 个人信息保护法 Art. 4, 13, 23, 25, 28, 73.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -354,7 +355,7 @@ def _refusal(row: Row, opening_class: OpeningClass, missing: list[Text]) -> Text
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = _document(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         kind = type(error).__name__
         raise InvalidGrades(
@@ -363,6 +364,12 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidGrades(text(f"{path.name} 不是分级矩阵。", f"{path.name} is not a grades file."))
     return document
+
+
+@functools.lru_cache(maxsize=8)
+def _document(content: str) -> Any:
+    """What the file says; each page asks for the matrix, so the same text is read once. Never changed by a reader."""
+    return yaml.safe_load(content)
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from masking.engines.measuring import Rows
 from masking.errors import LimitsNotMet
 from masking.hierarchies import Hierarchy, as_hierarchy
 from masking.keys import Keys, ThrowawayKeys
-from masking.policy import MaskingPolicy, check, load
+from masking.policy import MaskingPolicy, check
 from masking.recoding.history import History
 from masking.report import MaskingReport
 from masking.taxonomy import DataLevel, LegalStatus, OpeningClass
@@ -27,6 +27,7 @@ from opendata.publishing import composition, files, legal, margins, rules, views
 from opendata.publishing import scan as scanning
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import Exposure, Intake, PolicyVersion
+from opendata.publishing.policies import parse_policy
 from opendata.publishing.profile import schema_of, stored_statistics
 from opendata.publishing.states import Act, end_of
 from opendata.storage.keys import KeyStore
@@ -102,7 +103,7 @@ def work_of(session: Session, edition_id: str) -> Work:
         dataset=session.get_one(Dataset, edition.dataset_id),
         intake=session.get_one(Intake, edition.intake_id),
         policy_version=version,
-        policy=load(version.yaml),
+        policy=parse_policy(version.yaml),
     )
 
 

@@ -25,8 +25,8 @@ from opendata.publishing.building import ViewKeys
 from opendata.publishing.curves import NO_RECORDS, NOTHING_REACHED, searched
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import CurveState, Intake, RiskCurve
+from opendata.publishing.policies import parse_policy
 from opendata.publishing.searchable import propose, reads_data, replaced
-from opendata.publishing.service import parse_policy
 
 LEAST_SIZES: Final = (2, 3, 5, 10, 20, 50)
 """Persons in a class; each is tried locally and globally: twelve points. 5 and 20 are the thresholds 0.2 and 0.05."""

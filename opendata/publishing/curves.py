@@ -27,6 +27,7 @@ from opendata.publishing import service
 from opendata.publishing.errors import InvalidSubmission, WrongState
 from opendata.publishing.models import CurveState, Intake, IntakeState, PolicyVersion, RiskCurve
 from opendata.publishing.permissions import check_is_officer
+from opendata.publishing.policies import parse_policy
 from opendata.publishing.profile import schema_of, stored_statistics
 from opendata.publishing.searchable import check_searchable, searchable
 
@@ -56,7 +57,7 @@ def start(session: Session, intake: Intake, *, actor: Actor, now: datetime | Non
         if job is not None and job.state not in FINISHED:
             return running, job
     yaml = draft_of(session, dataset, intake)
-    policy = service.parse_policy(yaml)
+    policy = parse_policy(yaml)
     check(policy, schema_of(intake.schema), stored_statistics(intake.profile))
     check_searchable(policy)
     forget(session, intake)
@@ -94,7 +95,7 @@ def is_current(curve: RiskCurve, draft: str) -> bool:
 
 def picked(curve: RiskCurve, draft: str) -> int | None:
     """The number of the plan that the draft says; None: it is none of the curve's."""
-    policy = service.parse_policy(draft)
+    policy = parse_policy(draft)
     said = (policy.limits.k_anonymity, policy.recoding)
     alike = [point["number"] for point in curve.points if (point["k"], point["recoding"]) == said]
     return next((number for number in alike if plan(curve, number) == draft), None)
@@ -115,7 +116,7 @@ def plan(curve: RiskCurve, number: int) -> str:
 def searched(curve: RiskCurve) -> MaskingPolicy:
     """The policy whose levels the curve's search decides."""
     parameters = {each["name"]: each["parameters"] for each in curve.attributes if each["replaced"]}
-    return searchable(service.parse_policy(curve.policy_yaml), parameters)
+    return searchable(parse_policy(curve.policy_yaml), parameters)
 
 
 def pick(session: Session, intake: Intake, number: int, *, actor: Actor) -> PolicyVersion:

@@ -28,7 +28,7 @@ from opendata.publishing.canonical import text_of
 from opendata.publishing.errors import InvalidSubmission, WrongState
 from opendata.publishing.models import Intake, IntakeState
 from opendata.publishing.permissions import check_is_officer
-from opendata.publishing.service import parse_policy
+from opendata.publishing.policies import parse_policy
 from opendata.storage.rawdoor import RawAnswer, RawDoorContext
 
 ROWS: Final = 20

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from masking.policy import MaskingPolicy, check, load
+from masking.policy import MaskingPolicy, check
 from masking.table import file_format
 from masking.taxonomy import DataLevel, OpeningClass
 from opendata.catalog.grades import Grades
@@ -29,6 +29,7 @@ from opendata.publishing import building, rules
 from opendata.publishing.errors import InvalidSubmission, PublicationRefused, PublishingDenied, WrongState
 from opendata.publishing.models import Intake, IntakeState, PolicyVersion, RiskCurve
 from opendata.publishing.permissions import check_another_person, check_is_officer, check_may
+from opendata.publishing.policies import parse_policy
 from opendata.publishing.profile import schema_of, stored_statistics
 from opendata.publishing.states import OPEN_WORK, Act
 
@@ -128,11 +129,6 @@ def save_policy(
     payload = {"dataset": dataset.id, "number": version.number, "digest": version.digest}
     append(session, AuditEvent(EventType.POLICY_SAVE, actor.id, f"policy:{version.id}", now, payload))
     return version
-
-
-def parse_policy(yaml: str) -> MaskingPolicy:
-    """A policy from YAML text, never from a path. Raises masking.errors.PolicyError."""
-    return load(yaml if "\n" in yaml else yaml + "\n")
 
 
 def latest_policy(session: Session, dataset: Dataset) -> PolicyVersion | None:

@@ -14,6 +14,7 @@ from opendata.publishing import composition as composing
 from opendata.publishing import service as publishing
 from opendata.publishing.errors import PublicationRefused
 from opendata.publishing.models import Intake
+from opendata.publishing.policies import parse_policy
 from tests.access.test_doors import granted
 from tests.publishing.chain import id_number
 
@@ -192,7 +193,7 @@ def test_a_view_comes_back_as_it_was_stored():
         intake_id="i",
         policy_digest="d",
         quasi_identifiers=("a",),
-        limits=publishing.parse_policy(policy(5, more=", t_closeness: {t: 0.3}")).limits,
+        limits=parse_policy(policy(5, more=", t_closeness: {t: 0.3}")).limits,
         aggregate=False,
         linked=True,
         frame=frame,
