@@ -93,6 +93,8 @@ class TypedTable:
     columns: tuple[TypedColumn, ...]
     rows: tuple[tuple[Cell, ...], ...] = field(repr=False)
     bytes: int = 0
+    kept: dict[tuple[str, int], tuple[Any, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Columns, and what checks make of them more than once; it goes when the table goes."""
 
     def indexes(self, *roles: ColumnRole) -> tuple[int, ...]:
         """Positions of the columns of these roles."""
@@ -105,7 +107,10 @@ class TypedTable:
 
     def column(self, index: int) -> tuple[Cell, ...]:
         """The cells of one column."""
-        return tuple(row[index] for row in self.rows)
+        cells = self.kept.get(("cells", index))
+        if cells is None:
+            cells = self.kept["cells", index] = tuple([row[index] for row in self.rows])
+        return cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +206,12 @@ def canonical_csv(table: TypedTable, *, digits: int, order: Sequence[str] = ()) 
     Labels stay as they are; counts and measures keep ``digits`` significant digits; null is empty.
     """
     positions = _column_order(table, order)
-    rows = [[_text(row[i], table.columns[i], digits) for i in positions] for row in table.rows]
-    keys = [place for place, i in enumerate(positions) if is_label(table.columns[i])]
-    rows.sort(key=lambda row: ([_natural(row[k]) for k in keys], row))
+    columns = [_texts(table, i, digits) for i in positions]
+    rows = list(zip(*columns, strict=True)) if table.rows else []
+    keys = [_ranks(columns[place]) for place, i in enumerate(positions) if is_label(table.columns[i])]
+    ranked = list(zip(*keys, rows, strict=True)) if rows else []
+    ranked.sort()
+    rows = [row[-1] for row in ranked]
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow([table.columns[i].name for i in positions])
@@ -296,6 +304,21 @@ def _column_order(table: TypedTable, order: Sequence[str]) -> list[int]:
         return [names.index(name) for name in order]
     rank = list(ColumnRole)
     return sorted(range(len(names)), key=lambda i: (rank.index(table.columns[i].role), names[i], i))
+
+
+def _texts(table: TypedTable, index: int, digits: int) -> list[str]:
+    """One column as it is released. Equal cells of one type have one text; there are fewer of those than rows."""
+    cells, column = table.column(index), table.columns[index]
+    texts = {(type(cell), cell): "" for cell in cells}
+    for kind, cell in texts:
+        texts[kind, cell] = _text(cell, column, digits)
+    return [texts[type(cell), cell] for cell in cells]
+
+
+def _ranks(texts: Sequence[str]) -> list[int]:
+    """The place of each text among all of its column, numbers by value and before words."""
+    place = {text: rank for rank, text in enumerate(sorted(set(texts), key=lambda text: (_natural(text), text)))}
+    return [place[text] for text in texts]
 
 
 def _text(cell: Cell, column: TypedColumn, digits: int) -> str:

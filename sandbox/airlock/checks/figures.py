@@ -82,8 +82,8 @@ def _fault(figure: Figure, table: TypedTable | None, limits: AirlockLimits) -> F
 
 def _misplaced(figure: Figure, columns: dict[str, TypedColumn]) -> int:
     """How many of the named columns are not there or cannot stand where they are put."""
-    wrong = len(figure.y) not in _LENGTHS.get(figure.kind, (1,))
-    wrong += (figure.kind in _NEEDS_SERIES and not figure.series) + (figure.kind in _NO_SERIES and bool(figure.series))
+    wrong = int(len(figure.y) not in _LENGTHS.get(figure.kind, (1,)))
+    wrong += (figure.kind in _NO_SERIES) if figure.series else (figure.kind in _NEEDS_SERIES)
     for name in (figure.x, figure.series):
         wrong += bool(name) and not (name in columns and is_label(columns[name]))
     for name in figure.y:

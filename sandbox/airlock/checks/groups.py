@@ -1,7 +1,8 @@
 """The second pass of the raw match: raw records in each group that an output names, and who holds its sums.
 
 Each output row's cells become positions among the cells of its column, and a raw record's values likewise; equal
-positions are equal rows. One pass answers all queries. Groups that hold a null or a total name no record.
+positions are equal rows. One pass answers all queries, and takes the positions that the first pass found where those
+were kept. Groups that hold a null or a total name no record.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sandbox.airlock.checks.spelling import Ints, Places, spelled
+from sandbox.airlock.checks.spelling import Ints, Places, Positions, spellings
 from sandbox.airlock.typed import ColumnRole, TypedTable, is_total
 from sandbox.contracts import Cell
 
@@ -101,28 +102,48 @@ def stated_beyond(found: Sequence[Groups], rounding: int) -> int:
     return int(more.sum())
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The raw table as the first pass saw it: its batches, and where in ``keys`` each column's values are (else -1)."""
+
+    keys: Sequence[str]
+    batches: list[tuple[pa.RecordBatch, Mapping[str, Positions]]] = field(default_factory=list)
+
+
 def count_groups(
-    open_table: Callable[[], AbstractContextManager[Iterable[pa.RecordBatch]]], queries: Sequence[Query]
+    open_table: Callable[[], AbstractContextManager[Iterable[pa.RecordBatch]]],
+    queries: Sequence[Query],
+    *,
+    seen: Seen | None = None,
 ) -> list[Groups]:
-    """Answer all queries in one pass."""
+    """Answer all queries in one pass, over what was ``seen`` or, where nothing was kept, over the table once more."""
     if not queries:
         return []
-    counters = [_Counter(query) for query in queries]
-    with open_table() as reader:
-        for batch in reader:
-            measures: dict[str, Floats] = {}
-            for counter in counters:
-                counter.add(batch, measures)
+    counters = [_Counter(query, seen.keys if seen else None) for query in queries]
+    if seen is not None:
+        _count(counters, seen.batches)
+    else:
+        with open_table() as reader:
+            _count(counters, ((batch, None) for batch in reader))
     return [counter.found for counter in counters]
 
 
+def _count(
+    counters: Sequence[_Counter], batches: Iterable[tuple[pa.RecordBatch, Mapping[str, Positions] | None]]
+) -> None:
+    for batch, positions in batches:
+        measures: dict[str, Floats] = {}
+        for counter in counters:
+            counter.add(batch, measures, positions)
+
+
 class _Counter:
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, seen: Sequence[str] | None) -> None:
         self._columns = sorted(query.mapped)
         self._keys: list[list[str]] = []
         codes = []
         for index in self._columns:
-            texts = [None if is_total(cell) else spelled(cell) for cell in query.table.column(index)]
+            texts = [None if is_total(text) else text for text in spellings(query.table, index)]
             keys = sorted({text for text in texts if text is not None})
             position = {key: place for place, key in enumerate(keys)}
             codes.append(np.array([-1 if text is None else position[text] for text in texts], dtype=np.int64))
@@ -130,13 +151,20 @@ class _Counter:
         combined = self._combined(codes)
         self._groups = np.unique(combined[combined >= 0])
         self._places: list[Places] | None = None
+        self._own = None if seen is None else [_own_positions(seen, keys) for keys in self._keys]
         self.found = Groups(query, self._position(combined), np.zeros(len(self._groups), dtype=np.int64))
 
-    def add(self, batch: pa.RecordBatch, measures: dict[str, Floats]) -> None:
-        mapped = [batch.column(self.found.query.mapped[index]) for index in self._columns]
-        if self._places is None:
-            self._places = [Places(keys, column.type) for keys, column in zip(self._keys, mapped, strict=True)]
-        codes = [places.of(column) for places, column in zip(self._places, mapped, strict=True)]
+    def add(
+        self, batch: pa.RecordBatch, measures: dict[str, Floats], positions: Mapping[str, Positions] | None
+    ) -> None:
+        names = [self.found.query.mapped[index] for index in self._columns]
+        if self._own is not None and positions is not None:
+            codes = [own[positions[name]] for own, name in zip(self._own, names, strict=True)]
+        else:
+            mapped = [batch.column(name) for name in names]
+            if self._places is None:
+                self._places = [Places(keys, column.type) for keys, column in zip(self._keys, mapped, strict=True)]
+            codes = [places.of(column).astype(np.int64) for places, column in zip(self._places, mapped, strict=True)]
         group = self._position(self._combined(codes))
         inside = group >= 0
         self.found.records += np.bincount(group[inside], minlength=len(self._groups))
@@ -171,6 +199,12 @@ class _Counter:
             return np.full(len(combined), -1, dtype=np.int64)
         place = np.searchsorted(self._groups, combined).clip(max=len(self._groups) - 1)
         return np.where(self._groups[place] == combined, place, -1)
+
+
+def _own_positions(seen: Sequence[str], keys: Sequence[str]) -> Ints:
+    """From a position among everything that was looked for to one among ``keys``; the last entry answers -1."""
+    own = {key: place for place, key in enumerate(keys)}
+    return np.array([*(own.get(key, -1) for key in seen), -1], dtype=np.int64)
 
 
 def _names(column: str, attribute: str) -> bool:

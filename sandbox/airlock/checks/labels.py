@@ -64,11 +64,11 @@ def check_labels(
     Without ``shape`` (the dry run itself) the origin is not asked for.
     """
     for index, column in enumerate(table.columns):
-        cells = [cell for cell in table.column(index) if isinstance(cell, str)]
+        cells = Counter(cell for cell in table.column(index) if isinstance(cell, str))
         labels = {str(cell) for cell in table.column(index) if cell is not None} if is_label(column) else set(cells)
         for rule, count in (
-            ("long_text", sum(len(cell) > limits.max_text for cell in cells)),
-            ("control_characters", sum(_odd(cell) for cell in [*cells, column.name])),
+            ("long_text", sum(times for cell, times in cells.items() if len(cell) > limits.max_text)),
+            ("control_characters", sum(times for cell, times in cells.items() if _odd(cell)) + _odd(column.name)),
             ("too_many_labels", len(labels) if len(labels) > limits.max_labels else 0),
         ):
             if count:

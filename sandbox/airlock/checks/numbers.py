@@ -99,14 +99,16 @@ def candidates(table: TypedTable) -> Iterator[Numbers]:
     indexes = table.indexes(ColumnRole.MEASURE, ColumnRole.COUNT, ColumnRole.SHARE, ColumnRole.EXTREME)
     for index in indexes:
         name, cells = table.columns[index].name, table.column(index)
-        for place, values in enumerate((_distinct(cells), _reversed(cells), *_tails(cells))):
+        different = [c for c in {(type(c), c): c for c in cells if _number(c)}.values() if _number(c)]
+        for place, values in enumerate((_distinct(different), _reversed(different), *_tails(different, len(cells)))):
             if len(values) >= MIN_NUMBERS:
                 yield Numbers(name, values, plain=place == 0)
-    for first in indexes[:_PAIRS]:
-        for second in indexes[:_PAIRS]:
-            if first != second:
-                for values in _joined(table.column(first), table.column(second)):
-                    yield Numbers(table.columns[first].name, values)
+    whole = [(index, column) for index in indexes[:_PAIRS] if (column := _whole(table.column(index))) is not None]
+    for first, high in whole:
+        for second, low in whole:
+            if first != second and np.nanmin(low) >= 0:
+                for joined in _joined(high, low):
+                    yield Numbers(table.columns[first].name, joined)
 
 
 def of_persons(table: TypedTable) -> Iterator[Numbers]:
@@ -165,25 +167,25 @@ def _scores(raw: RawNumbers) -> Iterator[Callable[[Floats], Floats]]:
         yield lambda values, by=deviation: raw.mean + values * by  # type: ignore[misc]
 
 
-def _distinct(cells: Sequence[Cell]) -> Floats:
-    wanted = {float(c) for c in cells if _number(c) and digits_of(spelled(c) or "") >= MIN_DIGITS}
+def _distinct(cells: Sequence[int | float]) -> Floats:
+    wanted = {float(c) for c in cells if digits_of(spelled(c) or "") >= MIN_DIGITS}
     return np.array(sorted(wanted))
 
 
-def _reversed(cells: Sequence[Cell]) -> Floats:
+def _reversed(cells: Sequence[int | float]) -> Floats:
     """Whole numbers read from their last digit, all of the same width: a last zero of the original became a first."""
-    whole = [int(c) for c in cells if _number(c) and float(c).is_integer() and 100 <= c < 1e15]
+    whole = [int(c) for c in cells if 100 <= c < 1e15 and float(c).is_integer()]
     width = len(str(max(whole, default=0)))
     return np.array(sorted({float(str(number).zfill(width)[::-1]) for number in whole}))
 
 
-def _tails(cells: Sequence[Cell]) -> Iterator[Floats]:
+def _tails(cells: Sequence[int | float], rows: int) -> Iterator[Floats]:
     """What follows the digits that all cells begin with: a number written behind an innocent one.
 
-    Sums of floats end in noise, so the cells are also read with fewer digits.
+    Sums of floats end in noise, so the cells are also read with fewer digits. ``rows``: of the column, nulls included.
     """
     numbers = [c for c in cells if isinstance(c, float) and digits_of(repr(c)) >= _EXACT_DIGITS]
-    if len(numbers) < MIN_NUMBERS or len(numbers) * 2 < len(cells):
+    if len(numbers) < MIN_NUMBERS or len(numbers) * 2 < min(rows, len(cells)):
         return
     for digits in (17, 15, 14, 13, 12):
         texts = [
@@ -202,14 +204,22 @@ def _plain(number: float) -> str:
     return f"{Decimal(repr(number)):f}".replace(".", "").lstrip("-0")
 
 
-def _joined(first: Sequence[Cell], second: Sequence[Cell]) -> Iterator[Floats]:
-    pairs = [(float(a), float(b)) for a, b in zip(first, second, strict=True) if _number(a) and _number(b)]
-    if len(pairs) < MIN_NUMBERS or not all(a.is_integer() and b.is_integer() and b >= 0 for a, b in pairs):
+def _whole(cells: Sequence[Cell]) -> Floats | None:
+    """The column, if all its numbers are whole; nulls are not a number."""
+    values = np.array([c if _number(c) else math.nan for c in cells], dtype=np.float64)
+    there = values[~np.isnan(values)]
+    return values if len(there) and (there == np.floor(there)).all() else None
+
+
+def _joined(high: Floats, low: Floats) -> Iterator[Floats]:
+    """The numbers of two columns written one behind the other."""
+    both = ~(np.isnan(high) | np.isnan(low))
+    if both.sum() < MIN_NUMBERS:
         return
-    most = max(b for _, b in pairs)
+    most = low[both].max()
     for width in range(1, 9):
         if most < 10**width:
-            joined = np.array(sorted({a * 10**width + b for a, b in pairs}))
+            joined = np.unique(high[both] * 10**width + low[both])
             if len(joined) >= MIN_NUMBERS:
                 yield joined
             return

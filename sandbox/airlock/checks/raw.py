@@ -13,8 +13,8 @@ A raw column's own spelling decides (`spelling`), and nulls match nothing. Nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 from sandbox.airlock.checks import numbers
 from sandbox.airlock.checks.encoded import readings
 from sandbox.airlock.checks.findings import Finding
-from sandbox.airlock.checks.groups import Groups, Query, count_groups, fewer_than, stated_beyond
-from sandbox.airlock.checks.spelling import Places, spelled
+from sandbox.airlock.checks.groups import Groups, Query, Seen, count_groups, fewer_than, stated_beyond
+from sandbox.airlock.checks.spelling import Places, Positions, spellings
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_label, is_total
 
@@ -68,13 +68,13 @@ def match_raw(
     findings: list[Finding] = []
     frequent: set[str] = set()
     found: list[Groups] = []
-    values = {text for table in tables for row in table.rows for text in map(spelled, row) if text is not None}
+    values = {t for table in tables for i in range(len(table.columns)) for t in spellings(table, i) if t is not None}
     read = {label: readings(label) for label in _labels(tables, limits) - known} if raws else {}
     wanted = sorted(values.union(*read.values()))
     disguises = {table.name: list(numbers.candidates(table)) for table in tables}
     persons = {table.name: list(numbers.of_persons(table)) for table in tables}
     for raw in raws if values else ():
-        occurrences, columns, batches = _first_pass(
+        occurrences, columns, seen = _first_pass(
             raw, wanted, limits, gather=any([*disguises.values(), *persons.values()])
         )
         frequent |= {
@@ -89,7 +89,7 @@ def match_raw(
             findings += _encoded(table, raw, occurrences, read, limits)
             findings += _numbers(table, disguises[table.name], columns)
             findings += _persons(table, persons[table.name], columns)
-        found += count_groups(raw.open if batches is None else _kept(batches), _queries(tables, raw, occurrences))
+        found += count_groups(raw.open, _queries(tables, raw, occurrences), seen=seen)
     findings += _rows(tables, found, limits)
     return RawMatch(tuple(dict.fromkeys(findings)), frozenset(frequent))
 
@@ -106,29 +106,32 @@ def _labels(tables: Sequence[TypedTable], limits: AirlockLimits) -> set[str]:
 
 def _first_pass(
     raw: RawTable, wanted: Sequence[str], limits: AirlockLimits, *, gather: bool
-) -> tuple[dict[str, Counter[str]], dict[str, numbers.RawNumbers], list[pa.RecordBatch] | None]:
-    """For each raw column, how often each of ``wanted`` occurs in it; the numbers of columns with many; the batches.
+) -> tuple[dict[str, Counter[str]], dict[str, numbers.RawNumbers], Seen | None]:
+    """For each raw column, how often each of ``wanted`` occurs in it; the numbers of columns with many; what was seen.
 
-    A table of at most ``KEPT_BYTES`` is kept for the second pass instead of being decrypted twice; else None.
+    A table of at most ``KEPT_BYTES`` is kept for the second pass instead of being decrypted and searched twice.
     """
-    kept: list[pa.RecordBatch] | None = []
+    kept: Seen | None = Seen(wanted)
     size = 0
     places: dict[str, Places] = {}
     tallies: dict[str, np.ndarray] = {}
     chunks: dict[str, list[numbers.Floats]] = {}
     with raw.open() as reader:
         for batch in reader:
-            size += batch.nbytes
-            if kept is not None:
-                kept = None if size > KEPT_BYTES else [*kept, batch]
+            positions: dict[str, Positions] = {}
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 if name not in places:
                     places[name] = Places(wanted, column.type)
                     tallies[name] = np.zeros(len(wanted), dtype=np.int64)
-                found = places[name].of(column)
-                tallies[name] += np.bincount(found[found >= 0], minlength=len(wanted))
+                positions[name] = places[name].of(column)
+                tallies[name] += np.bincount(positions[name] + 1, minlength=len(wanted) + 1)[1:]
                 if gather and _is_number(column.type) and _many(raw, name, limits):
                     chunks.setdefault(name, []).append(_floats(column))
+            size += batch.nbytes + sum(each.nbytes for each in positions.values())
+            if kept is not None and size <= KEPT_BYTES:
+                kept.batches.append((batch, positions))
+            else:
+                kept = None
     occurrences = {
         name: Counter({wanted[i]: int(tally[i]) for i in np.flatnonzero(tally).tolist()})
         for name, tally in tallies.items()
@@ -141,7 +144,7 @@ def _values(table: TypedTable, raw: RawTable, occurrences: Occurrences, limits: 
     for index, column in enumerate(table.columns):
         if not is_label(column) and column.type != "string":
             continue
-        texts = [key for cell in table.column(index) if (key := spelled(cell)) is not None and len(key) > 1]
+        texts = [key for key in spellings(table, index) if key is not None and len(key) > 1]
         anywhere = isinstance_text(column.type)
         rare = sum(
             _is_rare(text, raw, occurrences, limits, only=None if anywhere else column.name)
@@ -244,7 +247,7 @@ def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict
     """Which raw column each output column repeats: same name first, then the richest that holds its values."""
     mapped: dict[int, str] = {}
     for index, column in enumerate(table.columns):
-        keys = {key for cell in table.column(index) if (key := spelled(cell)) is not None and not is_total(key)}
+        keys = {key for key in spellings(table, index) if key is not None and not is_total(key)}
         held = {name: len(keys & counts.keys()) / len(keys) for name, counts in occurrences.items() if keys}
         if held.get(column.name, 0.0) >= _SAME_NAME:
             mapped[index] = column.name
@@ -253,10 +256,6 @@ def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict
         if holders and column.role is not ColumnRole.COUNT:
             mapped[index] = max(holders, key=lambda name: (held[name], raw.distinct.get(name, 0), name))
     return mapped
-
-
-def _kept(batches: Sequence[pa.RecordBatch]) -> Callable[[], AbstractContextManager[Iterable[pa.RecordBatch]]]:
-    return lambda: nullcontext(batches)
 
 
 def _many(raw: RawTable, name: str, limits: AirlockLimits) -> bool:

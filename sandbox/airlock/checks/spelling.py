@@ -15,9 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sandbox.airlock.typed import TypedTable
 from sandbox.contracts import Cell
 
 Ints = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.int32]
 _WHOLE: Final = re.compile(r"-?\d{1,18}")
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -34,6 +36,14 @@ def spelled(cell: Cell) -> str | None:
     return str(cell)
 
 
+def spellings(table: TypedTable, index: int) -> tuple[str | None, ...]:
+    """The spellings of one column, made once."""
+    texts = table.kept.get(("spellings", index))
+    if texts is None:
+        texts = table.kept["spellings", index] = tuple([spelled(cell) for cell in table.column(index)])
+    return texts
+
+
 def digits_of(key: str) -> int:
     """Significant digits of a number's spelling."""
     return len(key.lstrip("-").replace(".", "").strip("0"))
@@ -48,18 +58,20 @@ class Places:
     def __init__(self, keys: Sequence[str], type_: pa.DataType) -> None:
         self._type = type_.value_type if pa.types.is_dictionary(type_) else type_
         chosen, values, target = _typed(keys, self._type)
-        self._positions: Ints = np.array([*chosen, -1], dtype=np.int64)
+        self._positions = None if len(chosen) == len(keys) else np.array([*chosen, -1], dtype=np.int32)
         self._values = pa.array(values, target)
         self._target = target
 
-    def of(self, column: pa.Array) -> Ints:
+    def of(self, column: pa.Array) -> Positions:
         """Positions, one a value; null gives -1."""
         if not len(self._values):
-            return np.full(len(column), -1, dtype=np.int64)
+            return np.full(len(column), -1, dtype=np.int32)
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
-        found = pc.index_in(pc.cast(column, self._target, safe=False), value_set=self._values)
-        return self._positions[pc.fill_null(found, -1).to_numpy(zero_copy_only=False)]
+        if column.type != self._target:
+            column = pc.cast(column, self._target, safe=False)
+        found: Positions = pc.fill_null(pc.index_in(column, value_set=self._values), -1).to_numpy(zero_copy_only=False)
+        return found if self._positions is None else self._positions[found]
 
 
 def _typed(keys: Sequence[str], type_: pa.DataType) -> tuple[list[int], list[Any], pa.DataType]:
