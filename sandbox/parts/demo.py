@@ -31,6 +31,8 @@ groups.to_csv("/out/rows.csv", index=False)
 """
 NETWORK = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=3)"
 PATIENCE_S = 420.0
+SIGNED = "研究员 顾思远"
+"""The researcher's name, as their account has it."""
 
 
 def steps(demo: Demo) -> None:
@@ -48,9 +50,12 @@ def steps(demo: Demo) -> None:
 def open_workspace(demo: Demo) -> str | None:
     """Apply for a workspace and have it approved; None when the door is closed."""
     name = f"visits-{int(time.time()):x}"
-    with demo.step("研究员申请沙箱，获批", "a researcher applies, a reviewer approves") as line:
+    with demo.step(
+        "研究员签署承诺并申请沙箱，提供部门与审核员同意", "applied for with a pledge; department and reviewer agree"
+    ) as line:
+        researcher = demo.client("researcher")
         try:
-            demo.client("researcher").post(
+            researcher.post(
                 "/api/v1/workspaces",
                 json={
                     "name": name,
@@ -58,6 +63,7 @@ def open_workspace(demo: Demo) -> str | None:
                     "purpose": "比较不同参保情况的老年患者人数，用于公共卫生研究",
                     "datasets": ["patients"],
                     "term_days": 30,
+                    "pledge": {"version": researcher.get("/api/v1/workspaces/pledge")["version"], "name": SIGNED},
                 },
             )
         except Refused as refusal:
@@ -65,7 +71,9 @@ def open_workspace(demo: Demo) -> str | None:
                 raise
             line.made = str(refusal)
             return None
-        demo.client("reviewer").post(f"/api/v1/workspaces/{name}/approve", json={"reason": "目的明确"})
+        for person in ("officer-health", "reviewer"):
+            if researcher.get(f"/api/v1/workspaces/{name}")["state"] == "applied":
+                demo.client(person).post(f"/api/v1/workspaces/{name}/approve", json={"reason": "目的明确"})
         practice = wait(
             lambda: demo.client("researcher").get(f"/api/v1/workspaces/{name}/practice/patients"),
             lambda answer: answer.get("prepared_at") is not None,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from masking.taxonomy import DataLevel
+from opendata.catalog.grades import Grades
 from opendata.catalog.models import Dataset
 from opendata.identity import Actor, User
 from sandbox.airlock import service as airlock
@@ -16,8 +17,11 @@ from sandbox.airlock.models import ReleasedOutput, Vote
 from sandbox.airlock.service import Case
 from sandbox.airlock.visibility import author_view
 from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.decisions import Decision
 from sandbox.workspaces.models import SandboxJob, Workspace, WorkspaceDataset
 from sandbox.workspaces.practice import NOTE
+from sandbox.workspaces.quotas import default_quotas
+from sandbox.workspaces.visibility import bits_of
 
 WORKSPACE_STATES: dict[str, dict[str, str]] = {
     "applied": {"zh": "待审批", "en": "waiting for a decision"},
@@ -25,6 +29,7 @@ WORKSPACE_STATES: dict[str, dict[str, str]] = {
     "rejected": {"zh": "未批准", "en": "not approved"},
     "withdrawn": {"zh": "已撤回", "en": "withdrawn"},
     "closed": {"zh": "已关闭", "en": "closed"},
+    "suspended": {"zh": "已暂停", "en": "suspended"},
     "expired": {"zh": "已到期", "en": "expired"},
 }
 
@@ -67,9 +72,40 @@ def workspace(session: Session, found: Workspace, *, now: datetime) -> dict[str,
 
 def workspace_state(found: Workspace, now: datetime) -> str:
     """The stored state, and ``expired`` once the term is over."""
-    if found.state == "approved" and found.expires_at is not None and now >= found.expires_at:
+    if found.state in {"approved", "suspended"} and found.expires_at is not None and now >= found.expires_at:
         return "expired"
     return found.state
+
+
+def decision(session: Session, found: Decision, *, now: datetime) -> dict[str, Any]:
+    """What waits for a decision and how far it is: every place, taken or awaited, and the clock."""
+    extension = found.extension
+    return {
+        "kind": "extension" if extension else "application",
+        "days": extension.days if extension else found.workspace.term_days,
+        "reason": extension.reason if extension else None,
+        "agreed": found.progress.agreed,
+        "needed": found.progress.needed,
+        "due_at": found.due_at.isoformat(),
+        "overdue": now > found.due_at,
+        "parts": workspaces.shown_parts(session, found),
+    }
+
+
+def quota(session: Session, found: Workspace, grades: Grades, *, now: datetime) -> dict[str, Any]:
+    """Used and allowed of each quota; ``per_job`` is what one sealed run costs."""
+    ticks = airlock_ticks()
+    level = workspaces.door_of(session, found, grades).level
+    allowed = default_quotas().of(level)
+    running, today = workspaces.use_of(session, found, now=now, ticks=ticks)
+    return {
+        "level": level,
+        "level_title": DataLevel(level).titles,
+        "bits": {"spent": found.bits_spent, "budget": found.bits_budget, "per_job": bits_of(ticks)},
+        "jobs_at_once": {"used": running, "limit": allowed.jobs_at_once},
+        "jobs_a_day": {"used": today, "limit": allowed.jobs_a_day},
+        "members": {"used": len(workspaces.memberships_of(session, found)), "limit": allowed.members},
+    }
 
 
 def dataset(session: Session, found: WorkspaceDataset) -> dict[str, Any]:

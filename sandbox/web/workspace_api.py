@@ -31,6 +31,8 @@ from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_open, door_state
 from sandbox.workspaces.errors import SandboxClosed, WorkspaceInvalid, WorkspaceNotFound
 from sandbox.workspaces.models import Workspace, WorkspaceDataset
+from sandbox.workspaces.pledge import current_pledge
+from sandbox.workspaces.states import MemberRole
 from sandbox.workspaces.visibility import bits_of
 
 router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
@@ -54,6 +56,13 @@ GradesDep = Annotated[Grades, Depends(get_grades)]
 BodyDep = Annotated[bytes, Depends(get_body)]
 
 
+class Signature(BaseModel):
+    """A signature under the pledge: its version as it was read, and the signer's own name."""
+
+    version: int
+    name: str = Field(max_length=100)
+
+
 class Application(BaseModel):
     """An application for a workspace."""
 
@@ -62,6 +71,14 @@ class Application(BaseModel):
     purpose: str = Field(max_length=4000)
     datasets: list[str] = Field(max_length=20)
     term_days: int
+    pledge: Signature
+
+
+class Extension(BaseModel):
+    """A request for more days."""
+
+    days: int
+    reason: str = Field(default="", max_length=4000)
 
 
 class Reason(BaseModel):
@@ -74,16 +91,36 @@ class Member(BaseModel):
     """A person to add."""
 
     username: str = Field(max_length=64)
+    role: MemberRole = MemberRole.MEMBER
+
+
+class MemberChange(BaseModel):
+    """What a member is from now on."""
+
+    role: MemberRole
 
 
 @router.get("")
-def list_workspaces(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
-    """The person's own workspaces; for reviewers also the applications waiting for them."""
+def list_workspaces(session: SessionDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
+    """The person's own workspaces; for those who decide also what waits for them."""
     now = utc_now()
     return {
-        "workspaces": [views.workspace(session, each, now=now) for each in workspaces.workspaces_of(session, actor)],
-        "to_decide": [views.workspace(session, each, now=now) for each in workspaces.decision_queue(session, actor)],
+        "workspaces": [
+            views.workspace(session, each, now=now)
+            | {"may_work": permissions.can_work(actor, workspaces.facts(session, each))}
+            for each in workspaces.workspaces_of(session, actor)
+        ],
+        "to_decide": [
+            views.workspace(session, each.workspace, now=now) | {"decision": views.decision(session, each, now=now)}
+            for each in workspaces.decision_queue(session, actor, grades)
+        ],
     }
+
+
+@router.get("/pledge")
+def get_pledge() -> dict[str, Any]:
+    """The pledge that applicants and members sign, with its version and digest."""
+    return current_pledge().to_json()
 
 
 @router.post("", status_code=201)
@@ -100,6 +137,8 @@ def apply(
         purpose=body.purpose,
         datasets=body.datasets,
         term_days=body.term_days,
+        pledge_version=body.pledge.version,
+        pledge_name=body.pledge.name,
         grades=grades,
         calendar=workdays.load(settings),
     )
@@ -107,15 +146,20 @@ def apply(
 
 
 @router.get("/{name}")
-def get_workspace(name: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep) -> dict[str, Any]:
-    """One workspace, and whether the sandbox door is open on this machine."""
+def get_workspace(
+    name: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
+) -> dict[str, Any]:
+    """One workspace, how far its decision is, and whether the sandbox door is open on this machine."""
     found = workspaces.get_workspace(session, name, actor=actor)
-    return views.workspace(session, found, now=utc_now()) | {"door": door_state(settings).to_json()}
+    now = utc_now()
+    waiting = workspaces.waiting_decision(session, found, grades)
+    decision = views.decision(session, waiting, now=now) if waiting else None
+    return views.workspace(session, found, now=now) | {"decision": decision, "door": door_state(settings).to_json()}
 
 
 @router.post("/{name}/approve")
 def approve(name: str, body: Reason, session: WriteDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
-    """A reviewer approves the application; its data is prepared."""
+    """An officer or reviewer agrees to what waits for a decision; the last one needed opens it."""
     found = workspaces.get_workspace(session, name, actor=actor)
     workspaces.decide(session, found, actor=actor, approve=True, reason=body.reason, grades=grades)
     return views.workspace(session, found, now=utc_now())
@@ -123,7 +167,7 @@ def approve(name: str, body: Reason, session: WriteDep, actor: CurrentActor, gra
 
 @router.post("/{name}/reject")
 def reject(name: str, body: Reason, session: WriteDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
-    """A reviewer refuses the application."""
+    """An officer or reviewer refuses, with a reason, and thereby the whole."""
     found = workspaces.get_workspace(session, name, actor=actor)
     workspaces.decide(session, found, actor=actor, approve=False, reason=body.reason, grades=grades)
     return views.workspace(session, found, now=utc_now())
@@ -139,17 +183,69 @@ def withdraw(name: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any
 
 @router.post("/{name}/close")
 def close(name: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
-    """The owner or a reviewer ends the workspace."""
+    """The owner, a reviewer or a providing department ends the workspace."""
     found = workspaces.get_workspace(session, name, actor=actor)
     workspaces.close(session, found, actor=actor)
     return views.workspace(session, found, now=utc_now())
 
 
-@router.post("/{name}/members", status_code=201)
-def add_member(name: str, body: Member, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
-    """The owner adds a researcher."""
+@router.post("/{name}/suspend")
+def suspend(name: str, body: Reason, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """A security administrator stops the workspace."""
     found = workspaces.get_workspace(session, name, actor=actor)
-    workspaces.add_member(session, found, actor=actor, username=body.username)
+    workspaces.suspend(session, found, actor=actor, reason=body.reason)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/lift")
+def lift(name: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """A security administrator lets the workspace go on."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.lift(session, found, actor=actor)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/extensions", status_code=201)
+def ask_extension(
+    name: str, body: Extension, session: WriteDep, actor: CurrentActor, settings: SettingsDep
+) -> dict[str, Any]:
+    """The owner asks for more days."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.ask_extension(
+        session, found, actor=actor, days=body.days, reason=body.reason, calendar=workdays.load(settings)
+    )
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/extensions/withdraw")
+def withdraw_extension(name: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """The owner takes an undecided request for more days back."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.withdraw_extension(session, found, actor=actor)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.post("/{name}/pledge")
+def sign_pledge(name: str, body: Signature, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """A member signs the pledge before first entry."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    signed = workspaces.sign_pledge(session, found, actor=actor, version=body.version, name=body.name)
+    return {"version": signed.pledge_version, "sha256": signed.pledge_digest, "signed_at": signed.pledged_at}
+
+
+@router.post("/{name}/members", status_code=201)
+def add_member(name: str, body: Member, session: WriteDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
+    """The owner adds a researcher as member or reader."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.add_member(session, found, actor=actor, username=body.username, role=body.role, grades=grades)
+    return views.workspace(session, found, now=utc_now())
+
+
+@router.patch("/{name}/members/{username}")
+def change_role(name: str, username: str, body: MemberChange, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """The owner makes a member a reader or a reader a member."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    workspaces.change_role(session, found, actor=actor, username=username, role=body.role)
     return views.workspace(session, found, now=utc_now())
 
 
@@ -176,10 +272,10 @@ def get_practice(name: str, dataset: str, session: SessionDep, actor: CurrentAct
 
 
 @router.get("/{name}/budget")
-def get_budget(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
-    """Status bits spent by sealed runs, and what one more run costs."""
+def get_budget(name: str, session: SessionDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
+    """What the workspace has used of its quotas, and what one more sealed run costs in status bits."""
     found = _working(session, name, actor)
-    return {"bits": {"spent": found.bits_spent, "budget": found.bits_budget, "per_job": bits_of(airlock_ticks())}}
+    return views.quota(session, found, grades, now=utc_now())
 
 
 @router.post("/{name}/queries")
@@ -233,6 +329,7 @@ def submit_job(
             job_id=job_id,
             grades=grades,
             charge_bits=charge,
+            ticks=airlock_ticks(),
             now=now,
         )
         return views.job(session, job, now=now)
@@ -321,9 +418,9 @@ def _working(session: Session, name: str, actor: Actor) -> Workspace:
 
 
 def _member(session: Session, name: str, actor: Actor) -> Workspace:
-    """The workspace, for a member; released outputs outlive its term."""
+    """The workspace, for a member who signed the pledge; released outputs outlive its term."""
     found = workspaces.get_workspace(session, name, actor=actor)
-    permissions.check_is_member(actor, workspaces.facts(session, found))
+    permissions.check_can_read(actor, workspaces.facts(session, found))
     return found
 
 

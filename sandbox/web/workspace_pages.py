@@ -29,14 +29,19 @@ TERMS = (30, 90, 180, 365)
 
 
 @router.get("/workspaces")
-def list_page(request: Request, session: SessionDep, actor: CurrentActor, settings: SettingsDep) -> Response:
+def list_page(
+    request: Request, session: SessionDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
+) -> Response:
     """The person's workspaces and, for reviewers, the applications waiting for them."""
     now = utc_now()
     return render(
         request,
         "sandbox/workspaces.html",
         own=[views.workspace(session, each, now=now) for each in workspaces.workspaces_of(session, actor)],
-        to_decide=[views.workspace(session, each, now=now) for each in workspaces.decision_queue(session, actor)],
+        to_decide=[
+            views.workspace(session, each.workspace, now=now)
+            for each in workspaces.decision_queue(session, actor, grades)
+        ],
         may_apply=permissions.can_apply(actor),
         door=door_state(settings),
     )
@@ -62,10 +67,12 @@ def send_application(
     purpose: Annotated[str, Form()] = "",
     term_days: Annotated[int, Form()] = 90,
     datasets: Annotated[list[str] | None, Form()] = None,
+    pledge_version: Annotated[int, Form()] = 0,
+    pledge_name: Annotated[str, Form()] = "",
 ) -> Response:
     """Send the application, or show the form again with what to correct."""
     values: dict[str, Any] = {"name": name, "title": title, "purpose": purpose, "term_days": term_days}
-    values["datasets"] = datasets or []
+    values |= {"datasets": datasets or [], "pledge_version": pledge_version, "pledge_name": pledge_name}
     try:
         check_open(settings)
         made = workspaces.apply(session, actor=actor, **values, grades=grades, calendar=workdays.load(settings))
@@ -82,13 +89,15 @@ def workspace_page(
     session: SessionDep,
     actor: CurrentActor,
     settings: SettingsDep,
+    grades: GradesDep,
     job: Annotated[str, Query(max_length=36)] = "",
 ) -> Response:
     """One workspace: data, jobs, released outputs, members."""
     found = workspaces.get_workspace(session, name, actor=actor)
     facts = workspaces.facts(session, found)
     now = utc_now()
-    member = permissions.can_work(actor, facts)
+    member = permissions.can_read(actor, facts)
+    waiting = workspaces.waiting_decision(session, found, grades)
     jobs = [views.job(session, each, now=now) for each in workspaces.jobs_of(session, found)] if member else []
     return render(
         request,
@@ -100,7 +109,7 @@ def workspace_page(
         outputs=[views.output(each) for each in airlock.outputs_of(session, found)] if member else [],
         member=member,
         owner=permissions.can_manage_members(actor, facts),
-        may_decide=permissions.can_decide(actor, facts) and found.state == "applied",
+        may_decide=waiting is not None and workspaces.can_decide(actor, waiting),
         door=door_state(settings),
         hub_url=settings.hub_url,
         live=views.workspace_state(found, now) == "approved",

@@ -60,7 +60,7 @@ def check_signature(pledge: Pledge, *, version: int, name: str, own_name: str) -
     """Raise unless ``name`` is the signer's own and ``version`` the text that was read."""
     if version != pledge.version:
         raise WorkspaceInvalid(
-            f"承诺书已更新到第 {pledge.version} 版，请重新阅读 · the pledge is now version {pledge.version}; read it again"
+            f"承诺书已更新到第 {pledge.version} 版，请重新阅读 · the pledge is now version {pledge.version}, read it"
         )
     if not name.strip() or "".join(name.split()) != "".join(own_name.split()):
         raise WorkspaceInvalid("请用账号上的本人姓名签署承诺书 · sign the pledge with your own name as in your account")

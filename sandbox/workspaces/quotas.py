@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -38,7 +39,7 @@ class Quotas:
 
     @classmethod
     def load(cls, path: Path = FILE) -> Self:
-        """Read the YAML; an unknown, missing or non-positive number, or a wider quota of a higher level, is an error."""
+        """Read the YAML; an unknown, missing or non-positive number, or a quota wider at a higher level, fails."""
         given = yaml.safe_load(path.read_text("utf-8"))
         try:
             if given["version"] != 1 or set(given) != {"version", "levels", "home_days_after_end"}:
@@ -47,7 +48,7 @@ class Quotas:
             days = _positive(given["home_days_after_end"])
         except (KeyError, TypeError, ValueError):
             raise WorkspaceInvalid(f"{path.name} 的条目有误 · {path.name} is incomplete or wrong") from None
-        for lower, higher in zip(LEVELS, LEVELS[1:], strict=False):
+        for lower, higher in pairwise(LEVELS):
             if any(getattr(levels[higher], f.name) > getattr(levels[lower], f.name) for f in fields(Quota)):
                 raise WorkspaceInvalid(f"{higher} 的配额比 {lower} 宽 · {higher} has a wider quota than {lower}")
         return cls(levels, days)
@@ -83,7 +84,7 @@ def check_members(quota: Quota, members: int) -> None:
     """Raise if one more member would be too many."""
     if members >= quota.members:
         raise WorkspaceDenied(
-            f"这一级别的沙箱最多 {quota.members} 名成员 · a workspace of this level has at most {quota.members} members",
+            f"这一级别的沙箱最多 {quota.members} 名成员 · at this level: {quota.members} members at most",
         )
 
 

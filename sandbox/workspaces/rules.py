@@ -14,6 +14,9 @@ from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, Worksp
 MAX_TERM_DAYS: Final = 366
 MAX_CODE_BYTES: Final = 2_000_000
 MIN_PURPOSE: Final = 10
+RESERVED: Final = frozenset({"new", "pledge", "packages"})
+MIN_REASON: Final = 2
+MAX_REASON: Final = 4000
 _ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}\.(ipynb|py)")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 
@@ -62,6 +65,10 @@ def check_door_open(dataset: str, door: SealedDoor | None) -> None:
 
 def check_application(*, name: str, title: str, purpose: str, term_days: int, datasets: Iterable[str]) -> None:
     """Raise unless an application is complete. ``term_days`` must be in [1, 366]."""
+    if name in RESERVED:
+        raise WorkspaceInvalid(
+            f"名称 {name} 有别的用途，请换一个 · the name {name} is taken by the service; use another"
+        )
     if not _NAME.fullmatch(name):
         raise WorkspaceInvalid(
             "名称只能用小写字母、数字和连字符，2–40 个字符 · a name is 2-40 lower-case letters, digits, hyphens",
@@ -77,11 +84,47 @@ def check_application(*, name: str, title: str, purpose: str, term_days: int, da
 
 
 def check_live(state: str, expires_at: datetime | None, now: datetime) -> None:
-    """Raise unless the workspace is approved and has not expired."""
+    """Raise unless the workspace is approved, not suspended, and has not expired."""
+    if state == "suspended":
+        raise WorkspaceConflict(
+            "沙箱已被安全保密管理员暂停 · the workspace was suspended by the security administrator",
+        )
+    if state == "expired":
+        raise WorkspaceConflict("沙箱已到期 · the workspace has expired")
     if state != "approved":
         raise WorkspaceConflict("沙箱未获批准或已关闭 · the workspace is not approved or was closed")
     if expires_at is None or now >= expires_at:
         raise WorkspaceConflict("沙箱已到期 · the workspace has expired")
+
+
+def check_extension(
+    *, state: str, expires_at: datetime | None, cleared: bool, days: int, reason: str, waiting: bool
+) -> None:
+    """Raise unless more days may be asked for: ``days`` in [1, 366], nothing cleared, no other request waiting."""
+    if state not in {"approved", "expired"} or expires_at is None or cleared:
+        raise WorkspaceConflict("这个沙箱不能延期 · this workspace cannot be extended")
+    if waiting:
+        raise WorkspaceConflict("已有一项延期申请在等待决定 · an extension is waiting for its decision already")
+    if not 1 <= days <= MAX_TERM_DAYS:
+        raise WorkspaceInvalid("延期须为 1–366 天 · an extension must be 1 to 366 days")
+    check_reason(reason)
+
+
+def check_reason(reason: str) -> None:
+    """Raise unless a reason of 2 to 4000 characters is given."""
+    if not MIN_REASON <= len(reason.strip()) <= MAX_REASON:
+        raise WorkspaceInvalid("请写明理由（2–4000 字） · give a reason of 2 to 4000 characters")
+
+
+def check_authorized(*, operator: bool, authorized: bool) -> None:
+    """Raise unless an operator has a living central authorization (集中授权) for this dataset.
+
+    The authorization makes an operator eligible and nothing more (PRIVACY.md 28): levels, approvals and checks stay.
+    """
+    if operator and not authorized:
+        raise WorkspaceDenied(
+            "运营机构须先取得该数据集的集中授权 · an operator first needs central authorization for each dataset",
+        )
 
 
 def check_code(entry: str, code: bytes) -> None:

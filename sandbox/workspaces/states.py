@@ -9,13 +9,36 @@ from sandbox.workspaces.errors import WorkspaceConflict
 
 
 class WorkspaceState(StrEnum):
-    """Life of a workspace. Only an ``approved`` one that has not expired runs anything."""
+    """Life of a workspace. Only an ``approved`` one whose term is not over runs anything.
+
+    ``suspended``: stopped by a security administrator until lifted. ``expired``: the term is over; an agreed extension
+    opens it again until its homes are cleared.
+    """
+
+    APPLIED = "applied"
+    APPROVED = "approved"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    CLOSED = "closed"
+
+
+class ExtensionState(StrEnum):
+    """Life of a request for more days."""
 
     APPLIED = "applied"
     APPROVED = "approved"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
-    CLOSED = "closed"
+
+
+class MemberRole(StrEnum):
+    """What a member does in a workspace: readers see jobs and released outputs, and run nothing."""
+
+    OWNER = "owner"
+    MEMBER = "member"
+    READER = "reader"
 
 
 class JobState(StrEnum):
@@ -41,10 +64,19 @@ WORKSPACE_TRANSITIONS: dict[WorkspaceState, frozenset[WorkspaceState]] = {
     WorkspaceState.APPLIED: frozenset(
         {WorkspaceState.APPROVED, WorkspaceState.REJECTED, WorkspaceState.WITHDRAWN},
     ),
-    WorkspaceState.APPROVED: frozenset({WorkspaceState.CLOSED}),
+    WorkspaceState.APPROVED: frozenset({WorkspaceState.SUSPENDED, WorkspaceState.EXPIRED, WorkspaceState.CLOSED}),
+    WorkspaceState.SUSPENDED: frozenset({WorkspaceState.APPROVED, WorkspaceState.EXPIRED, WorkspaceState.CLOSED}),
+    WorkspaceState.EXPIRED: frozenset({WorkspaceState.APPROVED, WorkspaceState.CLOSED}),
     WorkspaceState.REJECTED: frozenset(),
     WorkspaceState.WITHDRAWN: frozenset(),
     WorkspaceState.CLOSED: frozenset(),
+}
+
+EXTENSION_TRANSITIONS: dict[ExtensionState, frozenset[ExtensionState]] = {
+    ExtensionState.APPLIED: frozenset({ExtensionState.APPROVED, ExtensionState.REJECTED, ExtensionState.WITHDRAWN}),
+    ExtensionState.APPROVED: frozenset(),
+    ExtensionState.REJECTED: frozenset(),
+    ExtensionState.WITHDRAWN: frozenset(),
 }
 
 JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
@@ -68,7 +100,13 @@ JOB_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.UNAVAILABLE: frozenset(),
 }
 
-State = TypeVar("State", WorkspaceState, JobState)
+STOPPABLE = frozenset({JobState.SUBMITTED, JobState.DRY_RUNNING, JobState.CODE_REVIEW, JobState.SEALED_QUEUED})
+"""Jobs that end with their workspace or their author's membership: they have not met raw data."""
+
+ENDED = frozenset({WorkspaceState.EXPIRED, WorkspaceState.CLOSED})
+"""Workspaces whose homes are cleared after the stated time."""
+
+State = TypeVar("State", WorkspaceState, ExtensionState, JobState)
 
 
 def check_transition(table: dict[State, frozenset[State]], old: State, new: State) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Browser
-from tests.chain.steps import csv, people, people_policy, publish
+from tests.chain.steps import csv, open_workspace, people, people_policy, publish
 from tests.conftest import Service
 
 pytestmark = pytest.mark.integration
@@ -22,7 +22,7 @@ def test_a_cell_meets_practice_data_and_no_network(browser: Browser) -> None:
     service = browser.service
     service.wait_hub()
     publish(service, name, csv(people(ROWS)), people_policy(name, keyed=False), opening_class="conditional")
-    open_workspace(service, name)
+    open_workspace(service, name, [name], title="浏览器里的沙箱", purpose="检查会话没有网络，也没有原始数据")
 
     researcher = browser.page("researcher")
     stop_session(researcher, service.settings().hub_url)
@@ -75,23 +75,3 @@ def type_and_run(page: Page, code: str) -> None:
         if cell.locator(".jp-InputPrompt").first.inner_text() not in {before, "[ ]:"}:
             return
         cell.locator(".cm-content").click()
-
-
-def open_workspace(service: Service, name: str) -> None:
-    """A workspace on the dataset, approved, with its data in place."""
-    researcher = service.client("researcher")
-    researcher.post(
-        "/api/v1/workspaces",
-        json={
-            "name": name,
-            "title": "浏览器里的沙箱",
-            "purpose": "检查会话没有网络，也没有原始数据",
-            "datasets": [name],
-            "term_days": 30,
-        },
-    )
-    service.client("reviewer").post(f"/api/v1/workspaces/{name}/approve", json={"reason": "目的明确"})
-    deadline = time.monotonic() + 60
-    while not all(each["prepared_at"] for each in researcher.get(f"/api/v1/workspaces/{name}/datasets")["datasets"]):
-        assert time.monotonic() < deadline, "the workspace's data was not prepared"
-        time.sleep(0.3)

@@ -128,7 +128,14 @@ def test_missing_isolation_shuts_the_sandbox_only(tmp_path: Path) -> None:
         with pytest.raises(Refused) as refused:
             closed.client("researcher").post(
                 "/api/v1/workspaces",
-                json={"name": "closed", "title": "x", "purpose": "x", "datasets": ["none"], "term_days": 1},
+                json={
+                    "name": "closed",
+                    "title": "x",
+                    "purpose": "x",
+                    "datasets": ["none"],
+                    "term_days": 1,
+                    "pledge": {"version": 1, "name": "x"},
+                },
             )
         assert refused.value.status == 503
         doctor = subprocess.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.chain.steps import create_dataset, csv, grant, people, people_policy, publish, upload
+from tests.chain.steps import create_dataset, csv, grant, open_workspace, people, people_policy, publish, upload
 from tests.conftest import Service
 from tests.promises.canaries import found_in
 
@@ -124,7 +124,7 @@ def test_researcher_cannot_get_a_raw_row(service: Service) -> None:
 
     frame, canaries = planted(SESSION_NAME, SESSION_TEXT)
     publish(service, "notebook", csv(frame), policy("notebook"), opening_class="conditional")
-    workspace = approved_workspace(service, "raw-row", ["notebook"])
+    workspace = open_workspace(service, "raw-row", ["notebook"], title="测试", purpose="验证会话里没有任何原始数据")
     service.wait_hub()
     browser = Browser(f"http://sandbox.localhost:{service.hub_port}", service.url, "researcher")
     browser.http.cookies.clear()
@@ -177,31 +177,6 @@ def stop_running_session(browser) -> None:
     while browser.hub_api("DELETE", f"users/{browser.person}/server").status_code == 202:
         assert time.monotonic() < deadline, "the running session did not stop"
         time.sleep(1)
-
-
-def approved_workspace(service: Service, name: str, datasets: list[str]) -> str:
-    """A workspace of the researcher, approved, with its data prepared."""
-    import time
-
-    researcher = service.client("researcher")
-    researcher.post(
-        "/api/v1/workspaces",
-        json={
-            "name": name,
-            "title": "测试",
-            "purpose": "验证会话里没有任何原始数据",
-            "datasets": datasets,
-            "term_days": 7,
-        },
-    )
-    service.client("reviewer").post(f"/api/v1/workspaces/{name}/approve", json={"reason": "目的明确"})
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        shown = researcher.get(f"/api/v1/workspaces/{name}/datasets")["datasets"]
-        if all(each["prepared_at"] for each in shown):
-            return name
-        time.sleep(0.5)
-    raise AssertionError("the workspace's data was not prepared")
 
 
 def sign_in_at_portal(http, service: Service) -> None:

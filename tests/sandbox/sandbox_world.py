@@ -36,6 +36,7 @@ from sandbox.errors import SandboxUnavailable
 from sandbox.inside.parse import parse
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.models import SandboxJob, Workspace
+from sandbox.workspaces.pledge import current_pledge
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 3000
@@ -148,16 +149,39 @@ class World:
         with self.database.begin() as session:
             made = workspaces.apply(
                 session, actor=self.actor(owner), name=name, title="研究", purpose="研究就诊次数与年龄的关系",
-                datasets=[dataset], term_days=30, grades=self.grades, calendar=self.calendar,
+                datasets=[dataset], term_days=30, **self.signature(owner), grades=self.grades, calendar=self.calendar,
             )  # fmt: skip
-            if approve:
-                workspaces.decide(
-                    session, made, actor=self.actor("reviewer"), approve=True, reason="同意", grades=self.grades
-                )
             identifier = made.id
         if approve:
-            self.work()
+            self.approve(identifier)
         return identifier
+
+    def signature(self, name: str) -> dict[str, Any]:
+        """The person's signature under the pledge."""
+        return {"pledge_version": current_pledge().version, "pledge_name": self.actor(name).name}
+
+    def approve(self, identifier: str, people: tuple[str, ...] = ("officer", "reviewer")) -> None:
+        """The department's officer agrees, the reviewer too where a second person is needed; data is prepared."""
+        with self.database.begin() as session:
+            workspace = session.get_one(Workspace, identifier)
+            for name in people:
+                if workspaces.waiting_decision(session, workspace, self.grades) is not None:
+                    workspaces.decide(
+                        session, workspace, actor=self.actor(name), approve=True, reason="同意", grades=self.grades
+                    )
+        self.work()
+
+    def join(self, identifier: str, name: str, role: str = "member") -> None:
+        """The owner adds a person, who signs the pledge."""
+        with self.database.begin() as session:
+            workspace = session.get_one(Workspace, identifier)
+            owner = next(each for each in self.users.values() if each.id == workspace.owner_id)
+            workspaces.add_member(session, workspace, actor=owner, username=name, role=role)
+            signature = self.signature(name)
+            workspaces.sign_pledge(
+                session, workspace, actor=self.actor(name), version=signature["pledge_version"],
+                name=signature["pledge_name"],
+            )  # fmt: skip
 
     def dataset(self, name: str, level: str) -> str:
         """A published dataset with a raw table in the vault."""

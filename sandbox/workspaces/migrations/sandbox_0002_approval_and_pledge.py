@@ -76,9 +76,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_workspace_suspensions_workspace_id"), "workspace_suspensions", ["workspace_id"])
     op.add_column("workspaces", sa.Column("cleared_at", moment, nullable=True))
-    op.add_column(
-        "workspace_members", sa.Column("role", sa.String(length=16), server_default="member", nullable=False)
-    )
+    op.add_column("workspace_members", sa.Column("role", sa.String(length=16), server_default="member", nullable=False))
     op.add_column("workspace_members", sa.Column("pledge_version", sa.Integer(), nullable=True))
     op.add_column("workspace_members", sa.Column("pledge_digest", sa.String(length=64), nullable=True))
     op.add_column("workspace_members", sa.Column("pledged_at", moment, nullable=True))

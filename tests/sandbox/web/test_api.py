@@ -44,14 +44,18 @@ def speak(app, world: World, name: str, language: str = "en") -> TestClient:
 
 def test_apply_approve_and_see(app, world: World, open_door):
     name = world.dataset("visits", "L2")
-    researcher, reviewer = speak(app, world, "researcher"), speak(app, world, "reviewer")
-    body = {"name": "w1", "title": "研究", "purpose": "研究就诊次数与年龄的关系", "datasets": [name], "term_days": 30}
+    researcher, officer = speak(app, world, "researcher"), speak(app, world, "officer")
+    body = {
+        "name": "w1", "title": "研究", "purpose": "研究就诊次数与年龄的关系", "datasets": [name], "term_days": 30,
+        "pledge": {"version": researcher.get("/api/v1/workspaces/pledge").json()["version"], "name": "researcher"},
+    }  # fmt: skip
     assert speak(app, world, "officer").post("/api/v1/workspaces", json=body).status_code == 403
     assert researcher.post("/api/v1/workspaces", json=body).status_code == 201
     assert researcher.get("/api/v1/workspaces/w1/datasets").status_code == 409  # not approved yet
     assert researcher.post("/api/v1/workspaces/w1/approve", json={"reason": "自己批准"}).status_code == 403
-    assert [each["name"] for each in reviewer.get("/api/v1/workspaces").json()["to_decide"]] == ["w1"]
-    assert reviewer.post("/api/v1/workspaces/w1/approve", json={"reason": "同意"}).json()["state"] == "approved"
+    assert speak(app, world, "reviewer").get("/api/v1/workspaces").json()["to_decide"] == []  # not their data
+    assert [each["name"] for each in officer.get("/api/v1/workspaces").json()["to_decide"]] == ["w1"]
+    assert officer.post("/api/v1/workspaces/w1/approve", json={"reason": "同意"}).json()["state"] == "approved"
     world.work()
     [dataset] = researcher.get("/api/v1/workspaces/w1/datasets").json()["datasets"]
     assert (dataset["kind"], dataset["path"]) == ("practice", "/data/visits/visits.parquet")

@@ -23,7 +23,15 @@ from sandbox.workspaces.states import check_transition as check_move
 from sandbox.workspaces.visibility import SEALED_STATES, Ticks, bits_of, sealed_state
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-FACTS = WorkspaceFacts("owner", frozenset({"owner", "member"}), frozenset({"uni"}), frozenset({"health"}))
+PEOPLE = frozenset({"owner", "member", "reader", "unsigned"})
+FACTS = WorkspaceFacts(
+    owner_id="owner",
+    member_ids=PEOPLE,
+    organization_ids=frozenset({"uni"}),
+    providing_organizations=frozenset({"health"}),
+    reader_ids=frozenset({"reader"}),
+    pledged_ids=PEOPLE - {"unsigned"},
+)
 REQUEST = RequestFacts(
     "owner", frozenset({"owner", "member"}), frozenset({"uni"}), frozenset({"drawn", "owner", "home"})
 )
@@ -36,16 +44,25 @@ def actor(identifier: str, *roles: Role, organization: str = "x") -> Actor:
 @pytest.mark.parametrize("role", Role)
 def test_who_may_do_what_in_a_workspace(role: Role):
     stranger, member, owner = actor("stranger", role), actor("member", role), actor("owner", role)
-    assert permissions.can_apply(stranger) is (role is Role.RESEARCHER)
-    assert permissions.can_decide(stranger, FACTS) is (role is Role.REVIEWER)
-    assert not permissions.can_decide(owner, FACTS)
-    assert not permissions.can_decide(member, FACTS)
-    assert permissions.can_see(stranger, FACTS) is (role in {Role.REVIEWER, Role.AUDITOR})
-    assert permissions.can_see(member, FACTS)
-    assert not permissions.can_work(stranger, FACTS)
-    assert permissions.can_work(member, FACTS) is (role is Role.RESEARCHER)
-    assert not permissions.can_manage_members(member, FACTS)
+    reader, unsigned = actor("reader", role), actor("unsigned", role)
+    provider = actor("provider", role, organization="health")
+    researcher, officer = role is Role.RESEARCHER, role is Role.DATA_OFFICER
+    assert permissions.can_apply(stranger) is researcher
+    assert permissions.can_see(stranger, FACTS) is (role in {Role.REVIEWER, Role.AUDITOR, Role.SECURITY_ADMIN})
+    assert permissions.can_see(provider, FACTS) is (permissions.can_see(stranger, FACTS) or officer)
+    for person in (member, owner, reader, unsigned):
+        assert permissions.can_see(person, FACTS)
+    for person in (stranger, provider, reader, unsigned):
+        assert not permissions.can_work(person, FACTS)
+    assert permissions.can_work(member, FACTS) is permissions.can_work(owner, FACTS) is researcher
+    assert [permissions.can_read(each, FACTS) for each in (stranger, provider, unsigned)] == [False] * 3
+    assert all(permissions.can_read(each, FACTS) for each in (member, owner, reader))
+    assert [permissions.can_manage_members(each, FACTS) for each in (member, reader, stranger)] == [False] * 3
     assert permissions.can_manage_members(owner, FACTS)
+    assert permissions.can_close(owner, FACTS)
+    assert permissions.can_close(stranger, FACTS) is permissions.can_close(member, FACTS) is (role is Role.REVIEWER)
+    assert permissions.can_close(provider, FACTS) is (role is Role.REVIEWER or officer)
+    assert permissions.can_suspend(stranger) is (role is Role.SECURITY_ADMIN)
 
 
 @pytest.mark.parametrize("role", Role)

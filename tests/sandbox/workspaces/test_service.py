@@ -72,6 +72,7 @@ def test_application_errors(world: World):
         "title": "研究",
         "purpose": "研究就诊次数与年龄的关系",
         "term_days": 30,
+        **world.signature("researcher"),
         "grades": world.grades,
         "calendar": world.calendar,
     }
