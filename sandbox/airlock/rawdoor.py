@@ -66,6 +66,9 @@ def _body(door: RawDoorContext, session: Session, case: Case, job: SandboxJob, w
     body["executed"] = executed_text(package.executed)
     body["run"] = dict(package.run)
     for file in package.files:
+        if file.figure is not None:
+            body["files"].append({**file.entry(), "svg": file.content.decode()})
+            continue
         header, rows = canonical_rows(file.content)
         shown = {"columns": header, "rows": rows[:MAX_SHOWN_ROWS], "row_count": len(rows)}
         body["files"].append({**file.entry(), **shown})

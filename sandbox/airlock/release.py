@@ -181,7 +181,7 @@ def _exposure(dataset_id: str, output_id: str, package: Package, limits: Airlock
     """What later releases and editions of this population must be compared with."""
     columns: dict[str, None] = {}
     rows = 0
-    for file in package.files:
+    for file in package.tables:
         header, body = canonical_rows(file.content)
         columns |= dict.fromkeys(header)
         rows += len(body)

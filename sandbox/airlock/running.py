@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from opendata.jobs.context import JobContext
+from sandbox.airlock.figures.files import figure_files
+from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.limits import RUN_WALL_S, AirlockLimits
 from sandbox.airlock.package import PackageFile
 from sandbox.airlock.typed import Shape, TypedTable, canonical_csv
@@ -38,9 +40,11 @@ def usage_of(result: JobResult) -> dict[str, Any]:
     return {"seconds": round(result.seconds, 3), "peak_memory": result.peak_memory, "output_bytes": result.output_bytes}
 
 
-def package_files(tables: Iterable[TypedTable], shape: Shape | None, limits: AirlockLimits) -> list[PackageFile]:
-    """The canonical files of typed tables."""
-    return [
+def package_files(
+    tables: Sequence[TypedTable], shape: Shape | None, limits: AirlockLimits, figures: Sequence[Figure] = ()
+) -> list[PackageFile]:
+    """The canonical files of typed tables, and the figures drawn from them."""
+    files = [
         PackageFile(
             table.name,
             str(table.kind),
@@ -52,3 +56,4 @@ def package_files(tables: Iterable[TypedTable], shape: Shape | None, limits: Air
         )
         for table in tables
     ]
+    return files + figure_files(figures, tables, files, limits)

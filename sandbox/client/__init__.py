@@ -17,6 +17,7 @@ from sandbox.client.errors import (
     TryLater,
     UnusableFile,
 )
+from sandbox.client.figures import Figure, figure
 from sandbox.client.records import Dataset, Finding, Findings, Job, Listing, Output, Practice, QueryAnswer
 from sandbox.client.workspace import Workspace
 
@@ -24,6 +25,7 @@ __all__ = [
     "ClientError",
     "Dataset",
     "Denied",
+    "Figure",
     "Finding",
     "Findings",
     "Job",
@@ -37,4 +39,5 @@ __all__ = [
     "TryLater",
     "UnusableFile",
     "Workspace",
+    "figure",
 ]

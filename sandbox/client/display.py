@@ -5,6 +5,7 @@ Chinese first, English beside it. The text forms say the same, for terminals and
 
 from __future__ import annotations
 
+import base64
 import html
 import sys
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,12 @@ def facts(pairs: Iterable[tuple[str, object]], *, caption: str = "") -> str:
     )
     title = f"<p><strong>{escape(caption)}</strong></p>" if caption else ""
     return f"{title}<table><tbody>{rows}</tbody></table>"
+
+
+def picture(name: str, svg: str) -> str:
+    """A drawing as an image: nothing in it can run."""
+    content = base64.b64encode(svg.encode()).decode()
+    return f"<p><img alt='{escape(name)}' style='max-width:100%' src='data:image/svg+xml;base64,{content}'></p>"
 
 
 def escape(value: object) -> str:

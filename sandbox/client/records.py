@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from sandbox.client.display import ProgressLine, facts, table, words
+from sandbox.client.display import ProgressLine, facts, picture, table, words
 from sandbox.client.errors import ClientError, UnusableFile
 
 DATA_ROOT = "/data"
@@ -193,8 +193,14 @@ class Findings:
         lines = [f"  [{f.rule}] {f.where}  {f.message}  {f.advice}".rstrip() for f in self.findings]
         return "\n".join([self._verdict, *lines])
 
+    @property
+    def figures(self) -> dict[str, str]:
+        """The figures as the service draws them: name and SVG."""
+        return {str(f["name"]): str(f["svg"]) for f in self.json.get("files") or [] if f.get("svg")}
+
     def _repr_html_(self) -> str:
-        return table(Finding.HEADINGS, (f.row() for f in self.findings), caption=self._verdict)
+        drawn = "".join(picture(name, svg) for name, svg in self.figures.items())
+        return table(Finding.HEADINGS, (f.row() for f in self.findings), caption=self._verdict) + drawn
 
 
 class Job:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.client.display import ProgressLine, facts, words
 from sandbox.client.errors import NotInSession, UnusableFile
+from sandbox.client.figures import with_table
 from sandbox.client.gate import GATE_SOCKET, Gate
 from sandbox.client.records import Dataset, Findings, Job, Listing, Output, Practice, QueryAnswer
 
@@ -55,9 +56,12 @@ class Workspace:
         return Practice.from_json(name, self._gate.get(self._path("practice", name)))
 
     def check(self, path: str | os.PathLike[str]) -> Findings:
-        """What the automatic checks say about a file made from practice data, each finding explained."""
-        content = _read(path)
-        answer = self._gate.post(self._path("check"), content, {"path": Path(path).name})
+        """What the automatic checks say about a file made from practice data, each finding explained.
+
+        A figure (``visits.figure.json``) is checked with the table beside it and shown as the service draws it.
+        """
+        name, content = with_table(Path(path), _read(path))
+        answer = self._gate.post(self._path("check"), content, {"path": name})
         return Findings.from_json(str(path), answer or {})
 
     def query(
