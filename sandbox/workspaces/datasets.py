@@ -30,8 +30,10 @@ from opendata.ledger.service import append
 from opendata.publishing.models import Exposure, Intake, PolicyVersion
 from opendata.settings import Settings
 from sandbox.workspaces import service
+from sandbox.workspaces.ends import homes_of
 from sandbox.workspaces.models import Workspace, WorkspaceDataset
-from sandbox.workspaces.practice import arrow_type, make_practice
+from sandbox.workspaces.practice import Marginals, arrow_type, make_practice
+from sandbox.workspaces.published import published_marginals
 from sandbox.workspaces.runs import parquet_bytes
 
 DIRECTORY_MODE: Final = 0o2750
@@ -46,8 +48,17 @@ def practice_path(settings: Settings, workspace_id: str, name: str) -> Path:
 def prepare(context: JobContext, arguments: dict[str, Any]) -> None:
     """Job ``sandbox.prepare``: write the data of a workspace's sessions and dry runs."""
     workspace_id = arguments["workspace_id"]
+    context.step("homes", lambda: _make_homes(context.settings, workspace_id))
     for dataset_id in context.step("list", lambda: _ids(context, workspace_id)):
         context.step(f"prepare {dataset_id}", partial(_prepare_one, context), dataset_id)
+
+
+def _make_homes(settings: Settings, workspace_id: str) -> None:
+    """The folder of the homes belongs to the worker, who clears it when the workspace has ended (`ends.clear`)."""
+    folder = homes_of(settings, workspace_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in (folder.parent, folder):
+        each.chmod(DIRECTORY_MODE)
 
 
 def _ids(context: JobContext, workspace_id: str) -> list[str]:
@@ -65,12 +76,17 @@ def _prepare_one(context: JobContext, workspace_dataset_id: str) -> None:
         version = session.get_one(PolicyVersion, edition.policy_version_id)
         titles = _titles(session, dataset.id)
         schema = [(str(column["name"]), str(column["type"])) for column in intake.schema]
-        policy_yaml, policy_digest = version.yaml, version.digest
+        policy_yaml = version.yaml
         workspace_id, name = row.workspace_id, row.name
     content = _edition_bytes(context, edition, schema)
     kind = "edition" if content is not None else "practice"
+    followed: Marginals = {}
     if content is None:
-        table = make_practice(load(policy_yaml), schema, seed=f"{dataset.id}:{policy_digest}")
+        policy = load(policy_yaml)
+        followed = published_marginals(edition, policy, context.editions)
+        table = make_practice(
+            policy, schema, seed=workspace_id, marginals=followed, files=context.settings.policies_dir
+        )
         content = parquet_bytes(table)
     target = practice_path(context.settings, workspace_id, name)
     _write(target, content, below=context.settings.workspaces_dir)
@@ -85,7 +101,7 @@ def _prepare_one(context: JobContext, workspace_dataset_id: str) -> None:
         payload = {"dataset": dataset.id, "kind": kind, "digest": digest}
         append(session, AuditEvent("sandbox:data:prepare", None, subject, now, payload))
         if kind == "practice":
-            _remember(session, dataset.id, workspace_dataset_id, row.rows)
+            _remember(session, dataset.id, workspace_dataset_id, row.rows, sorted(followed))
 
 
 def _edition_bytes(context: JobContext, edition: Edition, schema: Sequence[tuple[str, str]]) -> bytes | None:
@@ -113,13 +129,16 @@ def _titles(session: Session, dataset_id: str) -> dict[str, dict[str, str]]:
     return {item.name: {"zh": item.title_zh, "en": item.title_en} for item in items}
 
 
-def _remember(session: Session, population: str, reference: str, rows: int | None) -> None:
-    """Practice tables are part of what was shown (PRIVACY.md 4), made anew or not."""
-    known = session.scalar(select(Exposure.id).where(Exposure.kind == "practice", Exposure.reference == reference))
+def _remember(session: Session, population: str, reference: str, rows: int | None, followed: list[str]) -> None:
+    """Practice tables are part of what was shown (PRIVACY.md 4): which attributes follow published shares.
+
+    Made anew, the record names the attributes of all of them.
+    """
+    known = session.scalar(select(Exposure).where(Exposure.kind == "practice", Exposure.reference == reference))
     if known is None:
-        session.add(
-            Exposure(population=population, kind="practice", reference=reference, rows=rows, at=utc_now()),
-        )
+        known = Exposure(population=population, kind="practice", reference=reference, rows=rows, at=utc_now())
+        session.add(known)
+    known.quasi_identifiers = sorted({*(known.quasi_identifiers or ()), *followed})
 
 
 def _write(target: Path, content: bytes, *, below: Path) -> None:

@@ -11,7 +11,17 @@ detection type such as PERSON), ``pattern`` (``MZ########``: ``#`` is a digit), 
 """
 
 from sandbox.workspaces.practice.maker import NOTE, make_practice, make_practice_set
-from sandbox.workspaces.practice.marginals import Marginals, shares, shares_of_edition
+from sandbox.workspaces.practice.marginals import Marginal, Marginals, shares, shares_of_cube, shares_of_edition
 from sandbox.workspaces.practice.types import arrow_type
 
-__all__ = ["NOTE", "Marginals", "arrow_type", "make_practice", "make_practice_set", "shares", "shares_of_edition"]
+__all__ = [
+    "NOTE",
+    "Marginal",
+    "Marginals",
+    "arrow_type",
+    "make_practice",
+    "make_practice_set",
+    "shares",
+    "shares_of_cube",
+    "shares_of_edition",
+]

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from masking.errors import MaskingError
 from masking.hierarchies import read_rows
+from masking.policy.model import KEEP
 from masking.taxonomy import Role
 from masking.techniques.generalization.divisions import names as division_names
 from masking.techniques.generalization.hierarchies import file_beside
@@ -203,8 +204,12 @@ class Columns:
         if isinstance(parameters.get("mapping"), Mapping) and parameters["mapping"]:
             return list(parameters["mapping"])
         dimension = (aggregate.dimensions.get(name) if aggregate else None) or {}
-        if rule is None or rule.technique != "keep":
+        if rule is None or rule.technique != KEEP:
             dimension = {}
+        tables = self.rows.policy.sandbox.tables
+        for each in tables.dimensions if tables else ():
+            if each.column == name and each.codes and each.characters is None:
+                return list(each.codes)
         given = parameters.get("file") or dimension.get("hierarchy") or dimension.get("categories")
         if isinstance(given, str):
             try:

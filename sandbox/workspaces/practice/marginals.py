@@ -6,7 +6,9 @@ summed over the cells of a table that anybody may download. Suppressed cells cou
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,23 @@ import pyarrow as pa
 
 from masking import techniques
 from masking.errors import MaskingError
+from masking.policy.fixed_tables import OTHER, FixedDimension, bins, spelled
 from masking.policy.model import KEEP, AttributeRule, MaskingPolicy
 
-Marginals = Mapping[str, Mapping[str, float]]
-"""For each attribute, its published label and that label's share."""
+
+@dataclass(frozen=True, slots=True)
+class Marginal:
+    """One attribute's published labels with their shares.
+
+    ``dimension``: the labels are the categories of that dimension of fixed tables; None: they are masked values.
+    """
+
+    shares: Mapping[str, float]
+    dimension: FixedDimension | None = None
+
+
+Marginals = Mapping[str, Marginal]
+"""By raw attribute."""
 
 
 def shares(
@@ -45,11 +60,22 @@ def shares(
         for name in found:
             label = str(labels[name][row])
             sums[name][label] = sums[name].get(label, 0.0) + counts[row]
-    return {
-        name: {label: value / sum(of.values()) for label, value in sorted(of.items())}
-        for name, of in sums.items()
-        if of
-    }
+    return {name: Marginal(_shares(of)) for name, of in sums.items() if of}
+
+
+def shares_of_cube(policy: MaskingPolicy, figures: Mapping[str, Mapping[str, float]]) -> Marginals:
+    """Marginals of a published cube (固定口径统计): for each dimension, the published count of each category.
+
+    What no category takes (``other``) is left out: no value of it is published. A dimension of a part of an attribute's
+    characters is passed over where another one tells the whole.
+    """
+    tables = policy.sandbox.tables
+    found: dict[str, Marginal] = {}
+    for dimension in sorted(tables.dimensions if tables else (), key=lambda each: each.characters is None):
+        counts = {code: _number(count) for code, count in figures.get(dimension.name, {}).items() if code != OTHER}
+        if any(counts.values()):
+            found[dimension.column] = Marginal(_shares(counts), dimension)
+    return found
 
 
 def shares_of_edition(policy: MaskingPolicy, table: pa.Table) -> Marginals:
@@ -71,19 +97,21 @@ def shares_of_edition(policy: MaskingPolicy, table: pa.Table) -> Marginals:
 
 
 def weights(
-    rule: AttributeRule | None, marginal: Mapping[str, float], values: pa.Array, files: Path | None
+    rule: AttributeRule | None, marginal: Marginal, values: pa.Array, files: Path | None
 ) -> npt.NDArray[np.float64] | None:
     """How likely each of ``values`` must be drawn so that the masked column has the published shares.
 
     None if the technique cannot say what label a value gets without a key, or if none has a published one.
     """
-    labels = _labels(rule, values, files)
+    labels = (
+        _labels(rule, values, files) if marginal.dimension is None else _binned(rule, marginal.dimension, values, files)
+    )
     if labels is None:
         return None
     encoded = labels.dictionary_encode()
     sizes = np.bincount(encoded.indices.fill_null(0).to_numpy(), minlength=max(1, len(encoded.dictionary)))
     known = encoded.dictionary.to_pylist()
-    share = [marginal.get(str(label), 0.0) / max(1, size) for label, size in zip(known, sizes, strict=False)]
+    share = [marginal.shares.get(str(label), 0.0) / max(1, size) for label, size in zip(known, sizes, strict=False)]
     if not any(share):
         return None
     found = np.asarray(share)[encoded.indices.fill_null(0).to_numpy()]
@@ -105,6 +133,35 @@ def _labels(rule: AttributeRule | None, values: pa.Array, files: Path | None) ->
         return pa.array(made.to_pylist()).cast(pa.string())
     except (MaskingError, pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError):
         return None
+
+
+def _binned(
+    rule: AttributeRule | None, dimension: FixedDimension, values: pa.Array, files: Path | None
+) -> pa.Array | None:
+    """The category of each value, null where none takes it."""
+    if rule is None:
+        return None
+    try:
+        of = bins(dimension, rule, files)
+        if dimension.edges and not isinstance(dimension.edges[0], str):
+            places = np.searchsorted(np.asarray(dimension.edges, float), values.cast(pa.float64()), side="right")
+            return pa.array(of.codes).take(pa.array(places))
+    except (MaskingError, pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError):
+        return None
+    texts = [spelled(value) for value in values.to_pylist()]
+    if dimension.characters is not None:
+        first, last = dimension.characters
+        texts = [text[first - 1 : last] for text in texts]
+    if dimension.edges:
+        return pa.array([of.codes[bisect_right(dimension.edges, text)] for text in texts])
+    known = set(of.codes)
+    codes = [of.groups.get(text, text) for text in texts]
+    return pa.array([code if code in known else None for code in codes], pa.string())
+
+
+def _shares(counts: Mapping[str, float]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {label: count / total for label, count in sorted(counts.items())}
 
 
 def _number(value: Any) -> float:

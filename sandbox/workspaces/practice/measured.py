@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
@@ -18,6 +19,8 @@ RECENT: Final = date(2024, 1, 1)
 LAST: Final = date(2025, 12, 31)
 _BOUNDS: Final = {"AGE": (0, 99), "LATITUDE": (18.2, 53.5), "LONGITUDE": (73.5, 135.0)}
 _MONEY: Final = (0, 10_000)
+MOST_DAYS: Final = 15
+_END: Final = re.compile("discharge|出院|(?:^|_)end(?:$|_)|结束|closed")
 _DAY_S: Final = 86_400
 
 
@@ -49,11 +52,28 @@ def measured(rows: Rows, name: str, type_: pa.DataType, at: Uniforms) -> pa.Arra
 
 def days(rows: Rows, name: str, at: Uniforms) -> pa.Array:
     """Days at places in [0, 1) of the column's range; events of a person are of the last two years."""
+    before = _before(rows, name)
+    if before is not None and len(at) == rows.count:
+        return pa.array(
+            days(rows, before, rows.uniforms(before)).to_numpy(zero_copy_only=False)
+            + (at * MOST_DAYS).astype("timedelta64[D]")
+        )
     low, high = _bounds(rows, name)
     start = RECENT if rows.several else EPOCH
     first, last = np.datetime64(_date(low, start), "D"), np.datetime64(_date(high, LAST), "D")
     width = max(1, int((last - first).astype(np.int64)) + 1)
     return pa.array(first + (at * width).astype("timedelta64[D]"))
+
+
+def _before(rows: Rows, name: str) -> str | None:
+    """The column of the day that a stay or an event begins with, for the column of its end."""
+    rule, hints = rows.rule(name), rows.hints(name)
+    words = " ".join([name, *(rule.title.values() if rule else ())]).casefold()
+    if not _END.search(words) or "minimum" in hints or "maximum" in hints:
+        return None
+    columns = list(rows.types)
+    earlier = reversed(columns[: columns.index(name)])
+    return next((each for each in earlier if rows.kinds[each] == "DATE" and not _END.search(each.casefold())), None)
 
 
 def _bounds(rows: Rows, name: str) -> tuple[Any, Any]:
@@ -64,11 +84,13 @@ def _bounds(rows: Rows, name: str) -> tuple[Any, Any]:
     if rule is not None and "元" in "".join(rule.title.values()):
         default = _MONEY
     clamp = aggregate.clamp.get(name) if aggregate else None
+    tables = rows.policy.sandbox.tables
     sources = (
         (hints.get("minimum"), hints.get("maximum")),
         (parameters.get("lower"), parameters.get("upper")),
         clamp or (None, None),
         _beyond(parameters.get("edges")),
+        *(_beyond(each.edges) for each in (tables.dimensions if tables else ()) if each.column == name),
         default,
     )
     low, high = (next((pair[end] for pair in sources if pair[end] is not None), None) for end in (0, 1))

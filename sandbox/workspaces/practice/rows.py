@@ -236,7 +236,7 @@ class Rows:
         chances = self._within(persons).astype(np.float64) if self.ages_follow else np.ones(len(persons))
         for name, kind in self.kinds.items():
             marginal = self.marginals.get(name)
-            if not marginal or kind not in ("GENDER", "AGE", "BIRTH_DATE"):
+            if marginal is None or kind not in ("GENDER", "AGE", "BIRTH_DATE"):
                 continue
             made = self.sex_of(name, persons) if kind == "GENDER" else self.age_of(name, persons)
             found = None if made is None else weights(self.rule(name), marginal, made, self.files)

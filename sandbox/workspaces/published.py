@@ -1,0 +1,50 @@
+"""What anybody may know of a dataset: the published figures that its practice data follow.
+
+Source: PRIVACY.md 19, "approved Exposure aggregates". An edition counts only if it is a fixed table, published and
+unconditional: a conditional one belongs to its recipients. Raw tables, intakes' profiles and internal reports are never
+read here.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+
+import pyarrow.parquet as pq
+from sqlalchemy.orm import Session
+
+from masking.policy.model import MaskingPolicy
+from masking.taxonomy import OpeningClass
+from opendata.catalog.models import Edition, EditionKind, EditionState
+from opendata.storage.editions import EditionStore
+from sandbox.workspaces.practice import Marginals, shares_of_cube, shares_of_edition
+
+Counts = Mapping[str, Mapping[str, float]]
+"""For each dimension of a published cube, the published count of each of its categories."""
+CubeCounts = Callable[[Session, str], Counts]
+"""The counts of the published cube of a dataset, by its id; empty if none is published."""
+
+
+def published_marginals(
+    edition: Edition, policy: MaskingPolicy, editions: EditionStore, *, cube: Counts | None = None
+) -> Marginals:
+    """Shares of published figures: of the edition's fixed table, else of the dataset's ``cube``.
+
+    ``policy`` is the edition's own.
+    """
+    return {**shares_of_cube(policy, cube or {}), **_of_edition(edition, policy, editions)}
+
+
+def _of_edition(edition: Edition, policy: MaskingPolicy, editions: EditionStore) -> Marginals:
+    if (
+        edition.kind != EditionKind.AGGREGATE
+        or edition.state != EditionState.PUBLISHED
+        or edition.opening_class != OpeningClass.UNCONDITIONAL
+        or not edition.digest
+    ):
+        return {}
+    name = next((str(file["name"]) for file in edition.files if file["format"] == "parquet"), None)
+    if name is None:
+        return {}
+    with editions.open(edition.digest, name) as stream:
+        return shares_of_edition(policy, pq.read_table(io.BytesIO(stream.read())))
