@@ -1,8 +1,9 @@
 """Fixed tables (固定口径统计): which dimensions and measures a data officer registers, with bins that never change.
 
 Rule: every category comes from the policy, a standard's code list or a hierarchy that the policy gives, never from the
-raw table; whatever no category takes is counted under one more, ``other``, that always exists. A measure is clamped to
-bounds that are published. What noise protects the tables is no word of a policy.
+raw table; whatever no category takes is counted under one more, ``other``, whether anybody is there or not, or, if the
+policy says so, nowhere. A measure is clamped to bounds that are published. How much noise protects the tables is no word
+of a policy.
 Source: PRIVACY 20. Plain values; ``bins`` says what the categories of a dimension are.
 """
 
@@ -33,7 +34,7 @@ MOST_CELLS: Final = 20_000
 """Cells of the largest table that can be asked for."""
 MOST_BASE_CELLS: Final = 1_000_000
 """Cells of all dimensions crossed."""
-FINEST: Final = 2**20
+FINEST: Final = 1000
 """A bound may be this many times larger than the distance between the bounds."""
 HIERARCHY: Final = "generalization.hierarchy"
 _BANDS: Final = ("lower", "upper", "width")
@@ -46,8 +47,9 @@ Place = Callable[[Sequence[str]], tuple[int, int]]
 class FixedDimension:
     """One dimension. ``column`` is the raw attribute, of whose text ``characters`` (first, last, from 1) count.
 
-    ``codes``: the categories, in order. ``edges``: ascending bounds; below the first and from the last on are bins too.
-    Neither: the attribute's own codes, or the level of its hierarchy.
+    ``codes``: the categories, in order. ``edges``: ascending bounds of bins, the lower one in the bin; None at an end:
+    no bound. Neither: the attribute's own codes, or the level of its hierarchy. ``other``: what no category takes is
+    counted as one more; otherwise it is counted nowhere.
     """
 
     name: str
@@ -57,6 +59,7 @@ class FixedDimension:
     codes: tuple[str, ...] = ()
     titles: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     edges: tuple[Any, ...] = ()
+    other: bool = True
     line: int = field(default=0, compare=False)
 
 
@@ -98,11 +101,6 @@ class Bins:
     titles: tuple[Mapping[str, str], ...]
     edges: tuple[Any, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """With ``other``."""
-        return len(self.codes) + 1
 
 
 def read_fixed_tables(words: Mapping[str, Any], place: Place) -> FixedTables:
@@ -176,11 +174,6 @@ def check_fixed_tables(policy: MaskingPolicy, schema: pa.Schema | None = None, *
         _check_types(tables, schema)
 
 
-def sizes(tables: FixedTables, policy: MaskingPolicy, files: Path | None = None) -> tuple[int, ...]:
-    """Categories of each dimension, ``other`` included."""
-    return tuple(bins(each, policy.attributes[each.column], files).count for each in tables.dimensions)
-
-
 def spelled(code: Any) -> str:
     """A code as text: 11, 11.0 and "11" are one."""
     if isinstance(code, float) and code.is_integer():
@@ -197,7 +190,7 @@ def _check_sizes(policy: MaskingPolicy, tables: FixedTables, files: Path | None)
         or each.edges
         or policy.attributes[each.column].parameters.get("file") is None
     ]
-    counts = {each.name: bins(each, policy.attributes[each.column], files).count for each in known}
+    counts = {each.name: len(bins(each, policy.attributes[each.column], files).codes) + each.other for each in known}
     largest = sorted(counts, key=lambda name: -counts[name])
     together = math.prod(counts[name] for name in largest[:MOST_TOGETHER])
     if together > MOST_CELLS:
@@ -226,7 +219,7 @@ def _check_types(tables: FixedTables, schema: pa.Schema) -> None:
             raise InvalidParameter(f"sandbox.tables: {dimension.column!r} holds neither text nor numbers nor dates").at(
                 dimension.line or None
             )
-        if dimension.edges and not isinstance(dimension.edges[0], str) and pa.types.is_temporal(kind):
+        if any(isinstance(each, int | float) for each in dimension.edges) and pa.types.is_temporal(kind):
             raise InvalidParameter(
                 f"sandbox.tables: the edges of {dimension.name!r} are numbers, but it is a column of dates"
             ).at(dimension.line or None)
@@ -260,6 +253,7 @@ def _dimension(name: str, words: Mapping[str, Any], place: Place) -> FixedDimens
         codes=codes,
         titles=titles,
         edges=edges,
+        other=words.get("other", True),
         line=here[0],
     )
 
@@ -294,12 +288,14 @@ def _bands(name: str, words: Mapping[str, Any], here: tuple[int, int]) -> tuple[
 
 
 def _check_edges(name: str, edges: tuple[Any, ...], here: tuple[int, int]) -> None:
+    bounds = [each for at, each in enumerate(edges) if each is not None or 0 < at < len(edges) - 1]
+    texts = [isinstance(each, str) for each in bounds]
     if not edges:
         return
-    texts = [isinstance(each, str) for each in edges]
-    if any(texts) != all(texts) or any(left >= right for left, right in pairwise(edges)):
+    if not bounds or None in bounds or any(texts) != all(texts) or any(one >= two for one, two in pairwise(bounds)):
         raise InvalidParameter(
-            f"sandbox.tables: the edges of {name!r} must ascend and be all numbers or all dates (2013-01-31)"
+            f"sandbox.tables: the edges of {name!r} must ascend and be all numbers or all dates (2013-01-31); only the "
+            "first and the last may be null, for no bound"
         ).at(*here)
 
 
@@ -316,13 +312,19 @@ def _measure(name: str, words: Mapping[str, Any], place: Place) -> FixedMeasure:
 
 
 def _of_edges(edges: tuple[Any, ...]) -> tuple[tuple[str, ...], tuple[Mapping[str, str], ...]]:
-    """Codes and titles of the bins: below the first edge, between two, from the last on."""
-    texts = [each if isinstance(each, str) else f"{each:g}" if abs(each) < 1e6 else str(each) for each in edges]
-    between = list(pairwise(texts))
-    codes = (f"<{texts[0]}", *(f"{low}..{high}" for low, high in between), f">={texts[-1]}")
-    titles = (
-        {"zh": f"{texts[0]} 以下", "en": f"below {texts[0]}"},
-        *({"zh": f"{low} 至 {high} 以下", "en": f"{low} to below {high}"} for low, high in between),
-        {"zh": f"{texts[-1]} 及以上", "en": f"{texts[-1]} and above"},
-    )
-    return codes, titles
+    """Codes and titles of the bins between two edges each."""
+    found = [_bin(low, high) for low, high in pairwise(edges)]
+    return tuple(code for code, _ in found), tuple(title for _, title in found)
+
+
+def _bin(low: Any, high: Any) -> tuple[str, Mapping[str, str]]:
+    first, last = _edge(low), _edge(high)
+    if low is None:
+        return f"<{last}", {"zh": f"{last} 以下", "en": f"below {last}"}
+    if high is None:
+        return f">={first}", {"zh": f"{first} 及以上", "en": f"{first} and above"}
+    return f"{first}..{last}", {"zh": f"{first} 至 {last} 以下", "en": f"{first} to below {last}"}
+
+
+def _edge(edge: Any) -> str:
+    return f"{edge:g}" if isinstance(edge, int | float) and abs(edge) < 1e6 else str(edge)

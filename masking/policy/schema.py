@@ -486,6 +486,78 @@ def _sandbox() -> dict[str, Any]:
             "kinds": {"type": "array", "items": {"enum": ["frequency", "magnitude", "model"]}, "uniqueItems": True},
             "max_cells": whole,
             "practice_rows": whole,
+            "tables": _fixed_tables(),
         },
+        "additionalProperties": False,
+    }
+
+
+def _fixed_tables() -> dict[str, Any]:
+    """The words of ``masking.policy.fixed_tables``, which says what they mean."""
+    place = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
+    dimension = {
+        "type": "object",
+        "properties": {
+            "from": {"description": "the attribute, if it is not the dimension's own name", **_NAME},
+            "title": _TITLE,
+            "characters": {"description": "[first, last] characters of its text, from 1", **place},
+            "codes": {"description": "the categories, or each one's title", "type": ["array", "object"]},
+            "edges": {
+                "description": "ascending bounds of bins, numbers or dates; null at an end: no bound",
+                "type": "array",
+                "items": {"type": ["number", "string", "null"]},
+                "minItems": 2,
+            },
+            "lower": {"description": "first edge of bands", "type": "number"},
+            "upper": {"description": "last edge of bands", "type": "number"},
+            "width": {"description": "of each band", "type": "number"},
+            "other": {
+                "description": "what no category takes is counted as one more (true) or nowhere (false)",
+                "type": "boolean",
+            },
+        },
+        "additionalProperties": False,
+    }
+    measure = {
+        "type": "object",
+        "properties": {
+            "lower": {"description": "what a person adds to a cell is at least this", "type": "number"},
+            "upper": {"description": "what a person adds to a cell is at most this", "type": "number"},
+            "title": _TITLE,
+        },
+        "required": ["lower", "upper"],
+        "additionalProperties": False,
+    }
+    return {
+        "description": "fixed tables that are computed once for each intake and asked by anybody who may",
+        "type": "object",
+        "properties": {
+            "dimensions": {
+                "description": "with categories that the policy fixes; three at most are asked together",
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 6,
+                "additionalProperties": dimension,
+            },
+            "measures": {
+                "description": "attributes that are summed, with their bounds",
+                "type": "object",
+                "maxProperties": 4,
+                "additionalProperties": measure,
+            },
+            "contribution": {
+                "description": "cells that a person counts in at most, all dimensions crossed",
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 10,
+            },
+            "threshold": {"description": "the least figure that is shown", "type": "integer", "minimum": 2},
+            "renew_days": {
+                "description": "days until another intake may get tables of its own",
+                "type": "integer",
+                "minimum": 365,
+            },
+        },
+        "required": ["dimensions"],
         "additionalProperties": False,
     }
