@@ -9,7 +9,10 @@ from opendata.db import utc_now
 from opendata.jobs.context import JobContext
 from sandbox.airlock import service
 from sandbox.airlock.checks import CheckInput, Finding, explain, run_checks
+from sandbox.airlock.exposures import comparable
+from sandbox.airlock.figures import figures_of
 from sandbox.airlock.models import PracticeCheck
+from sandbox.airlock.package import PackageFile
 from sandbox.airlock.running import package_files, run_code, usage_of
 from sandbox.airlock.sources import attributes_of, direct_of, known_of, limits_of, load_grades, read_object, sources_of
 from sandbox.airlock.states import RequestState
@@ -77,15 +80,17 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
     error = notebook_error(executed_notebook(ran.content)) if ran.result.state != "ok" else ""
     output = parsed or ParsedOutput(())
     tables = typed_tables(output, attributes=attributes_of(sources), shape=None)
-    findings = run_checks(
-        CheckInput(output, tables, limits, direct=direct_of(sources), known=known_of(sources, entry, code)),
-    )
+    figures = figures_of(output, shape=None)
+    known = known_of(sources, entry, code)
+    findings = run_checks(CheckInput(output, tables, limits, direct=direct_of(sources), known=known, figures=figures))
     if ran.result.state != "ok":
         findings = [Finding("run_not_ok"), *(f for f in findings if f.rule != "no_output")]
-    shape = shape_of(tables, max_labels=limits.max_labels)
+    words = {figure.original_name: figure.words for figure in figures}
+    shape = shape_of(tables, max_labels=limits.max_labels, figures=words)
     used = usage_of(ran.result)
     result = _dry_result(ran.result.state, ran.result.reason, error)
     result["files"] = [{"name": t.original_name, "rows": len(t.rows), "kind": str(t.kind)} for t in tables]
+    result["files"] += [_shown(file) for file in package_files(tables, None, limits, figures) if file.figure]
     return _store_dry(context, job_id, result, explain(findings, limits), shape, used)
 
 
@@ -138,20 +143,33 @@ def check_file(context: JobContext, launcher: Launcher, check_id: str) -> None:
     findings: list[dict[str, Any]] = []
     files: list[dict[str, Any]] = []
     try:
-        parsed = parse_output(launcher, f"{check_id}-check", workspace.id, pack_single(filename, content))
+        parsed = parse_output(launcher, f"{check_id}-check", workspace.id, _packed(filename, content))
     except SandboxUnavailable:
         state = "unavailable"
     else:
         state = "done"
         output = parsed or ParsedOutput(())
         tables = typed_tables(output, attributes=attributes_of(sources), shape=None)
-        found = run_checks(CheckInput(output, tables, limits, direct=direct_of(sources)))
+        figures = figures_of(output, shape=None)
+        found = run_checks(CheckInput(output, tables, limits, direct=direct_of(sources), figures=figures))
+        with context.database.session() as session:
+            found += comparable(context.settings, session, workspace, tables, attributes_of(sources))
         findings = explain(found, limits)
-        files = [file.entry() for file in package_files(tables, None, limits)]
+        files = [_shown(file) for file in package_files(tables, None, limits, figures)]
     with context.database.begin() as session:
         check = session.get_one(PracticeCheck, check_id)
         check.state, check.findings, check.files, check.finished_at = state, findings, files, utc_now()
     context.vault.destroy(check_id)
+
+
+def _packed(filename: str, content: bytes) -> bytes:
+    """A file as the parser takes it; a figure comes with its table, in a tar as hostile as a job's own."""
+    return content if filename.endswith(".tar") else pack_single(filename, content)
+
+
+def _shown(file: PackageFile) -> dict[str, Any]:
+    """A file of practice output: its line, and a figure as it is drawn."""
+    return {**file.entry(), "svg": file.content.decode()} if file.figure else file.entry()
 
 
 def _dry_result(state: str, reason: str, error: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def sealed(context: JobContext, arguments: dict[str, Any]) -> None:
     job_id, launcher, ticks = arguments["job_id"], _launcher(context), airlock_ticks()
     if context.step("begin", lambda: sealing.begin(context, job_id)):
         try:
-            context.step("sealed run", lambda: sealing.run(context, launcher, job_id))
+            context.step("sealed run", lambda: sealing.run(context, launcher, ticks, job_id))
             context.step("check", lambda: sealing.check(context, launcher, job_id))
         except JobFailed:
             # Whatever broke, the author sees what every author sees; the checkers see that nothing can leave.

@@ -11,7 +11,7 @@ from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.limits import RUN_WALL_S, AirlockLimits
 from sandbox.airlock.package import PackageFile
 from sandbox.airlock.typed import Shape, TypedTable, canonical_csv
-from sandbox.contracts import JobKind, JobResult, JobSpec, Limits
+from sandbox.contracts import JobKind, JobResult, JobSpec, Limits, Quiet
 from sandbox.execution.client import Launcher
 from sandbox.workspaces.runs import Feeder, RunOutput, feed_bytes, run_job
 
@@ -28,9 +28,10 @@ def run_code(
     entry: str,
     code: bytes,
     inputs: list[tuple[str, Feeder]],
+    quiet: Quiet | None = None,
 ) -> RunOutput:
     """Run ``code`` over ``inputs``; only a dry run is given up when somebody cancels it."""
-    spec = JobSpec(id=spec_id, workspace=workspace_id, kind=kind, entry=entry, limits=RUN_LIMITS)
+    spec = JobSpec(id=spec_id, workspace=workspace_id, kind=kind, entry=entry, limits=RUN_LIMITS, quiet=quiet)
     waiting: Callable[[], None] = context.check_cancelled if kind == "dry" else lambda: None
     return run_job(launcher, spec, [(f"/job/{entry}", feed_bytes(code)), *inputs], waiting=waiting)
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from opendata.catalog import workdays
 from opendata.db import utc_now
 from opendata.errors import NotFoundError
 from opendata.jobs.context import JobContext
+from sandbox import contracts
 from sandbox.airlock import service
 from sandbox.airlock.checks import CheckInput, Finding, explain, run_checks
-from sandbox.airlock.limits import default_limits
+from sandbox.airlock.exposures import compare, exposed
+from sandbox.airlock.figures import figures_of
+from sandbox.airlock.limits import AirlockLimits, default_limits
 from sandbox.airlock.models import ReleaseRequest
 from sandbox.airlock.package import Package, PackageFile, package_name
 from sandbox.airlock.rawdoor import code_text
@@ -34,12 +40,13 @@ from sandbox.airlock.sources import (
 )
 from sandbox.airlock.states import RequestState
 from sandbox.airlock.typed import Shape, typed_tables
-from sandbox.contracts import JobResult, ParsedOutput
+from sandbox.contracts import JobResult, ParsedOutput, Quiet
 from sandbox.errors import SandboxError
 from sandbox.execution.client import Launcher
 from sandbox.workspaces import rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.errors import WorkspaceError
+from sandbox.workspaces.kin import kin
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.runs import Feeder, executed_notebook, feed_parquet, parse_output
 from sandbox.workspaces.states import JobState
@@ -74,19 +81,28 @@ def begin(context: JobContext, job_id: str) -> bool:
         return True
 
 
-def run(context: JobContext, launcher: Launcher, job_id: str) -> None:
+def run(context: JobContext, launcher: Launcher, ticks: Ticks, job_id: str) -> None:
     """Run on raw data. However it ends, the end is recorded and the chain goes on."""
     with context.database.session() as session:
         job = session.get_one(SandboxJob, job_id)
         workspace = session.get_one(Workspace, job.workspace_id)
         entry, name, intakes = job.entry, job.code_object, dict(job.sealed_intakes or {})
+        quiet = _quiet(session, job, workspace, ticks)
     result: JobResult
     content = b""
     try:
         inputs = [(f"/data/{n}/{n}.parquet", _raw_feeder(context, intake)) for n, intake in sorted(intakes.items())]
         code = read_object(context, name)
         ran = run_code(
-            context, launcher, f"{job_id}-sealed", workspace.id, "sealed", entry=entry, code=code, inputs=inputs
+            context,
+            launcher,
+            f"{job_id}-sealed",
+            workspace.id,
+            "sealed",
+            entry=entry,
+            code=code,
+            inputs=inputs,
+            quiet=quiet,
         )
         result, content = ran.result, ran.content
     except (SandboxError, NotFoundError):
@@ -122,6 +138,7 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
             parsed = None
     output = parsed or ParsedOutput(())
     tables = typed_tables(output, attributes=attributes_of(sources), shape=shape)
+    figures = figures_of(output, shape=shape)
     findings = run_checks(
         CheckInput(
             output,
@@ -131,21 +148,22 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
             direct=direct_of(sources),
             known=known_of(sources, entry, code),
             raws=[raw_table(context, source) for source in sources if source.intake_id],
+            figures=figures,
         ),
     )
     if run.get("state") != "ok":
         findings = [Finding("run_not_ok"), *findings]
-    files = package_files(tables, shape, limits)
     package = Package(
-        files=files,
-        findings=explain(findings, limits),
+        files=package_files(tables, shape, limits, figures),
+        findings=[],
         entry=entry,
         code=code_text(entry, code),
         executed=executed_notebook(tar),
         run=run,
     )
-    context.vault.put_object(package_name(request_id), package.to_stream())
-    _store_package(context, request_id, files, len(findings), sum(finding.blocking for finding in findings))
+    populations, attributes = frozenset(source.dataset_id for source in sources), attributes_of(sources)
+    while not _compare_and_store(context, request_id, package, findings, limits, populations, attributes):
+        pass  # something of this population came in between: compare with it too
     context.vault.destroy_object(tar_name)
 
 
@@ -159,7 +177,8 @@ def package_failure(context: JobContext, job_id: str) -> None:
     findings = explain([Finding("run_not_ok")], default_limits())
     package = Package(files=[], findings=findings, entry=entry, code="", run={"state": "killed", "reason": "internal"})
     context.vault.put_object(package_name(request_id), package.to_stream())
-    _store_package(context, request_id, [], len(findings), len(findings))
+    with context.database.begin() as session:
+        _store_package(session, request_id, [], len(findings), len(findings))
 
 
 def wait_for_tick(context: JobContext, ticks: Ticks, job_id: str) -> str:
@@ -187,20 +206,50 @@ def start_review(context: JobContext, job_id: str, tick: str) -> None:
             job.sealed_finished_at = datetime.fromisoformat(tick)
 
 
-def _store_package(
+def _quiet(session: Session, job: SandboxJob, workspace: Workspace, ticks: Ticks) -> Quiet:
+    """Whose sessions stand still while the job runs, and from when its ticks count."""
+    assert job.sealed_queued_at is not None
+    return Quiet(
+        level=job.level,
+        queued_at=job.sealed_queued_at.timestamp(),
+        ticks=contracts.Ticks(base_s=ticks.base_s, wall_s=ticks.wall_s),
+        related=tuple(sorted(kin(session, workspace) - {workspace.id})),
+    )
+
+
+def _compare_and_store(
     context: JobContext,
     request_id: str,
-    files: Sequence[PackageFile],
-    findings: int,
-    blocking: int,
-) -> None:
+    package: Package,
+    findings: Sequence[Finding],
+    limits: AirlockLimits,
+    populations: frozenset[str],
+    attributes: frozenset[str],
+) -> bool:
+    """Compare with all that was shown, keep the package; False when more was shown meanwhile."""
+    with context.database.session() as session:
+        earlier = exposed(session, populations, but=request_id)
+    found = [*findings, *compare(context, package.tables, earlier, limits, attributes=attributes)]
+    found.sort(key=lambda finding: not finding.blocking)
+    package = replace(package, findings=explain(found, limits))
+    context.vault.put_object(package_name(request_id), package.to_stream())
+    blocking = sum(finding.blocking for finding in found)
     with context.database.begin() as session:
-        request = session.get_one(ReleaseRequest, request_id)
-        request.object_name = package_name(request_id)
-        request.files = [file.entry() for file in files]
-        request.findings_count, request.blocking_findings = findings, blocking
-        if RequestState(request.state) is RequestState.SUBMITTED:
-            service.move(request, RequestState.CHECKING)
+        if exposed(session, populations, but=request_id) != earlier:
+            return False
+        _store_package(session, request_id, package.files, len(found), blocking)
+    return True
+
+
+def _store_package(
+    session: Session, request_id: str, files: Sequence[PackageFile], findings: int, blocking: int
+) -> None:
+    request = session.get_one(ReleaseRequest, request_id)
+    request.object_name = package_name(request_id)
+    request.files = [file.entry() for file in files]
+    request.findings_count, request.blocking_findings = findings, blocking
+    if RequestState(request.state) is RequestState.SUBMITTED:
+        service.move(request, RequestState.CHECKING)
 
 
 def _raw_feeder(context: JobContext, intake_id: str) -> Feeder:

@@ -18,6 +18,7 @@ from opendata.ledger.service import append
 from sandbox.workspaces import permissions, rules
 from sandbox.workspaces.errors import WorkspaceNotFound
 from sandbox.workspaces.imports import imports_of, scope_ids
+from sandbox.workspaces.kin import bits_spent
 from sandbox.workspaces.lookups import datasets_of, door_of, facts, jobs_of, scope_digest
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.quotas import check_jobs, default_quotas
@@ -91,7 +92,7 @@ def check_may_submit(
     permissions.check_can_work(actor, facts(session, workspace))
     rules.check_live(workspace.state, workspace.expires_at, now)
     rules.check_code(entry, code)
-    rules.check_budget(workspace.bits_spent, charge_bits, workspace.bits_budget)
+    rules.check_budget(bits_spent(session, workspace), charge_bits, workspace.bits_budget)
 
 
 def use_of(session: Session, workspace: Workspace, *, now: datetime, ticks: Ticks = DEFAULT_TICKS) -> tuple[int, int]:

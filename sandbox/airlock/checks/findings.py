@@ -31,6 +31,8 @@ class Finding:
     count: int = 0
     code: str = ""
     """The parser's reason for a refused file."""
+    other: str = ""
+    """What it was compared with: kind and short id of an exposure, and its file."""
 
     @property
     def blocking(self) -> bool:
@@ -40,7 +42,7 @@ class Finding:
     def to_json(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """For checkers and, on practice output, for the author. ``values`` fill the rule's sentence."""
         rule = RULES[self.rule]
-        filled = {"count": self.count, **(values or {})}
+        filled = {"count": self.count, "other": self.other, "column": self.column, **(values or {})}
         zh, en = rule.zh.format(**filled), rule.en.format(**filled)
         if self.code in WORDS:
             zh, en = f"{zh}：{WORDS[self.code][0]}", f"{en}: {WORDS[self.code][1]}"
@@ -51,6 +53,7 @@ class Finding:
             "file": self.file,
             "column": self.column,
             "count": self.count,
+            "other": self.other,
             "zh": f"{zh}；{rule.advice_zh.format(**filled)}",
             "en": f"{en}; {rule.advice_en.format(**filled)}",
             "message": {"zh": zh, "en": en},
@@ -463,10 +466,42 @@ _TABLE: Final = [
     Rule(
         "differencing",
         False,
-        "与此前放行的同类表相差小计数：{count} 个单元格",
-        "differs from an earlier release by small counts in {count} cells",
-        "请审查员比较两张表",
-        "checkers compare the two tables",
+        "与 {other} 的同类表（{column}）相差小计数：{count} 个单元格",
+        "differs from {other} (by {column}) by small counts in {count} cells",
+        "请审查员比较两张表：相减所得的人数须不小于 {threshold}",
+        "compare the two tables: what one less the other leaves must be at least {threshold} persons",
+    ),
+    Rule(
+        "differencing_values",
+        True,
+        "与 {other}（{column}）相减，可得不足 {threshold} 人的汇总值：{count} 个单元格",
+        "less {other} (by {column}), it gives aggregates of fewer than {threshold} persons in {count} cells",
+        "使用与此前相同的人群，或等新增的人足够多",
+        "use the same persons as before, or wait until enough are new",
+    ),
+    Rule(
+        "beside_noise",
+        False,
+        "与固定口径统计（{other}，{column}）并列：{count} 个单元格的噪声可由此推出",
+        "stands beside fixed tables ({other}, by {column}): the noise of {count} of their cells follows",
+        "请审查员考虑是否需要这些分组",
+        "consider whether these groups are needed",
+    ),
+    Rule(
+        "not_compared",
+        False,
+        "没有与 {other} 比对：它的内容已不在，或无法读取",
+        "was not compared with {other}: its content is gone or cannot be read",
+        "请审查员自行查阅",
+        "checkers look it up",
+    ),
+    Rule(
+        "compared_later",
+        False,
+        "密封产出会与 {other}（{column}）比对；仿真数据的数值不作比对，因为没有意义",
+        "the sealed output will be compared with {other} (by {column}); practice figures are not: they mean nothing",
+        "两次结果的人群应相同，或相差不少于 {threshold} 人",
+        "both should be about the same persons, or differ by at least {threshold}",
     ),
     Rule(
         "figure_kind",
