@@ -9,6 +9,7 @@ from typing import Any
 from sandbox.airlock.checks.counts import check_counts, check_model, check_shares, check_statistics
 from sandbox.airlock.checks.figures import check_figures
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.joins import check_joins
 from sandbox.airlock.checks.labels import check_identifiers, check_labels, check_numbering
 from sandbox.airlock.checks.raw import RawTable, match_raw
 from sandbox.airlock.checks.shape import (
@@ -24,6 +25,7 @@ from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import Shape, TypedTable
 from sandbox.contracts import ParsedOutput
+from sandbox.workspaces.imports import JoinCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class CheckInput:
     known: frozenset[str] = frozenset()
     raws: Sequence[RawTable] = field(default=())
     figures: Sequence[Figure] = field(default=())
+    joins: Sequence[JoinCounts] = field(default=())
 
 
 def run_checks(given: CheckInput) -> list[Finding]:
@@ -59,6 +62,7 @@ def run_checks(given: CheckInput) -> list[Finding]:
     )
     matched = match_raw(readable, given.raws, limits, known=explained)
     findings += matched.findings
+    findings += check_joins(readable, given.joins, limits)
     findings += check_figures(given.figures, given.tables, limits, shape=given.shape)
     findings += check_nested_counts(readable, limits)
     for table in readable:

@@ -1,0 +1,146 @@
+"""What runs, checks and sessions get of the mounted imports: feeders, twins, counts, and copies in memory.
+
+Nothing of an import is on a disk in clear: runs read it through a pipe out of the vault, sessions get it through the
+launcher's memory (PRIVACY.md 30).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from opendata.jobs.context import JobContext
+from sandbox.airlock.checks.raw import RawTable
+from sandbox.execution.client import Launcher
+from sandbox.imports.mounting import counts
+from sandbox.imports.targets import Target, targets_of
+from sandbox.imports.twin import identifiers_for, practice_twin
+from sandbox.workspaces.datasets import practice_path
+from sandbox.workspaces.imports import JoinCounts, import_path, imports_of, imports_of_run
+from sandbox.workspaces.models import Workspace, WorkspaceImport
+from sandbox.workspaces.runs import Feeder, feed_parquet, parquet_bytes
+
+SEALS: Final = 0x0001 | 0x0002 | 0x0004 | 0x0008
+"""F_SEAL_SEAL, SHRINK, GROW, WRITE: whoever holds such a file can only read it."""
+F_ADD_SEALS: Final = 1033
+
+
+def sealed_inputs(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[tuple[str, Feeder]]:
+    """Path and feeder of every import a job was submitted with."""
+    return [(import_path(each.name), _feeder(context, each.id)) for each in _of_run(context, workspace_id, wanted)]
+
+
+def dry_inputs(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[tuple[str, Feeder]]:
+    """The same paths with the imports' practice twins."""
+    found = _of_run(context, workspace_id, wanted)
+    if not found:
+        return []
+    with context.database.session() as session:
+        targets = targets_of(session, workspace_id)
+    practice = {target.name: _practice_columns(context, workspace_id, target, found) for target in targets}
+    known = {target.name: target.identifiers for target in targets}
+    inputs = []
+    for each in found:
+        with context.vault.read_table(each.id) as reader:
+            table = reader.read_all()
+        values = {key: identifiers_for(key, practice, known) for key in each.person_keys}
+        inputs.append(
+            (import_path(each.name), _bytes_feeder(parquet_bytes(practice_twin(table, each.person_keys, values))))
+        )
+    return inputs
+
+
+def import_raws(context: JobContext, found: Sequence[WorkspaceImport]) -> list[RawTable]:
+    """The imports as tables that outputs are compared with: a row number of one's own names a matched person too."""
+    return [
+        RawTable(f"import/{each.name}", lambda id_=each.id: context.vault.read_table(id_), dict(each.distinct))
+        for each in found
+    ]
+
+
+def joins_of(context: JobContext, found: Sequence[WorkspaceImport], intakes: dict[str, str]) -> list[JoinCounts]:
+    """Counts of every import with person keys against every raw table a run met."""
+    personal = [each for each in found if each.person_keys]
+    if not personal:
+        return []
+    with context.database.session() as session:
+        known = {target.name: target.identifiers for target in targets_of(session, personal[0].workspace_id)}
+    return [
+        counts(context, each.id, each.name, each.person_keys, Target(name, intake, known.get(name, ())))
+        for each in personal
+        for name, intake in sorted(intakes.items())
+    ]
+
+
+def imports_in_run(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[WorkspaceImport]:
+    """The mounted rows of a run."""
+    return _of_run(context, workspace_id, wanted)
+
+
+def hand_over(context: JobContext, workspace_id: str) -> int:
+    """Give the launcher the workspace's imports in memory, for its sessions, in place of what it held; how many.
+
+    Raises SandboxUnavailable, LauncherRefused.
+    """
+    with context.database.session() as session:
+        found = imports_of(session, session.get_one(Workspace, workspace_id))
+    opened: list[int] = []
+    try:
+        for each in found:
+            opened.append(_in_memory(context, each.id))  # noqa: PERF401 - closed below, however far it came
+        Launcher(context.settings.launcher_worker_socket).set_imports(
+            workspace_id, [(each.name, each.id) for each in found], opened
+        )
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return len(found)
+
+
+def _of_run(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[WorkspaceImport]:
+    with context.database.session() as session:
+        return imports_of_run(session, session.get_one(Workspace, workspace_id), wanted)
+
+
+def _feeder(context: JobContext, import_id: str) -> Feeder:
+    return feed_parquet(lambda: context.vault.read_table(import_id))
+
+
+def _bytes_feeder(content: bytes) -> Feeder:
+    def feed(sink: BinaryIO) -> None:
+        sink.write(content)
+
+    return feed
+
+
+def _practice_columns(
+    context: JobContext, workspace_id: str, target: Target, found: Sequence[WorkspaceImport]
+) -> dict[str, list[Any]]:
+    """The columns of a practice table that could stand for a key of one of the imports."""
+    path = practice_path(context.settings, workspace_id, target.name)
+    if not path.is_file():
+        return {}
+    names = {key.casefold() for each in found for key in each.person_keys}
+    with pq.ParquetFile(path) as file:
+        wanted = [name for name in file.schema_arrow.names if name in target.identifiers or name.casefold() in names]
+        table: pa.Table = file.read(columns=wanted)
+    return {name: table[name].unique().to_pylist() for name in wanted}
+
+
+def _in_memory(context: JobContext, import_id: str) -> int:
+    """A sealed file in memory that holds the import as Parquet; the caller closes it."""
+    import fcntl
+
+    descriptor = os.memfd_create("import", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as sink:
+            _feeder(context, import_id)(sink)
+        fcntl.fcntl(descriptor, F_ADD_SEALS, SEALS)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
