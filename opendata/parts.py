@@ -56,7 +56,8 @@ class Part:
     ``router``: ``module:attribute`` of a FastAPI router. ``jobs``: kind -> ``module:function`` with the signature
     ``f(context: JobContext, arguments: dict)``. ``raw_door``: path -> ``module:function`` with the signature
     ``f(door: RawDoorContext, actor: Actor, request: dict) -> RawAnswer``. ``models``: module or modules whose import
-    registers the tables; ``migrations``: folder of their Alembic versions.
+    registers the tables; ``migrations``: folder of their Alembic versions. ``rounds``: name -> ``module:function`` with
+    the signature ``f(resources: Resources)``, which the worker calls every few seconds.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Part:
     navigation: tuple[NavItem, ...] = ()
     demo: str | None = None
     raw_door: Mapping[str, str] = field(default_factory=dict)
+    rounds: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -98,7 +100,7 @@ def resolve(dotted: str) -> Any:
         raise ConfigurationError(f"部件所指的 {dotted} 不存在（cannot be resolved）") from error
 
 
-def merged(parts: Iterable[Part], attribute: Literal["jobs", "raw_door"]) -> dict[str, str]:
+def merged(parts: Iterable[Part], attribute: Literal["jobs", "raw_door", "rounds"]) -> dict[str, str]:
     """The registries of all parts as one; a name registered twice is refused."""
     result: dict[str, str] = {}
     for part in parts:

@@ -25,6 +25,7 @@ from opendata.settings import Settings
 from opendata.storage.rawdoor import RawDoorContext
 from opendata.worker.door import raw_door
 from opendata.worker.housekeeping import Housekeeper
+from opendata.worker.rounds import Rounds
 from opendata.worker.signer import CheckpointSigner
 
 _log = get_logger("opendata.worker")
@@ -41,17 +42,20 @@ def run(settings: Settings, parts: Iterable[Part] | None = None) -> None:
     runner = Runner(resources, merged(parts, "jobs"))
     signer = CheckpointSigner(resources)
     housekeeper = Housekeeper(resources)
+    rounds = Rounds(resources, merged(parts, "rounds"))
     context = RawDoorContext(settings, resources.database, resources.vault, resources.keys)
     app = raw_door(context, merged(parts, "raw_door"), alive=lambda: runner.alive and signer.alive)
     with _socket(settings) as listening:
         runner.launch()
         signer.start()
         housekeeper.start()
+        rounds.start()
         _log.info("worker ready", parts=[part.name for part in parts])
         _serve(app, listening)
     _log.info("worker stopping")
     signer.stop()
     housekeeper.stop()
+    rounds.stop()
     runner.stop()
     resources.database.dispose()
     os._exit(0)  # a step in another thread is not waited for: it is durable

@@ -139,7 +139,7 @@ class Service:
                 id=str(item["id"]), name=str(item.get("name") or item["id"]), title=_words(item.get("title"))
             )
             for item in items
-            if str(item.get("state") or "active") in {"active", "approved", "open"}
+            if str(item.get("state") or "active") in {"active", "approved", "open"} and item.get("may_work", True)
         ]
 
     async def datasets(self, token: SessionToken, workspace: str) -> list[str]:
@@ -149,7 +149,7 @@ class Service:
 
     async def _list(self, token: SessionToken, path: str, member: str) -> list[dict[str, Any]]:
         async with self.ask("GET", path, token) as answer:
-            if answer.status in {401, 403, 404}:
+            if answer.status in {401, 403, 404, 409}:  # 409: expired, suspended or closed
                 raise NotEntitled.to_workspace()
             if answer.status != 200:
                 raise ServiceAway.now()

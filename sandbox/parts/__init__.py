@@ -106,9 +106,10 @@ PART = Part(
         "sandbox.queries.models",
     ),
     navigation=(
-        NavItem("数据沙箱", "/workspaces", ("researcher", "reviewer", "auditor")),
+        NavItem("数据沙箱", "/workspaces", ("researcher", "reviewer", "data_officer", "auditor", "security_admin")),
         NavItem("出域审查", "/airlock", ("output_checker", "auditor")),
     ),
     demo="sandbox.parts.demo:steps",
+    rounds={"sandbox.ends": "sandbox.workspaces.ends:sweep"},
     raw_door={"/airlock-view": "sandbox.airlock.rawdoor:view"},
 )

@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Browser
 from tests.chain.steps import csv, open_workspace, people, people_policy, publish
-from tests.conftest import Service
 
 pytestmark = pytest.mark.integration
 ROWS = 1_500

@@ -27,6 +27,7 @@ class Portal:
     client_secret: str
     people: dict[str, list[str]]
     workspaces: dict[str, list[str]]
+    over: set[str] = field(default_factory=set)
     datasets: dict[str, list[str]] = field(default_factory=dict)
     token_life_s: float = 600
     url: str = ""
@@ -144,6 +145,8 @@ class Portal:
             return web.json_response(mine)
         if parts[0] != bound or person not in self.workspaces.get(bound, []):
             return web.Response(status=403)
+        if bound in self.over:
+            return web.Response(status=409)
         headers = {"Set-Cookie": "portal=1", "X-Inner": "secret", "Content-Disposition": "inline"}
         if parts[1:] == ["datasets"]:
             names = self.datasets.get(bound, [])

@@ -22,7 +22,7 @@ from sandbox.client.gate import Gate as ClientGate
 from sandbox.hub import gate as gate_module
 from sandbox.hub.gate import Gate, Session
 from sandbox.hub.sealing import Sealer
-from sandbox.hub.service import Service
+from sandbox.hub.service import NotEntitled, Service
 from tests.sandbox.hub.portal import Portal
 
 pytestmark = pytest.mark.integration
@@ -272,3 +272,25 @@ def test_client_says_what_is_refused(running):
     gate_module_client = ClientGate(running.socket_path)
     with pytest.raises(TryLater):
         Workspace("falls", gate_module_client).datasets()
+
+
+@pytest.mark.parametrize("how", ["goes on", "member removed", "suspended, expired or closed"])
+def test_right_to_a_workspace_is_asked_anew_and_ends(portal, how):
+    """What the spawner asks every 45 s: `NotEntitled` ends the session, any other trouble does not."""
+    if how == "member removed":
+        portal.workspaces["falls"] = []
+    elif how != "goes on":
+        portal.over.add("falls")
+
+    async def ask() -> list[str]:
+        service = Service(portal.url, portal.client_secret)
+        try:
+            return await service.datasets(await service.session_token("alice", "falls"), "falls")
+        finally:
+            await service.close()
+
+    if how == "goes on":
+        assert asyncio.run(ask()) == ["flights"]
+    else:
+        with pytest.raises(NotEntitled):
+            asyncio.run(ask())
