@@ -78,9 +78,7 @@ class Package:
         if document.get("version") != VERSION:
             raise BundleInvalid("隔离区的包版本不符 · the quarantined package has another version")
         return cls(
-            files=[
-                PackageFile(f["name"], f["kind"], f["text"].encode(), f.get("figure")) for f in document["files"]
-            ],
+            files=[PackageFile(f["name"], f["kind"], f["text"].encode(), f.get("figure")) for f in document["files"]],
             findings=document["findings"],
             entry=document["entry"],
             code=document["code"],
