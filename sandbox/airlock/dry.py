@@ -20,6 +20,7 @@ from sandbox.airlock.typed import Shape, shape_of, typed_tables
 from sandbox.contracts import ParsedOutput
 from sandbox.errors import SandboxUnavailable
 from sandbox.execution.client import Launcher
+from sandbox.imports.runs import columns_of, direct_columns_of, dry_inputs, imports_in_run
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.datasets import practice_path
 from sandbox.workspaces.models import SandboxJob, Workspace
@@ -59,7 +60,7 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
         sources = sources_of(session, workspace)
         limits = limits_of(context, session, workspace, sources)
         datasets = workspaces.datasets_of(session, workspace)
-        entry, name = job.entry, job.code_object
+        entry, name, imports = job.entry, job.code_object, dict(job.imports or {})
     unprepared = [dataset.name for dataset in datasets if dataset.kind is None]
     if unprepared:
         sentence = f"仿真数据尚未就绪：{', '.join(unprepared)} · practice data is not ready: {', '.join(unprepared)}"
@@ -71,6 +72,7 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
         )
         for dataset in datasets
     ]
+    inputs += dry_inputs(context, workspace.id, imports)
     code = read_object(context, name)
     try:
         ran = run_code(context, launcher, f"{job_id}-dry", workspace.id, "dry", entry=entry, code=code, inputs=inputs)
@@ -79,10 +81,12 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
         return _store_unavailable(context, job_id)
     error = notebook_error(executed_notebook(ran.content)) if ran.result.state != "ok" else ""
     output = parsed or ParsedOutput(())
-    tables = typed_tables(output, attributes=attributes_of(sources), shape=None)
+    own = imports_in_run(context, workspace.id, imports)
+    direct = direct_of(sources) | direct_columns_of(own)
+    tables = typed_tables(output, attributes=attributes_of(sources) | columns_of(own), shape=None)
     figures = figures_of(output, shape=None)
     known = known_of(sources, entry, code)
-    findings = run_checks(CheckInput(output, tables, limits, direct=direct_of(sources), known=known, figures=figures))
+    findings = run_checks(CheckInput(output, tables, limits, direct=direct, known=known, figures=figures))
     if ran.result.state != "ok":
         findings = [Finding("run_not_ok"), *(f for f in findings if f.rule != "no_output")]
     words = {figure.original_name: figure.words for figure in figures}

@@ -7,7 +7,7 @@ launcher's memory (PRIVACY.md 30).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
@@ -29,14 +29,16 @@ SEALS: Final = 0x0001 | 0x0002 | 0x0004 | 0x0008
 F_ADD_SEALS: Final = 1033
 
 
-def sealed_inputs(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[tuple[str, Feeder]]:
+def sealed_inputs(context: JobContext, workspace_id: str, wanted: Mapping[str, str] | None) -> list[tuple[str, Feeder]]:
     """Path and feeder of every import a job was submitted with."""
-    return [(import_path(each.name), _feeder(context, each.id)) for each in _of_run(context, workspace_id, wanted)]
+    return [
+        (import_path(each.name), _feeder(context, each.id)) for each in imports_in_run(context, workspace_id, wanted)
+    ]
 
 
-def dry_inputs(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[tuple[str, Feeder]]:
+def dry_inputs(context: JobContext, workspace_id: str, wanted: Mapping[str, str] | None) -> list[tuple[str, Feeder]]:
     """The same paths with the imports' practice twins."""
-    found = _of_run(context, workspace_id, wanted)
+    found = imports_in_run(context, workspace_id, wanted)
     if not found:
         return []
     with context.database.session() as session:
@@ -62,7 +64,7 @@ def import_raws(context: JobContext, found: Sequence[WorkspaceImport]) -> list[R
     ]
 
 
-def joins_of(context: JobContext, found: Sequence[WorkspaceImport], intakes: dict[str, str]) -> list[JoinCounts]:
+def joins_of(context: JobContext, found: Sequence[WorkspaceImport], intakes: Mapping[str, str]) -> list[JoinCounts]:
     """Counts of every import with person keys against every raw table a run met."""
     personal = [each for each in found if each.person_keys]
     if not personal:
@@ -76,9 +78,20 @@ def joins_of(context: JobContext, found: Sequence[WorkspaceImport], intakes: dic
     ]
 
 
-def imports_in_run(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[WorkspaceImport]:
-    """The mounted rows of a run."""
-    return _of_run(context, workspace_id, wanted)
+def imports_in_run(context: JobContext, workspace_id: str, wanted: Mapping[str, str] | None) -> list[WorkspaceImport]:
+    """The imports a job was submitted with, also those withdrawn since."""
+    with context.database.session() as session:
+        return imports_of_run(session, session.get_one(Workspace, workspace_id), wanted)
+
+
+def columns_of(found: Sequence[WorkspaceImport]) -> frozenset[str]:
+    """Names of the imports' columns."""
+    return frozenset(str(column["name"]) for each in found for column in each.schema)
+
+
+def direct_columns_of(found: Sequence[WorkspaceImport]) -> frozenset[str]:
+    """Names of their person keys and direct identifiers, lower case."""
+    return frozenset(name.casefold() for each in found for name in each.direct)
 
 
 def hand_over(context: JobContext, workspace_id: str) -> int:
@@ -99,11 +112,6 @@ def hand_over(context: JobContext, workspace_id: str) -> int:
         for descriptor in opened:
             os.close(descriptor)
     return len(found)
-
-
-def _of_run(context: JobContext, workspace_id: str, wanted: dict[str, str] | None) -> list[WorkspaceImport]:
-    with context.database.session() as session:
-        return imports_of_run(session, session.get_one(Workspace, workspace_id), wanted)
 
 
 def _feeder(context: JobContext, import_id: str) -> Feeder:
