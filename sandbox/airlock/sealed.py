@@ -43,10 +43,12 @@ from sandbox.airlock.typed import Shape, typed_tables
 from sandbox.contracts import JobResult, ParsedOutput, Quiet
 from sandbox.errors import SandboxError
 from sandbox.execution.client import Launcher
+from sandbox.imports.runs import columns_of, direct_columns_of, import_raws, joins_of, sealed_inputs
 from sandbox.workspaces import rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.errors import WorkspaceError
 from sandbox.workspaces.kin import kin
+from sandbox.workspaces.imports import imports_of_run, still_mounted
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.runs import Feeder, executed_notebook, feed_parquet, parse_output
 from sandbox.workspaces.states import JobState
@@ -68,6 +70,8 @@ def begin(context: JobContext, job_id: str) -> bool:
                 door = workspaces.door_of(session, workspace, grades)
                 if job.author_id not in workspaces.facts(session, workspace).member_ids:
                     raise WorkspaceError("提交人已不是成员 · the author is no member any more")  # noqa: TRY301
+                if not still_mounted(session, workspace, job.imports):
+                    raise WorkspaceError("导入已撤回 · an import was withdrawn")  # noqa: TRY301
             except WorkspaceError:
                 workspaces.move_job(job, JobState.CANCELLED)
                 return False
@@ -87,11 +91,13 @@ def run(context: JobContext, launcher: Launcher, ticks: Ticks, job_id: str) -> N
         job = session.get_one(SandboxJob, job_id)
         workspace = session.get_one(Workspace, job.workspace_id)
         entry, name, intakes = job.entry, job.code_object, dict(job.sealed_intakes or {})
+        imports = dict(job.imports or {})
         quiet = _quiet(session, job, workspace, ticks)
     result: JobResult
     content = b""
     try:
         inputs = [(f"/data/{n}/{n}.parquet", _raw_feeder(context, intake)) for n, intake in sorted(intakes.items())]
+        inputs += sealed_inputs(context, workspace.id, imports)
         code = read_object(context, name)
         ran = run_code(
             context,
@@ -128,6 +134,7 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
         if request.object_name is not None:  # done before a crash; the run's own object is gone already
             return
         entry, shape, run = job.entry, Shape.from_json(job.dry_shape), dict(job.sealed_result or {})
+        own, intakes = imports_of_run(session, workspace, job.imports), dict(job.sealed_intakes or {})
         tar_name, code_name, request_id = job.sealed_object or "", job.code_object, request.id
     tar, code = read_object(context, tar_name), read_object(context, code_name)
     parsed: ParsedOutput | None = None
@@ -137,7 +144,9 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
         except SandboxError:
             parsed = None
     output = parsed or ParsedOutput(())
-    tables = typed_tables(output, attributes=attributes_of(sources), shape=shape)
+    attributes = attributes_of(sources) | columns_of(own)
+    raws = [raw_table(context, source) for source in sources if source.intake_id]
+    tables = typed_tables(output, attributes=attributes, shape=shape)
     figures = figures_of(output, shape=shape)
     findings = run_checks(
         CheckInput(
@@ -145,10 +154,11 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
             tables,
             limits,
             shape=shape,
-            direct=direct_of(sources),
+            direct=direct_of(sources) | direct_columns_of(own),
             known=known_of(sources, entry, code),
-            raws=[raw_table(context, source) for source in sources if source.intake_id],
+            raws=[*raws, *import_raws(context, own)],
             figures=figures,
+            joins=joins_of(context, own, intakes),
         ),
     )
     if run.get("state") != "ok":
@@ -161,7 +171,7 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
         executed=executed_notebook(tar),
         run=run,
     )
-    populations, attributes = frozenset(source.dataset_id for source in sources), attributes_of(sources)
+    populations = frozenset(source.dataset_id for source in sources)
     while not _compare_and_store(context, request_id, package, findings, limits, populations, attributes):
         pass  # something of this population came in between: compare with it too
     context.vault.destroy_object(tar_name)
