@@ -19,7 +19,7 @@ MIB: Final = 1024 * 1024
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 ENV: Final = re.compile(r"(?:JUPYTER|JUPYTERHUB|SANDBOX|SBX)_[A-Z0-9_]{1,80}|LANG|TZ|LANGUAGE")
-JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,2}")
+JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,3}")
 
 JobKind: TypeAlias = Literal["dry", "sealed", "parse"]
 JobState: TypeAlias = Literal["ok", "failed", "killed"]
@@ -247,6 +247,7 @@ class JobResult:
 class SessionSpec:
     """One interactive server. ``datasets`` are names under the workspace's data; ``env`` goes to the server only.
 
+    ``imports`` are names of the members' own imports, which the worker has put into the launcher's memory before.
     ``user_index`` is the person's small stable number; the uid outside the jail is made from it.
     """
 
@@ -254,6 +255,7 @@ class SessionSpec:
     user_index: int
     workspace: str
     datasets: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -263,8 +265,8 @@ class SessionSpec:
             raise BadContract("session.user_index must be a whole number")
         if not 0 <= self.user_index < 50_000:
             raise BadContract("session.user_index must be in [0, 50000)")
-        for name in self.datasets:
-            _match(name, ID, "session.datasets")
+        for name in (*self.datasets, *self.imports):
+            _match(name, ID, "session.datasets and session.imports")
         for name, value in self.env.items():
             _match(name, ENV, "session.env")
             if not isinstance(value, str) or "\0" in value:
@@ -272,15 +274,16 @@ class SessionSpec:
 
     def to_json(self) -> dict[str, Any]:
         """For the line to the launcher; holds tokens, so it is never logged."""
-        return {**asdict(self), "env": dict(self.env), "datasets": list(self.datasets)}
+        return {**asdict(self), "env": dict(self.env), "datasets": list(self.datasets), "imports": list(self.imports)}
 
     @classmethod
     def from_json(cls, given: object) -> Self:
         """Read what ``to_json`` wrote."""
         fields = _fields(given, "session", cls)
-        if not isinstance(fields["datasets"], list) or not isinstance(fields["env"], dict):
-            raise BadContract("session.datasets must be a list and session.env an object")
-        fields["datasets"] = tuple(fields["datasets"])
+        lists = all(isinstance(fields[name], list) for name in ("datasets", "imports"))
+        if not lists or not isinstance(fields["env"], dict):
+            raise BadContract("session.datasets and session.imports must be lists and session.env an object")
+        fields["datasets"], fields["imports"] = tuple(fields["datasets"]), tuple(fields["imports"])
         return cls(**fields)
 
 

@@ -34,7 +34,8 @@ from sandbox.imports.targets import Target, targets_of
 from sandbox.workspaces import rules as workspace_rules
 from sandbox.workspaces.errors import WorkspaceError
 from sandbox.workspaces.imports import JoinCounts, counts_object
-from sandbox.workspaces.models import Membership, Workspace, WorkspaceImport
+from sandbox.workspaces.kin import kin
+from sandbox.workspaces.models import Workspace, WorkspaceImport
 from sandbox.workspaces.runs import parquet_bytes
 
 FINGERPRINT_KEY: Final = "import-fingerprints"
@@ -193,17 +194,10 @@ def _replace(session: Session, found: Import, workspace: Workspace, now: datetim
 
 
 def _related(session: Session, found: Import) -> list[Import]:
-    """All versions in workspaces that share a member, past ones included, or an organisation with this one."""
+    """All versions in workspaces that count as one with this one."""
     workspace = session.get_one(Workspace, found.workspace_id)
-    members = select(Membership.user_id).where(Membership.workspace_id == workspace.id)
-    organizations = select(Membership.organization_id).where(Membership.workspace_id == workspace.id)
-    related = select(Membership.workspace_id).where(
-        Membership.user_id.in_(members) | Membership.organization_id.in_(organizations)
-    )
     return list(
         session.scalars(
-            select(Import)
-            .where(Import.workspace_id.in_(related) | (Import.workspace_id == workspace.id))
-            .order_by(Import.created_at)
+            select(Import).where(Import.workspace_id.in_(kin(session, workspace))).order_by(Import.created_at)
         )
     )
