@@ -255,8 +255,8 @@ class SessionSpec:
     user_index: int
     workspace: str
     datasets: tuple[str, ...] = ()
-    imports: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    imports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _match(self.id, ID, "session.id")
