@@ -54,6 +54,18 @@ class Launcher:
         answer = self._ask(request, [*(fd for _, fd in inputs), output_fd])
         return JobResult.from_json(answer.get("result"))
 
+    def set_imports(self, workspace: str, imports: Sequence[tuple[str, str]], fds: Sequence[int]) -> None:
+        """Let the launcher hold exactly these imports of a workspace in memory, for sessions that name them.
+
+        ``imports`` are pairs of name and id, ``fds`` sealed files in memory in the same order; none empties it.
+
+        Raises:
+            SandboxUnavailable: the launcher is not there.
+            LauncherBusy: there is no room for them.
+            LauncherRefused: the list is wrong, or a file is not sealed, or this is not the worker's socket.
+        """
+        self._ask({"op": "set_imports", "workspace": workspace, "imports": [list(pair) for pair in imports]}, fds)
+
     def start_session(self, spec: SessionSpec, listen_fd: int) -> None:
         """Start an interactive server on ``listen_fd``, a bound and listening unix socket.
 
