@@ -14,7 +14,7 @@ from sandbox.airlock.figures.scale import cut, words
 from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.typed import canonical_rows, digest, is_total
 
-WIDTH: Final = 720
+WIDTH: Final = 640
 FONT: Final = "system-ui,'Noto Sans CJK SC','Source Han Sans SC','PingFang SC','Microsoft YaHei',sans-serif"
 _PAINTERS: Final = {"bar": bars, "grouped_bar": bars, "line": lines, "heat_map": cells, "box": boxes}
 
@@ -29,7 +29,7 @@ def draw(figure: Figure, table: bytes, *, table_name: str) -> bytes:
     top = 34 if figure.title else 8
     described = f"{figure.kind}: {', '.join(figure.y)} / {figure.x}{' / ' + figure.series if figure.series else ''}"
     source = f"{table_name} sha256 {digest(table)}"
-    heading = f'<text x="{WIDTH / 2:.0f}" y="22" class="t">{words(cut(figure.title, 88))}</text>'
+    heading = f'<text x="{WIDTH / 2:.0f}" y="22" class="t">{words(cut(figure.title, 78))}</text>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {WIDTH} {top + height}" '
         f'width="{WIDTH}" height="{top + height}">'
