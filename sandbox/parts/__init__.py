@@ -90,6 +90,11 @@ PART = Part(
         "sandbox.sealed": "sandbox.airlock.jobs:sealed",
         "sandbox.release": "sandbox.airlock.jobs:release",
         "sandbox.check": "sandbox.airlock.jobs:check_practice",
+        "sandbox.import_scan": "sandbox.imports.jobs:scan",
+        "sandbox.import_mount": "sandbox.imports.jobs:mount",
+        "sandbox.import_open": "sandbox.imports.jobs:open_for_sessions",
+        "sandbox.import_destroy": "sandbox.imports.jobs:destroy",
+        "sandbox.tables": "sandbox.queries.jobs:compute",
     },
     processes=(
         ProcessSpec(name="launcher", argv=launcher_argv, user="root", needs=(), ready=launcher_ready),
