@@ -21,8 +21,8 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes a cell that begins so for a formula."""
 NOTE: Final = text(
     "固定口径统计：每个数据批次只计算一次，数字含噪声，误差为 95% 区间的半宽；空白表示不予显示。",
-    "Fixed tables: computed once for each intake; figures hold noise, an error is half a 95 % interval; empty cells are "
-    "not shown.",
+    "Fixed tables: computed once for each intake; figures hold noise, an error is half a 95 % interval; empty cells "
+    "are not shown.",
 )
 
 
@@ -174,7 +174,7 @@ class Answer:
         """RFC 4180, with titles for codes; no cell begins like a formula of a spreadsheet."""
         sink = io.StringIO()
         writer = csv.writer(sink, lineterminator="\r\n")
-        writer.writerow([_harmless(each.title[language]) for each in self.columns])
+        writer.writerow([_harmless(_in(each.title, language)) for each in self.columns])
         for row in self.rows:
             writer.writerow([self._shown(*pair, language) for pair in zip(self.columns, row, strict=True)])
         return sink.getvalue()
@@ -182,7 +182,11 @@ class Answer:
     def _shown(self, column: Column, value: Any, language: str) -> Any:
         if column.kind != "dimension":
             return "" if value is None else value
-        return _harmless(self.labels[column.name][value][language])
+        return _harmless(_in(self.labels[column.name][value], language))
+
+
+def _in(title: Text, language: str) -> str:
+    return title["en"] if language == "en" else title["zh"]
 
 
 def _harmless(cell: str) -> str:

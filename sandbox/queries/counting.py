@@ -59,11 +59,11 @@ def count(
     for part in range(passes):
         pieces: list[pl.DataFrame] = []
         with open_table() as reader:
-            for batch in _needed(reader, coder.columns):
-                seen += batch.num_rows
-                cells = coder.cells(batch)
-                if (cells < 0).any():
-                    batch, cells = batch.filter(pa.array(cells >= 0)), cells[cells >= 0]
+            for whole in _needed(reader, coder.columns):
+                seen += whole.num_rows
+                cells = coder.cells(whole)
+                inside = cells >= 0
+                batch, cells = (whole, cells) if inside.all() else (whole.filter(pa.array(inside)), cells[inside])
                 values = [coder.units(batch, measure) for measure in registration.measures]
                 if registration.unit is None:
                     _add(counted, registration.measures, cells, values)
@@ -118,6 +118,8 @@ def _bounded(found: pl.DataFrame, contribution: int, secret: bytes) -> pl.DataFr
 def _add(counted: Counted, measures: tuple[Measure, ...], cells: Ints, values: list[Ints]) -> None:
     size = len(counted.persons)
     counted.persons[:] += np.bincount(cells, minlength=size)
-    for total, measure, each in zip(counted.sums, measures, values, strict=True):
+    for place, (measure, each) in enumerate(zip(measures, values, strict=True)):
         clamped = np.clip(each, measure.low, measure.high) - measure.middle
-        total += np.bincount(cells, clamped, minlength=size).astype(np.int64)  # whole and below 2**53: exact
+        counted.sums[place][:] += np.bincount(cells, clamped, minlength=size).astype(
+            np.int64
+        )  # whole and below 2**53: exact

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -115,13 +115,13 @@ def _hide_beside(
         hidden[step.coarse].reshape(-1)[:] = coarse
 
 
-def _lines(table: npt.NDArray[np.generic], step: _Step) -> npt.NDArray[np.generic]:
+def _lines(table: npt.NDArray[Any], step: _Step) -> npt.NDArray[Any]:
     """One line for each cell of the coarse table: the cells that add up to it. A copy."""
     moved = np.moveaxis(table, step.axis, -1)
     return moved.reshape(-1, moved.shape[-1]).copy()
 
 
-def _put(table: Bools, lines: npt.NDArray[np.generic], step: _Step) -> None:
+def _put(table: Bools, lines: npt.NDArray[Any], step: _Step) -> None:
     moved = np.moveaxis(table, step.axis, -1)
     moved[...] = lines.reshape(moved.shape)
 
@@ -163,10 +163,10 @@ def _projected(entry: Ints, row: Ints, sign: Floats, rows: int, unknown: int) ->
         return rest
 
     def added(vector: Floats) -> Floats:
-        return np.bincount(row, sign * vector[entry], minlength=rows)
+        return np.bincount(row, sign * vector[entry], minlength=rows).astype(np.float64)
 
     def spread(vector: Floats) -> Floats:
-        return np.bincount(entry, sign * vector[row], minlength=unknown)
+        return np.bincount(entry, sign * vector[row], minlength=unknown).astype(np.float64)
 
     gradient = added(rest)
     direction, length = gradient.copy(), float(gradient @ gradient)

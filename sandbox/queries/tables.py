@@ -1,9 +1,9 @@
 """The published set: noise on base cells, every askable table as their sums, hidden figures left out.
 
-Rule: noise is added to base cells only, empty ones too; each table is the sum of the noisy base, so any two tables agree
-on what they share, and nothing that is asked holds more than the base. From then on only noisy values are looked at: a
-count is hidden below the threshold or below its own error, a sum also when the largest value one person may have is more
-than a share of it, a mean with its sum. Then ``hiding`` hides what these would follow from.
+Rule: noise is added to base cells only, empty ones too; each table is the sum of the noisy base, so any two tables
+agree on what they share, and nothing that is asked holds more than the base. From then on only noisy values are looked
+at: a count is hidden below the threshold or below its own error, a sum also when the largest value one person may have
+is more than a share of it, a mean with its sum. Then ``hiding`` hides what these would follow from.
 Source: PRIVACY 20. Pure.
 """
 

@@ -19,7 +19,6 @@ from opendata.identity import Actor
 from opendata.jobs import enqueue
 from opendata.storage.vault import SealedWriter
 from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
-from opendata.web.problems import Problem
 from sandbox.airlock import service as airlock
 from sandbox.airlock.limits import airlock_ticks
 from sandbox.airlock.models import PracticeCheck, ReleasedOutput
@@ -276,19 +275,6 @@ def get_budget(name: str, session: SessionDep, actor: CurrentActor, grades: Grad
     """What the workspace has used of its quotas, and what one more sealed run costs in status bits."""
     found = _working(session, name, actor)
     return views.quota(session, found, grades, now=utc_now())
-
-
-@router.post("/{name}/queries")
-def query(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
-    """Fixed tables are not open yet."""
-    _working(session, name, actor)
-    raise Problem(
-        501,
-        "not-open",
-        {"zh": "固定口径统计尚未开放", "en": "Fixed tables are not open yet"},
-        detail={"zh": "本版本不回答查询。", "en": "This version answers no queries."},
-        help_={"zh": "请提交密封作业：.submit(…)。", "en": "Hand in a sealed job: .submit(…)."},
-    )
 
 
 @router.get("/{name}/jobs")
