@@ -1,9 +1,9 @@
-"""Pages and API of workspaces and airlock. ``router`` holds both."""
+"""Pages and API of workspaces, airlock and fixed tables. ``router`` holds both."""
 
 from fastapi import APIRouter
 
-from sandbox.web import airlock_api, airlock_pages, workspace_api, workspace_pages
+from sandbox.web import airlock_api, airlock_pages, query_api, workspace_api, workspace_pages
 
 router = APIRouter()
-for part in (workspace_api, airlock_api, workspace_pages, airlock_pages):
+for part in (workspace_api, airlock_api, query_api, workspace_pages, airlock_pages):
     router.include_router(part.router)
