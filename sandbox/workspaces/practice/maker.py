@@ -6,7 +6,7 @@ all her rows; all other columns are drawn by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,16 +35,20 @@ def make_practice(
     marginals: Marginals | None = None,
     files: Path | None = None,
     domains: Mapping[str, str] | None = None,
+    refers: Collection[str] = (),
 ) -> pa.Table:
     """A practice table of ``policy.sandbox.practice_rows`` rows with the given column names and types, in order.
 
     The same arguments give the same table. Tables of one ``seed`` join on identifiers of persons and firms, and on
     columns of one domain: those that ``domains`` says, that the policy's key domains join, or that have one name.
-    ``marginals``: published shares (``shares``) that columns follow. ``files``: the folder of the policy's hierarchies.
+    ``refers``: columns that refer to rows of another table, again and again. ``marginals``: published shares (``shares``)
+    that columns follow. ``files``: the folder of the policy's hierarchies.
     Columns the policy does not name are an error upstream (a policy names every column), here they are filled by type.
     """
     typed = [(name, arrow_type(type_name)) for name, type_name in schema]
-    rows = Rows.of(policy, typed, seed=seed, marginals=marginals or {}, files=files, domains=domains or {})
+    rows = Rows.of(
+        policy, typed, seed=seed, marginals=marginals or {}, files=files, domains=domains or {}, refers=refers
+    )
     columns = Columns(rows)
     arrays = [_with_nulls(columns.make(name, type_), rows, name) for name, type_ in typed]
     marked = {b"practice": NOTE["en"].encode(), b"practice-zh": NOTE["zh"].encode()}
@@ -69,6 +73,7 @@ def make_practice_set(
             seed=seed,
             files=files,
             domains={name: linked[table, name] for name, _ in schema if (table, name) in linked},
+            refers={key.column for key in policies.foreign_keys if key.table == table},
         )
         for table, schema in schemas.items()
     }

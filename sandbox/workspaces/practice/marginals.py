@@ -66,13 +66,12 @@ def shares(
 def shares_of_cube(policy: MaskingPolicy, figures: Mapping[str, Mapping[str, float]]) -> Marginals:
     """Marginals of a published cube (固定口径统计): for each dimension, the published count of each category.
 
-    What no category takes (``other``) is left out: no value of it is published. A dimension of a part of an attribute's
-    characters is passed over where another one tells the whole.
+    A dimension of a part of an attribute's characters is passed over where another one tells the whole.
     """
     tables = policy.sandbox.tables
     found: dict[str, Marginal] = {}
     for dimension in sorted(tables.dimensions if tables else (), key=lambda each: each.characters is None):
-        counts = {code: _number(count) for code, count in figures.get(dimension.name, {}).items() if code != OTHER}
+        counts = {code: _number(count) for code, count in figures.get(dimension.name, {}).items()}
         if any(counts.values()):
             found[dimension.column] = Marginal(_shares(counts), dimension)
     return found
@@ -138,14 +137,14 @@ def _labels(rule: AttributeRule | None, values: pa.Array, files: Path | None) ->
 def _binned(
     rule: AttributeRule | None, dimension: FixedDimension, values: pa.Array, files: Path | None
 ) -> pa.Array | None:
-    """The category of each value, null where none takes it."""
+    """The category of each value; what none takes is ``other``."""
     if rule is None:
         return None
     try:
         of = bins(dimension, rule, files)
         if dimension.edges and not isinstance(dimension.edges[0], str):
             places = np.searchsorted(np.asarray(dimension.edges, float), values.cast(pa.float64()), side="right")
-            return pa.array(of.codes).take(pa.array(places))
+            return _between(of.codes, dimension.edges, places)
     except (MaskingError, pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError):
         return None
     texts = [spelled(value) for value in values.to_pylist()]
@@ -153,10 +152,17 @@ def _binned(
         first, last = dimension.characters
         texts = [text[first - 1 : last] for text in texts]
     if dimension.edges:
-        return pa.array([of.codes[bisect_right(dimension.edges, text)] for text in texts])
+        return _between(of.codes, dimension.edges, np.array([bisect_right(dimension.edges, text) for text in texts]))
     known = set(of.codes)
     codes = [of.groups.get(text, text) for text in texts]
-    return pa.array([code if code in known else None for code in codes], pa.string())
+    return pa.array([code if code in known else OTHER for code in codes], pa.string())
+
+
+def _between(codes: Sequence[str], edges: Sequence[Any], places: npt.NDArray[Any]) -> pa.Array:
+    """Codes of bins by the number of edges below a value, whether or not there are bins beyond the outer edges."""
+    outer = (len(edges) + 1 - len(codes)) // 2
+    padded = [OTHER] * outer + list(codes) + [OTHER] * outer
+    return pa.array(padded, pa.string()).take(pa.array(places.astype(np.int64)))
 
 
 def _shares(counts: Mapping[str, float]) -> dict[str, float]:

@@ -6,7 +6,7 @@ rows a person. Where the policy's published figures tell of sex or age, the pers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -45,6 +45,7 @@ class Rows:
     marginals: Marginals
     files: Path | None
     domains: Mapping[str, str]
+    refers: frozenset[str]
     count: int
     _at: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -58,11 +59,12 @@ class Rows:
         marginals: Marginals,
         files: Path | None,
         domains: Mapping[str, str],
+        refers: Collection[str] = (),
     ) -> Rows:
         """The rows of a policy's table."""
         kinds = {name: kind_of(name, policy.attributes.get(name)) for name, _ in typed}
         count = max(0, policy.sandbox.practice_rows)
-        return cls(policy, dict(typed), kinds, Population(seed), marginals, files, domains, count)
+        return cls(policy, dict(typed), kinds, Population(seed), marginals, files, domains, frozenset(refers), count)
 
     def rule(self, name: str) -> AttributeRule | None:
         """What the policy says of a column."""
@@ -99,7 +101,7 @@ class Rows:
         """True if a person stands on several rows."""
         if self.unit is None or self.policy.unit is None:
             return False
-        if self.policy.record and self.unit not in self.policy.record:
+        if self.unit in self.refers or (self.policy.record and self.unit not in self.policy.record):
             return True
         others = (name for name in self.types if name != self.unit)
         return any(numbers_rows(name, self.rule(name)) for name in others)
@@ -153,7 +155,7 @@ class Rows:
             return self.owners
         entity = f"id {self.domain(name)}"
         rule = self.rule(name)
-        refers = name in self.domains and name not in self.policy.record
+        refers = name in self.refers
         if refers or (rule is not None and rule.role is not Role.DIRECT_IDENTIFIER):
             each = ROWS_EACH if refers else FIRMS_PER_ROW
             chosen = self.population.taken(entity, self.word, max(1, self.count // each))

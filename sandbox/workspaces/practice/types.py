@@ -136,10 +136,10 @@ def _parametrised(name: str) -> pa.DataType | None:
         return None if inner is None else pa.list_(inner, int(found[2]))
     if found := re.fullmatch(r"struct<(.*)>", name):
         fields = [_field(part) for part in _apart(found[1])]
-        return None if None in fields else pa.struct(fields)
+        return None if any(each is None for each in fields) else pa.struct(fields)
     if found := re.fullmatch(r"map<(.+)>", name):
         types = [_read(part) for part in _apart(found[1])]
-        return pa.map_(*types) if len(types) == 2 and None not in types else None
+        return pa.map_(*types) if len(types) == 2 and all(each is not None for each in types) else None
     return None
 
 
