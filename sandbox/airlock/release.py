@@ -30,6 +30,7 @@ from sandbox.airlock.errors import BundleInvalid
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.models import ReleasedOutput, ReleaseRequest, Vote
 from sandbox.airlock.package import Package
+from sandbox.airlock.reruns import reproduced_from
 from sandbox.airlock.states import RequestState
 from sandbox.airlock.typed import canonical_rows, digest
 from sandbox.airlock.verify import RECORD, SIGNATURE, signed_bytes
@@ -56,6 +57,7 @@ def sdc_record(
     files: Sequence[Mapping[str, Any]],
     findings: Sequence[Mapping[str, Any]],
     at: datetime,
+    reproduced_from: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The machine-readable record of the criteria applied (SATRE 3.3.09). No cell, no checker's name or words."""
     record = {
@@ -68,6 +70,7 @@ def sdc_record(
         "level": request.level,
         "code": {"entry": job.entry, "sha256": job.code_digest},
         "environment": {"kernel_lock_sha256": job.kernel_digest},
+        "reproduced_from": dict(reproduced_from) if reproduced_from else None,
         "data": [{"dataset": name, "intake": intake} for name, intake in sorted(datasets.items())],
         "rules": {
             "threshold": limits.threshold,
@@ -155,6 +158,7 @@ def release(
         files=entries,
         findings=package.findings,
         at=now,
+        reproduced_from=reproduced_from(session, job, package.run),
     )
     files = {file.name: file.content for file in package.files} | {RECORD: record, SIGNATURE: sign(record, key)}
     write_bundle(output_directory(settings, workspace.id, output_id), files)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -26,6 +27,7 @@ from sandbox.airlock.limits import AirlockLimits, default_limits
 from sandbox.airlock.models import ReleaseRequest
 from sandbox.airlock.package import Package, PackageFile, package_name
 from sandbox.airlock.rawdoor import code_text
+from sandbox.airlock.reruns import check_same, reproduction
 from sandbox.airlock.running import package_files, run_code, usage_of
 from sandbox.airlock.sources import (
     attributes_of,
@@ -47,8 +49,8 @@ from sandbox.imports.runs import columns_of, direct_columns_of, import_raws, joi
 from sandbox.workspaces import rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.errors import WorkspaceError
-from sandbox.workspaces.kin import kin
 from sandbox.workspaces.imports import imports_of_run, still_mounted
+from sandbox.workspaces.kin import kin
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.runs import Feeder, executed_notebook, feed_parquet, parse_output
 from sandbox.workspaces.states import JobState
@@ -72,10 +74,11 @@ def begin(context: JobContext, job_id: str) -> bool:
                     raise WorkspaceError("提交人已不是成员 · the author is no member any more")  # noqa: TRY301
                 if not still_mounted(session, workspace, job.imports):
                     raise WorkspaceError("导入已撤回 · an import was withdrawn")  # noqa: TRY301
+                intakes = _intakes_to_repeat(session, workspace, job)
             except WorkspaceError:
                 workspaces.move_job(job, JobState.CANCELLED)
                 return False
-            sources = sources_of(session, workspace)
+            sources = sources_of(session, workspace, intakes=intakes)
             job.sealed_intakes = {source.name: source.intake_id or "" for source in sources}
             job.level = door.level
             job.kernel_digest = kernel_digest()
@@ -131,11 +134,14 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
         limits = limits_of(context, session, workspace, sources)
         request = service.request_of(session, job)
         assert request is not None
-        if request.object_name is not None:  # done before a crash; the run's own object is gone already
-            return
-        entry, shape, run = job.entry, Shape.from_json(job.dry_shape), dict(job.sealed_result or {})
+        done = request.object_name is not None
+        entry, shape = job.entry, Shape.from_json(job.dry_shape)
         own, intakes = imports_of_run(session, workspace, job.imports), dict(job.sealed_intakes or {})
         tar_name, code_name, request_id = job.sealed_object or "", job.code_object, request.id
+        run = {**(job.sealed_result or {}), "usage": (job.usage or {}).get("sealed")}
+    if done:  # before a crash
+        context.vault.destroy_object(tar_name)
+        return
     tar, code = read_object(context, tar_name), read_object(context, code_name)
     parsed: ParsedOutput | None = None
     if tar:
@@ -163,8 +169,11 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
     )
     if run.get("state") != "ok":
         findings = [Finding("run_not_ok"), *findings]
+    files = package_files(tables, shape, limits, figures)
+    with context.database.session() as session:
+        run |= _reproduction(session, session.get_one(SandboxJob, job_id), files)
     package = Package(
-        files=package_files(tables, shape, limits, figures),
+        files=files,
         findings=[],
         entry=entry,
         code=code_text(entry, code),
@@ -214,6 +223,24 @@ def start_review(context: JobContext, job_id: str, tick: str) -> None:
         if JobState(job.state) is JobState.SEALED_RUNNING:
             workspaces.move_job(job, JobState.FINISHED)
             job.sealed_finished_at = datetime.fromisoformat(tick)
+
+
+def _intakes_to_repeat(session: Session, workspace: Workspace, job: SandboxJob) -> dict[str, str] | None:
+    """For a rerun, the intakes of the run it repeats, if all still is as it was then."""
+    if job.reproduces_id is None:
+        return None
+    first = session.get_one(SandboxJob, job.reproduces_id)
+    check_same(session, workspace, first, kernel=kernel_digest())
+    return first.sealed_intakes
+
+
+def _reproduction(session: Session, job: SandboxJob, files: Sequence[PackageFile]) -> dict[str, Any]:
+    if job.reproduces_id is None:
+        return {}
+    first = session.get_one(SandboxJob, job.reproduces_id)
+    request = service.request_of(session, first)
+    before = (request.files if request is not None else None) or []
+    return {"reproduction": reproduction(first, before, [file.entry() for file in files])}
 
 
 def _quiet(session: Session, job: SandboxJob, workspace: Workspace, ticks: Ticks) -> Quiet:

@@ -85,7 +85,11 @@ def open_code_review(
 
 
 def open_request(session: Session, job: SandboxJob, *, checkers: int, now: datetime | None = None) -> ReleaseRequest:
-    """The request of a sealed run, made before the run so that its existence tells nothing. Idempotent."""
+    """The request of a sealed run, made before the run so that its existence tells nothing. Idempotent.
+
+    Its ledger entry waits for the tick after the run (`start_review`): the ledger's size is public, and the moment at
+    which a sealed run starts is nobody's to see.
+    """
     now = now or utc_now()
     request = session.scalar(select(ReleaseRequest).where(ReleaseRequest.job_id == job.id))
     if request is None:
@@ -102,7 +106,6 @@ def open_request(session: Session, job: SandboxJob, *, checkers: int, now: datet
         )
         session.add(request)
         session.flush()
-        append(session, AuditEvent("airlock:request:submit", None, f"release:{request.id}", now, {"job": job.id}))
     return request
 
 
@@ -121,6 +124,8 @@ def start_review(
         return
     move(request, RequestState.BLOCKED if blocking else RequestState.IN_REVIEW)
     request.due_at = calendar.due(now)
+    submitted = {"job": request.job_id, "at": request.created_at.isoformat()}
+    append(session, AuditEvent("airlock:request:submit", None, f"release:{request.id}", now, submitted))
     payload = {"files": [file["sha256"] for file in request.files or []]}
     append(session, AuditEvent("airlock:request:check", None, f"release:{request.id}", now, payload))
     draw_missing(session, _output_case(request), limits=limits, now=now)

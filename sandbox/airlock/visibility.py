@@ -49,6 +49,7 @@ def author_view(job: SandboxJob, request: ReleaseRequest | None, *, now: datetim
         "id": job.id,
         "entry": job.entry,
         "submitted_at": job.created_at.isoformat(),
+        "reproduces": job.reproduces_id,
         "state": state,
         "state_title": STATE_TITLES[state],
         "dry_run": _dry_run(job),

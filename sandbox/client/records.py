@@ -213,10 +213,12 @@ class Job:
         item: dict[str, Any],
         reload: Callable[[str], dict[str, Any]],
         cancel: Callable[[str], dict[str, Any]],
+        rerun: Callable[[str], dict[str, Any]] | None = None,
     ) -> None:
         self.json = item
         self._reload = reload
         self._cancel = cancel
+        self._rerun = rerun
 
     @property
     def id(self) -> str:
@@ -250,6 +252,15 @@ class Job:
         """Stop it, as long as it has not met raw data."""
         self.json = self._cancel(self.id)
         return self
+
+    def rerun(self) -> Job:
+        """Run it again on the same data in the same environment; returns the new job.
+
+        Refused, with what changed, when the data or the environment is another one today.
+        """
+        if self._rerun is None:
+            raise ClientError("这里不能重跑作业。", "A job cannot be run again from here.")
+        return Job(self._rerun(self.id), self._reload, self._cancel, self._rerun)
 
     def wait(self, timeout_s: float = 900, every_s: float = 3) -> Job:
         """Wait until the job is done, showing its state.

@@ -84,13 +84,13 @@ class Workspace:
         content = _read(path)
         answer = self._gate.post(self._path("jobs"), content, {"filename": Path(path).name})
         job = answer.get("job") if isinstance(answer, dict) and isinstance(answer.get("job"), dict) else answer
-        return Job(job or {}, self._job, self._cancel)
+        return Job(job or {}, self._job, self._cancel, self._rerun)
 
     def jobs(self) -> Listing[Job]:
         """The jobs handed in from this workspace."""
         items = _items(self._gate.get(self._path("jobs")), "jobs")
         return Listing(
-            (Job(item, self._job, self._cancel) for item in items),
+            (Job(item, self._job, self._cancel, self._rerun) for item in items),
             Job.HEADINGS,
             Job.row,
             "还没有作业。 No job was handed in yet.",
@@ -111,6 +111,9 @@ class Workspace:
 
     def _cancel(self, job_id: str) -> dict[str, Any]:
         return self._gate.post(self._path("jobs", job_id, "cancel"), b"") or {}
+
+    def _rerun(self, job_id: str) -> dict[str, Any]:
+        return self._gate.post(self._path("jobs", job_id, "rerun"), b"") or {}
 
     def _download(self, output_id: str, name: str, line: ProgressLine) -> bytes:
         return self._gate.download(self._path("outputs", output_id, name), line.bytes)

@@ -19,10 +19,12 @@ from opendata.identity import Actor
 from opendata.jobs import enqueue
 from opendata.storage.vault import SealedWriter
 from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
+from sandbox.airlock import reruns
 from sandbox.airlock import service as airlock
 from sandbox.airlock.limits import airlock_ticks
 from sandbox.airlock.models import PracticeCheck, ReleasedOutput
 from sandbox.airlock.release import output_directory
+from sandbox.airlock.sources import kernel_digest
 from sandbox.airlock.typed import digest
 from sandbox.web import views
 from sandbox.workspaces import permissions, rules
@@ -333,6 +335,28 @@ def cancel_job(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -
     """The author stops a job that has not met raw data yet."""
     found = _working(session, name, actor)
     job = workspaces.cancel_job(session, workspaces.get_job(session, found, job_id), actor=actor)
+    return views.job(session, job, now=utc_now())
+
+
+@router.post("/{name}/jobs/{job_id}/rerun", status_code=202)
+def rerun_job(
+    *, name: str, job_id: str, session: WriteDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
+) -> dict[str, Any]:
+    """Run a finished job again: same code, same intakes, same environment; or say what is no longer the same."""
+    check_open(settings)
+    found = _working(session, name, actor)
+    ticks = airlock_ticks()
+    job = reruns.rerun(
+        session,
+        found,
+        workspaces.get_job(session, found, job_id),
+        actor=actor,
+        kernel=kernel_digest(),
+        grades=grades,
+        calendar=workdays.load(settings),
+        charge_bits=bits_of(ticks),
+        ticks=ticks,
+    )
     return views.job(session, job, now=utc_now())
 
 
