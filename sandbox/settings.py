@@ -13,6 +13,7 @@ from sandbox.errors import SandboxError
 
 CODE_ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_KERNEL_ENV = CODE_ROOT / ".venv-kernel"
+COUNTER_STEP = 1 << 17
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Every name that becomes part of a path: a dataset, a workspace, a job, a session."""
 
@@ -40,6 +41,10 @@ class SandboxSettings:
     max_jobs: int = 2
     max_sessions: int = 60
     home_bytes: int = 512 * 1024 * 1024
+    counter_step: int = COUNTER_STEP
+    """To a multiple of how many numbers the host's counters are padded after a sealed job (`execution.scrub`)."""
+    wipe_caches: bool = True
+    """Whether the host's caches are dropped after a sealed job. Off: no sealed job of level 3 or 4 runs."""
 
     @property
     def launcher_hub_socket(self) -> Path:

@@ -47,7 +47,7 @@ def sealed(context: JobContext, arguments: dict[str, Any]) -> None:
         except JobFailed:
             # Whatever broke, the author sees what every author sees; the checkers see that nothing can leave.
             context.step("fail closed", lambda: sealing.package_failure(context, job_id))
-        tick = context.step("tick", lambda: sealing.wait_for_tick(context, ticks, job_id))
+        tick = context.step("tick", lambda: sealing.wait_for_tick(context, launcher, ticks, job_id))
         context.step("review", lambda: sealing.start_review(context, job_id, tick))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.execution.daemon import run
-from sandbox.settings import DEFAULT_KERNEL_ENV, SandboxSettings
+from sandbox.settings import COUNTER_STEP, DEFAULT_KERNEL_ENV, SandboxSettings
 
 
 def main() -> int:
@@ -19,6 +19,8 @@ def main() -> int:
     parser.add_argument("--kernel-env", type=Path, default=DEFAULT_KERNEL_ENV)
     parser.add_argument("--hub-uid", type=int, default=None)
     parser.add_argument("--worker-uid", type=int, default=None)
+    parser.add_argument("--counter-step", type=int, default=COUNTER_STEP, help="see execution/scrub.py")
+    parser.add_argument("--unsafe-keep-caches", action="store_true", help="do not drop caches after a sealed job")
     given = parser.parse_args()
     settings = SandboxSettings(
         home=given.home,
@@ -26,6 +28,8 @@ def main() -> int:
         kernel_env=given.kernel_env,
         hub_uid=given.hub_uid,
         worker_uid=given.worker_uid,
+        counter_step=given.counter_step,
+        wipe_caches=not given.unsafe_keep_caches,
     )
     try:
         run(settings)

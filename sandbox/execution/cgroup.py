@@ -121,8 +121,7 @@ class Group:
         Raises:
             OSError: a limit could not be set. Then no jail may start.
         """
-        for folder in set(self.folders.values()):
-            folder.mkdir(parents=True, exist_ok=True)  # a trial beside this one may just have left
+        self.make()
         memory = limits.memory_bytes + extra_memory
         cpu_us = max(1000, int(limits.cpus * PERIOD_US))
         if self.trees.version == 1:
@@ -138,6 +137,11 @@ class Group:
                 self._set("memory", "memory.swap.max", "0")
             self._set("pids", "pids.max", str(limits.pids))
             self._set("cpu", "cpu.max", f"{cpu_us} {PERIOD_US}")
+
+    def make(self) -> None:
+        """Make the groups, without limits: a group that is frozen before anything runs in it freezes what joins."""
+        for folder in set(self.folders.values()):
+            folder.mkdir(parents=True, exist_ok=True)  # a trial beside this one may just have left
 
     def settle(self, limits: Limits) -> None:
         """Inputs are copied: what is in use now plus ``memory_bytes`` is the limit for the code that follows."""
@@ -180,6 +184,12 @@ class Group:
     def freeze(self, frozen: bool) -> None:
         """Stop or continue everything in the group; the caller sees nothing of it but the clock."""
         freeze_folder(self.folders.get("freezer"), self.trees.version, frozen)
+
+    def kill(self) -> None:
+        """Kill everything in it; what is frozen is let go after it was killed, so it runs no further."""
+        for folder in set(self.folders.values()):
+            _kill(folder)
+        self.freeze(False)
 
     def remove(self) -> None:
         """Kill what is left and remove the groups. Quiet if they are gone; a group that stays is the janitor's."""
@@ -225,6 +235,7 @@ def freeze_folder(folder: Path | None, version: int, frozen: bool) -> None:
 def _remove(folders: Iterable[Path], version: int) -> None:
     left = [folder for folder in set(folders) if folder.is_dir()]
     for folder in left:
+        _kill(folder)
         freeze_folder(folder, version, False)  # a frozen process of version 1 does not die
     for attempt in range(200):
         still = []

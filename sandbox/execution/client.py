@@ -47,12 +47,26 @@ class Launcher:
 
         Raises:
             SandboxUnavailable: the launcher is not there or its door is shut.
-            LauncherBusy: all places are taken; try later.
+            LauncherBusy: all places are taken, or a quiet time is on (`sandbox.execution.freezing`); try later.
             LauncherRefused: the request is wrong or may not be made on this socket.
         """
         request = {"op": "run_job", "spec": spec.to_json(), "inputs": [path for path, _ in inputs]}
         answer = self._ask(request, [*(fd for _, fd in inputs), output_fd])
         return JobResult.from_json(answer.get("result"))
+
+    def settle(self, job: str) -> float | None:
+        """Say that everything which depends on a sealed run, its checks included, is done.
+
+        Waits until what the run left on the host is wiped. Returns the tick at which its quiet time ends, in seconds
+        since 1970: show the job as finished then, not before. None when there is no quiet time: no such run, or the
+        launcher was started anew.
+
+        Raises:
+            SandboxUnavailable: the launcher is not there.
+            LauncherRefused: the job is still running.
+        """
+        tick = self._ask({"op": "settle", "job": job}).get("tick")
+        return None if tick is None else float(tick)
 
     def set_imports(self, workspace: str, imports: Sequence[tuple[str, str]], fds: Sequence[int]) -> None:
         """Let the launcher hold exactly these imports of a workspace in memory, for sessions that name them.
@@ -82,6 +96,10 @@ class Launcher:
         """None while it runs, else its exit code (an unknown or killed session: a code that is not 0)."""
         code = self._ask({"op": "poll_session", "id": session}).get("exit_code")
         return None if code is None else int(code)
+
+    def stands_still(self, session: str) -> bool:
+        """Whether a session is frozen because a sealed job runs; it is not idle then and answers nobody."""
+        return bool(self._ask({"op": "poll_session", "id": session}).get("stands_still"))
 
     def stop_session(self, session: str) -> None:
         """Kill a session with everything in it and wait until it is gone. Unknown sessions are fine."""

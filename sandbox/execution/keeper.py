@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import json
+import mmap
 import os
 import resource
 import select
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +39,32 @@ REFUSED_OUTPUT: Final = 77
 """Exit code by which our own runner inside says: the outputs broke the rules."""
 STARTED: Final = b"\x06"
 """First byte our runner writes on the output: everything is mounted and copied, user code comes next."""
+LOOK_AT_CLOCK_S: Final = 0.5
 _libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+class StoppedClock:
+    """For how many seconds a jail stood still, in memory that the launcher and the keeper share.
+
+    The launcher stops it and lets it go on; the keeper reads it, so that standing still costs nobody their time.
+    """
+
+    def __init__(self) -> None:
+        """Going."""
+        self._memory = mmap.mmap(-1, 16)
+
+    def stop(self) -> None:
+        """The jail is frozen from now on."""
+        struct.pack_into("d", self._memory, 8, time.monotonic())
+
+    def go_on(self) -> None:
+        """It is not any more."""
+        struct.pack_into("dd", self._memory, 0, self.seconds(), 0.0)
+
+    def seconds(self) -> float:
+        """The sum so far."""
+        total, since = struct.unpack_from("dd", self._memory)
+        return float(total + (time.monotonic() - since if since else 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +73,7 @@ class Order:
 
     ``output_fd`` takes what the jail writes on its output; ``log`` what it prints (sessions, capped); ``screen``
     lets it print to the caller's own standard output (``sandbox try`` only). ``connection`` is watched: when the
-    caller is gone, so is the jail.
+    caller is gone, so is the jail. ``clock`` tells what of ``wall_s`` does not count.
     """
 
     jail: Jail
@@ -60,6 +87,21 @@ class Order:
     screen: bool = False
     connection: socket.socket | None = None
     extra_memory: int = 0
+    clock: StoppedClock | None = None
+
+    def left(self, started: float) -> float | None:
+        """Seconds that remain."""
+        if self.wall_s is None:
+            return None
+        stood = self.clock.seconds() if self.clock is not None else 0.0
+        return started + self.wall_s + stood - time.monotonic()
+
+    def patience_ms(self, started: float) -> float | None:
+        """How long to wait for the jail before looking at the clock again."""
+        left = self.left(started)
+        if left is None:
+            return None
+        return max(0.0, left if self.clock is None else min(left, LOOK_AT_CLOCK_S)) * 1000 + 1
 
 
 @dataclass(slots=True)
@@ -102,6 +144,7 @@ def keep(order: Order, *, on_start: Callable[[], None] = lambda: None) -> JobRes
         finally:
             if process.poll() is None:
                 process.kill()
+                order.group.kill()  # also what is frozen: it wakes up dead
             process.wait()
             for fd in (status_fd, output_fd):
                 if fd is not None:
@@ -227,14 +270,13 @@ def _watch(
     if order.connection is not None:
         poller.register(order.connection, select.POLLIN | select.POLLRDHUP)
     open_fds = {fd for fd in (status_fd, output_fd, log_fd, stderr_fd) if fd is not None}
-    deadline = None if order.wall_s is None else started + order.wall_s
     try:
         while open_fds and watch.stop is None:
-            left = None if deadline is None else deadline - time.monotonic()
+            left = order.left(started)
             if left is not None and left <= 0:
                 watch.stop = "timeout"
                 break
-            for fd, _ in poller.poll(None if left is None else left * 1000 + 1):
+            for fd, _ in poller.poll(order.patience_ms(started)):
                 if fd == wake_read or (order.connection is not None and fd == order.connection.fileno()):
                     watch.stop = "cancelled"
                     break
@@ -245,7 +287,7 @@ def _watch(
                 elif fd == status_fd:
                     watch.status += piece
                 elif fd == output_fd:
-                    _relay(order, watch, piece, deadline)
+                    _relay(order, watch, piece, started)
                 elif fd == log_fd:
                     _log(order, watch, piece)
                 else:
@@ -256,7 +298,7 @@ def _watch(
         os.close(wake_write)
 
 
-def _relay(order: Order, watch: _Watch, piece: bytes, deadline: float | None) -> None:
+def _relay(order: Order, watch: _Watch, piece: bytes, started: float) -> None:
     if watch.waiting_for_start:
         watch.waiting_for_start = False
         order.group.settle(order.jail.limits)
@@ -272,11 +314,13 @@ def _relay(order: Order, watch: _Watch, piece: bytes, deadline: float | None) ->
         poller.register(order.connection, select.POLLIN | select.POLLRDHUP)
     view = memoryview(piece)
     while view:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        ready = dict(poller.poll(None if left is None else left * 1000 + 1))
+        ready = dict(poller.poll(order.patience_ms(started)))
         if not ready:
-            watch.stop = "timeout"
-            return
+            left = order.left(started)
+            if left is not None and left <= 0:
+                watch.stop = "timeout"
+                return
+            continue
         if ready.get(order.output_fd, 0) & select.POLLOUT:
             try:
                 view = view[os.write(order.output_fd, view) :]

@@ -17,6 +17,7 @@ from sandbox.execution.child import keep_in_child
 from sandbox.execution.jail import VENV, Environment, Jail
 from sandbox.execution.keeper import Order
 from sandbox.execution.profiles import load
+from sandbox.execution.scrub import caches_can_be_dropped
 
 LIMITS: Final = Limits(memory_bytes=192 * MIB, pids=40, wall_s=20.0, data_bytes=MIB, output_bytes=MIB)
 SAY: Final = "import os, sys\ndef say(text): os.write(int(os.environ['SBX_OUTPUT_FD']), text.encode())\n"
@@ -78,6 +79,8 @@ class Prober:
     uid: int | None
     hidden: Sequence[str]
     """Places of this installation that no jail may see."""
+    wipes: bool = True
+    """Whether the settings have the host's caches dropped after a sealed job."""
 
     def run(self) -> Enforcement:
         """All checks; never raises for what is missing."""
@@ -134,6 +137,8 @@ class Prober:
         def check(name: str, there: bool, zh: tuple[str, str], en: tuple[str, str]) -> Check:
             return Check(name, "stopped", zh[0], en[0]) if there else Check(name, "missing", zh[1], en[1])
 
+        frozen = "freezer" in self.trees.controllers
+
         return [
             check(
                 "uid_per_session",
@@ -159,13 +164,23 @@ class Prober:
                     "No usable control groups: memory is limited for each process only, cores are not.",
                 ),
             ),
-            check(
+            Check(
                 "freeze",
-                "freezer" in self.trees.controllers,
-                ("密封作业运行时同一沙箱的会话被冻结。", "不能冻结会话：密封作业与会话之间的旁路未封。"),
+                "stopped",
+                "密封作业运行时同一沙箱的会话被" + ("冻结。" if frozen else "信号停住（没有控制组）。"),
+                "While a sealed job runs the sessions of its workspace are "
+                + ("frozen." if frozen else "stopped by signals (no control groups)."),
+            ),
+            check(
+                "scrub",
+                self.wipes and caches_can_be_dropped(),
                 (
-                    "Sessions of a workspace are frozen while its sealed job runs.",
-                    "Sessions cannot be frozen: side channels between them and a sealed job stay open.",
+                    "密封作业之后清除主机的缓存，补齐编号。",
+                    "不能清除主机的缓存：密封作业读过哪些系统文件，之后可由快慢看出；级别 3–4 的密封作业关闭。",
+                ),
+                (
+                    "After a sealed job the host's caches are dropped and its counters padded.",
+                    "The host's caches cannot be dropped: what a sealed job read loads faster; levels 3-4 are shut.",
                 ),
             ),
         ]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.contracts import JobResult, JobSpec, Limits
+from sandbox.contracts import JobResult, JobSpec, Limits, Quiet, Ticks
 from sandbox.errors import SandboxUnavailable
 from sandbox.execution.client import Launcher
 from sandbox.settings import DEFAULT_KERNEL_ENV, SandboxSettings
@@ -52,21 +52,32 @@ class Running:
 
     def run(
         self, code: bytes, *, entry: str = "x.py", kind: str = "dry", limits: Limits | None = None, data: bytes = b"",
-        workspace: str = "w1",
+        workspace: str = "w1", quiet: Quiet | None = None, settle: bool = True,
     ) -> tuple[JobResult, bytes]:  # fmt: skip
-        """One job; its result and everything it put out."""
+        """One job; its result and everything it put out. A sealed one is settled, and its tick waited for, as by the worker."""
         inputs = [(f"/job/{entry}", memory_file(code))]
         if data:
             inputs.append(("/data/people/people.parquet", memory_file(data)))
         output = os.memfd_create("output")
         try:
-            spec = JobSpec(f"j{time.monotonic_ns()}", workspace, kind, entry, limits or Limits(wall_s=60.0))
-            result = self.worker.run_job(spec, inputs, output)
+            quiet = (quiet or quiet_now()) if kind == "sealed" else None
+            spec = JobSpec(f"j{time.monotonic_ns()}", workspace, kind, entry, limits or Limits(wall_s=60.0), quiet)
+            try:
+                result = self.worker.run_job(spec, inputs, output)
+            finally:
+                tick = self.worker.settle(spec.id) if quiet and settle else None
+            if tick is not None:
+                time.sleep(max(0.0, tick - time.time()))
             return result, os.pread(output, 1 << 27, 0)
         finally:
             for _, fd in inputs:
                 os.close(fd)
             os.close(output)
+
+
+def quiet_now(level: str = "L1", *, base_s: float = 0.05, wall_s: float = 60.0, related: tuple[str, ...] = ()) -> Quiet:
+    """A quiet time that counts from now."""
+    return Quiet(level, time.time(), Ticks(base_s, wall_s), related)
 
 
 def memory_file(content: bytes) -> int:
@@ -78,7 +89,7 @@ def memory_file(content: bytes) -> int:
 
 
 def start(settings: SandboxSettings, *prefix: str) -> Running:
-    """Start a launcher and wait until it answers."""
+    """Start a launcher and wait until it answers. It wipes as little as the settings of `fresh_places` say."""
     arguments = [
         *prefix, sys.executable, "-m", "sandbox.execution", "--home", str(settings.home), "--run", str(settings.run_dir),
         "--kernel-env", str(settings.kernel_env),
@@ -86,6 +97,7 @@ def start(settings: SandboxSettings, *prefix: str) -> Running:
     for name in ("hub", "worker"):
         uid = getattr(settings, f"{name}_uid")
         arguments += [f"--{name}-uid", str(uid)] if uid is not None else []
+    arguments += ["--counter-step", str(settings.counter_step)] + ["--unsafe-keep-caches"] * (not settings.wipe_caches)
     process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL)
     running = Running(settings, process)
     end = time.monotonic() + 60
@@ -115,6 +127,7 @@ def fresh_places() -> Iterator[Callable[..., SandboxSettings]]:
         made.append(folder)
         home = folder / "home"
         home.mkdir()
+        values = {"counter_step": 1 << 12, "wipe_caches": False} | values  # dropping caches slows the whole machine
         return SandboxSettings(home=home, run_dir=folder / "run", **values)
 
     yield make

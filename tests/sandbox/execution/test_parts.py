@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.contracts import BadContract, Enforcement, JobResult, JobSpec, Limits, SessionSpec
+from sandbox.contracts import BadContract, Enforcement, JobResult, JobSpec, Limits, Quiet, SessionSpec, Ticks
 from sandbox.errors import ProfileError, SandboxError
 from sandbox.execution import cgroup, profiles, seccomp
 from sandbox.execution.jail import Bind, Jail, environment, guard_scripts, options, virtual_files
@@ -54,7 +54,7 @@ def test_limits_must_be_limits(fields: dict[str, object]) -> None:
 
 
 def test_specs_survive_the_wire() -> None:
-    job = JobSpec("j1", "w1", "sealed", "a.ipynb", Limits(wall_s=5.0))
+    job = JobSpec("j1", "w1", "sealed", "a.ipynb", Limits(wall_s=5.0), Quiet("L3", 1.5, Ticks(1.0, 9.0), ("w2",)))
     session = SessionSpec("s1", 3, "w1", ("people",), {"JUPYTERHUB_API_TOKEN": "secret", "SANDBOX_WORKSPACE": "w1"})
     result = JobResult("killed", "timeout", None, 1.5, 100)
     assert JobSpec.from_json(job.to_json()) == job

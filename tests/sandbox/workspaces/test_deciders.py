@@ -285,4 +285,4 @@ def test_the_end_is_seen_at_the_tick_it_waited_for(seconds):
 
 
 def test_moment_of_the_end_tells_few_bits():
-    assert bits_of(TICKS) <= 4
+    assert bits_of(TICKS) <= 6
