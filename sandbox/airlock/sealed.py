@@ -9,7 +9,7 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -42,7 +42,7 @@ from sandbox.airlock.sources import (
 )
 from sandbox.airlock.states import RequestState
 from sandbox.airlock.typed import Shape, typed_tables
-from sandbox.contracts import JobResult, ParsedOutput, Quiet
+from sandbox.contracts import BadContract, JobResult, ParsedOutput, Quiet
 from sandbox.errors import SandboxError
 from sandbox.execution.client import Launcher
 from sandbox.imports.runs import columns_of, direct_columns_of, import_raws, joins_of, sealed_inputs
@@ -105,7 +105,7 @@ def run(context: JobContext, launcher: Launcher, ticks: Ticks, job_id: str) -> N
         ran = run_code(
             context,
             launcher,
-            f"{job_id}-sealed",
+            run_name(job_id),
             workspace.id,
             "sealed",
             entry=entry,
@@ -114,7 +114,7 @@ def run(context: JobContext, launcher: Launcher, ticks: Ticks, job_id: str) -> N
             quiet=quiet,
         )
         result, content = ran.result, ran.content
-    except (SandboxError, NotFoundError):
+    except (SandboxError, NotFoundError, BadContract):
         result = JobResult("killed", "unavailable", None, 0.0, None)
     stored = f"sealed-{job_id}"
     context.vault.put_object(stored, io.BytesIO(content))
@@ -146,7 +146,7 @@ def check(context: JobContext, launcher: Launcher, job_id: str) -> None:
     parsed: ParsedOutput | None = None
     if tar:
         try:
-            parsed = parse_output(launcher, f"{job_id}-parse", workspace.id, tar)
+            parsed = parse_output(launcher, f"{job_id}-parse", workspace.id, tar, sealed=True)
         except SandboxError:
             parsed = None
     output = parsed or ParsedOutput(())
@@ -200,15 +200,27 @@ def package_failure(context: JobContext, job_id: str) -> None:
         _store_package(session, request_id, [], len(findings), len(findings))
 
 
-def wait_for_tick(context: JobContext, ticks: Ticks, job_id: str) -> str:
-    """Nothing that others can watch, the ledger's growth included, happens at any other moment than a tick."""
+def wait_for_tick(context: JobContext, launcher: Launcher, ticks: Ticks, job_id: str) -> str:
+    """Nothing that others can watch, the ledger's growth included, happens at any other moment than a tick.
+
+    It is the tick at which the launcher lets the sessions go on; without one, of this job's own ticks the next.
+    """
     with context.database.session() as session:
         queued = session.get_one(SandboxJob, job_id).sealed_queued_at
     assert queued is not None
-    tick = ticks.next_at(queued, utc_now())
+    try:
+        settled = launcher.settle(run_name(job_id))
+    except SandboxError:
+        settled = None
+    tick = ticks.next_at(queued, utc_now()) if settled is None else datetime.fromtimestamp(settled, UTC)
     while (left := (tick - utc_now()).total_seconds()) > 0:
         time.sleep(min(left, 5.0))
     return tick.isoformat()
+
+
+def run_name(job_id: str) -> str:
+    """The name by which the launcher knows a job's sealed run."""
+    return f"{job_id}-sealed"
 
 
 def start_review(context: JobContext, job_id: str, tick: str) -> None:
