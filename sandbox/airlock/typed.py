@@ -52,6 +52,11 @@ _TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变
 _ESTIMATE: Final = re.compile(r"^(estimate|coef|coefficient|beta|odds_ratio|系数|估计)$", re.IGNORECASE)
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _TOTAL_LABELS: Final = frozenset({"total", "all", "sum", "合计", "总计", "全部", "全体", "小计"})
+_TOTAL_STARTS: Final = frozenset(
+    {start for label in _TOTAL_LABELS for start in (label[0], label[0].upper())}
+    | {space for space in map(chr, range(0x3001)) if space.isspace()}
+)
+"""What such a label can begin with: asked first, because every cell of an output is asked."""
 
 
 class ColumnRole(StrEnum):
@@ -169,7 +174,7 @@ def is_label(column: TypedColumn) -> bool:
 
 def is_total(cell: Cell) -> bool:
     """Whether a label marks a row of totals."""
-    return isinstance(cell, str) and cell.strip().casefold() in _TOTAL_LABELS
+    return isinstance(cell, str) and cell[:1] in _TOTAL_STARTS and cell.strip().casefold() in _TOTAL_LABELS
 
 
 def typed_tables(output: ParsedOutput, *, attributes: Collection[str], shape: Shape | None) -> list[TypedTable]:

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     memory,
     models,
     notebooks,
+    output_check,
     policy,
     recoding,
 )
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "sealed-job": notebooks.sealed_job,
     "sessions": notebooks.sessions,
     "models": models.checks,
+    "output-check": output_check.check,
 }
 
 

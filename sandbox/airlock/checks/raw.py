@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
@@ -113,30 +114,47 @@ def _first_pass(
     """
     kept: Seen | None = Seen(wanted)
     size = 0
-    places: dict[str, Places] = {}
     tallies: dict[str, np.ndarray] = {}
     chunks: dict[str, list[numbers.Floats]] = {}
-    with raw.open() as reader:
-        for batch in reader:
-            positions: dict[str, Positions] = {}
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                if name not in places:
-                    places[name] = Places(wanted, column.type)
-                    tallies[name] = np.zeros(len(wanted), dtype=np.int64)
-                positions[name] = places[name].of(column)
-                tallies[name] += np.bincount(positions[name] + 1, minlength=len(wanted) + 1)[1:]
-                if gather and _is_number(column.type) and _many(raw, name, limits):
-                    chunks.setdefault(name, []).append(_floats(column))
-            size += batch.nbytes + sum(each.nbytes for each in positions.values())
-            if kept is not None and size <= KEPT_BYTES:
-                kept.batches.append((batch, positions))
-            else:
-                kept = None
+    for batch, positions in _searched(raw, wanted):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            tally = np.bincount(positions[name] + 1, minlength=len(wanted) + 1)[1:]
+            tallies[name] = tallies[name] + tally if name in tallies else tally
+            if gather and _is_number(column.type) and _many(raw, name, limits):
+                chunks.setdefault(name, []).append(_floats(column))
+        size += batch.nbytes + sum(each.nbytes for each in positions.values())
+        if kept is not None and size <= KEPT_BYTES:
+            kept.batches.append((batch, positions))
+        else:
+            kept = None
     occurrences = {
         name: Counter({wanted[i]: int(tally[i]) for i in np.flatnonzero(tally).tolist()})
         for name, tally in tallies.items()
     }
     return occurrences, {name: numbers.RawNumbers.of(np.concatenate(parts)) for name, parts in chunks.items()}, kept
+
+
+def _searched(raw: RawTable, wanted: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, dict[str, Positions]]]:
+    """Each batch with where its values are among ``wanted``; searched while the next one is decrypted."""
+    places: dict[str, Places] = {}
+
+    def search(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, Positions]]:
+        found = {}
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name not in places:
+                places[name] = Places(wanted, column.type)
+            found[name] = places[name].of(column)
+        return batch, found
+
+    with raw.open() as reader, ThreadPoolExecutor(1, "airlock-search") as pool:
+        waiting: Future[tuple[pa.RecordBatch, dict[str, Positions]]] | None = None
+        for batch in reader:
+            searching = pool.submit(search, batch)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = searching
+        if waiting is not None:
+            yield waiting.result()
 
 
 def _values(table: TypedTable, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits) -> Iterator[Finding]:
