@@ -34,6 +34,7 @@ from opendata.publishing.models import Intake, PolicyVersion
 from opendata.settings import Settings
 from opendata.storage.keys import initialise
 from opendata.storage.vault import SealedWriter
+from tests.homes import copy_of
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)  # a Monday, ten in the morning in Beijing
 ANSWERS = {
@@ -358,8 +359,18 @@ KINDS = {
 
 
 def start(home: Path) -> Chain:
-    """A fresh service."""
-    settings = Settings.load(home, as_root=False, database_url=f"sqlite:///{home / 'opendata.sqlite'}")
+    """A fresh service with its people."""
+    people = copy_of(_home, home)
+    settings = _settings(home)
+    return Chain(settings, Resources.of(settings), dict(people))
+
+
+def _settings(home: Path) -> Settings:
+    return Settings.load(home, as_root=False, database_url=f"sqlite:///{home / 'opendata.sqlite'}")
+
+
+def _home(home: Path) -> dict[str, Actor]:
+    settings = _settings(home)
     initialise(settings)
     resources = Resources.of(settings)
     create_schema(resources.database)
@@ -382,4 +393,5 @@ def start(home: Path) -> Chain:
                 organization_name=f"单位 {organization}",
                 roles=frozenset(roles),
             )
-    return Chain(settings, resources, people)
+    resources.database.dispose()
+    return people

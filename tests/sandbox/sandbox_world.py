@@ -38,6 +38,7 @@ from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.pledge import current_pledge
 from sandbox.workspaces.visibility import Ticks
+from tests.homes import copy_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 3000
@@ -281,15 +282,29 @@ PEOPLE = {
 
 @contextmanager
 def make_world(home: Path):
-    settings = Settings.load(home, as_root=False, policies_dir=ROOT / "policies")
-    initialise(settings)
+    users = copy_of(_home, home)
+    settings = _settings(home)
     database = Database(settings)
-    create_schema(database, "sandbox.workspaces.models", "sandbox.airlock.models")
     keys = KeyStore(settings)
     world = World(
         settings, database, keys, Vault(settings, keys), EditionStore(settings),
         Grades.load(ROOT / "policies" / "grades.yaml"), WorkCalendar.load(ROOT / "policies" / "workdays.yaml"),
     )  # fmt: skip
+    world.users.update(users)
+    yield world
+    database.dispose()
+
+
+def _settings(home: Path) -> Settings:
+    return Settings.load(home, as_root=False, policies_dir=ROOT / "policies")
+
+
+def _home(home: Path) -> dict[str, Any]:
+    settings = _settings(home)
+    initialise(settings)
+    database = Database(settings)
+    create_schema(database, "sandbox.workspaces.models", "sandbox.airlock.models")
+    users: dict[str, Any] = {}
     with database.begin() as session:
         organizations: dict[str, Any] = {}
         for username, (place, roles) in PEOPLE.items():
@@ -298,9 +313,9 @@ def make_world(home: Path):
             user = identity.create_user(
                 session, username=username, name=username, organization=organizations[place], roles=roles
             )
-            world.users[username] = identity.actor_of(user)
-    yield world
+            users[username] = identity.actor_of(user)
     database.dispose()
+    return users
 
 
 def _tar(files: dict[str, str]) -> bytes:
