@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from masking.taxonomy import DataLevel
@@ -21,6 +22,7 @@ from sandbox.workspaces.decisions import Decision
 from sandbox.workspaces.models import SandboxJob, Workspace, WorkspaceDataset
 from sandbox.workspaces.practice import NOTE
 from sandbox.workspaces.quotas import default_quotas
+from sandbox.workspaces.states import MemberRole
 from sandbox.workspaces.visibility import bits_of
 
 WORKSPACE_STATES: dict[str, dict[str, str]] = {
@@ -31,6 +33,12 @@ WORKSPACE_STATES: dict[str, dict[str, str]] = {
     "closed": {"zh": "已关闭", "en": "closed"},
     "suspended": {"zh": "已暂停", "en": "suspended"},
     "expired": {"zh": "已到期", "en": "expired"},
+}
+
+MEMBER_ROLES: dict[str, dict[str, str]] = {
+    "owner": {"zh": "负责人", "en": "owner"},
+    "member": {"zh": "成员", "en": "member"},
+    "reader": {"zh": "读者", "en": "reader"},
 }
 
 CASE_STATES: dict[str, dict[str, str]] = {
@@ -64,6 +72,7 @@ def workspace(session: Session, found: Workspace, *, now: datetime) -> dict[str,
         "decided_at": found.decided_at.isoformat() if found.decided_at else None,
         "decision_reason": found.decision_reason,
         "expires_at": found.expires_at.isoformat() if found.expires_at else None,
+        "cleared_at": found.cleared_at.isoformat() if found.cleared_at else None,
         "members": [member.username for member in workspaces.members_of(session, found)],
         "datasets": [dataset.name for dataset in workspaces.datasets_of(session, found)],
         "bits": {"spent": found.bits_spent, "budget": found.bits_budget},
@@ -90,6 +99,52 @@ def decision(session: Session, found: Decision, *, now: datetime) -> dict[str, A
         "overdue": now > found.due_at,
         "parts": workspaces.shown_parts(session, found),
     }
+
+
+def members(session: Session, found: Workspace, *, digest: str) -> list[dict[str, Any]]:
+    """Who is in a workspace as what, and whether they signed the pledge as it stands."""
+    order = {MemberRole.OWNER: 0, MemberRole.MEMBER: 1, MemberRole.READER: 2}
+    rows = []
+    for each in workspaces.memberships_of(session, found):
+        person = session.get_one(User, each.user_id)
+        rows.append(
+            {
+                "username": person.username,
+                "name": person.name,
+                "organization": {
+                    "zh": person.organization.name_zh,
+                    "en": person.organization.name_en or person.organization.name_zh,
+                },
+                "role": each.role,
+                "role_title": MEMBER_ROLES[each.role],
+                "signed_at": each.pledged_at.isoformat() if each.pledged_at and each.pledge_digest == digest else None,
+            }
+        )
+    return sorted(rows, key=lambda row: (order[MemberRole(row["role"])], row["username"]))
+
+
+def history(session: Session, found: Workspace) -> list[dict[str, Any]]:
+    """Every part of every decision on a workspace, oldest first."""
+    return [
+        {
+            "round": part.round,
+            "organization": workspaces.organization_title(session, part.organization_id),
+            "person": session.get_one(User, part.decider_id).name,
+            "approve": part.approve,
+            "reason": part.reason,
+            "at": part.decided_at.isoformat(),
+        }
+        for number in (0, *(each.number for each in workspaces.extensions_of(session, found)))
+        for part in workspaces.parts_of(session, found, number)
+    ]
+
+
+def running(session: Session, *, now: datetime) -> list[dict[str, Any]]:
+    """Workspaces that run or are suspended, for those who may stop them."""
+    found = session.scalars(
+        select(Workspace).where(Workspace.state.in_(["approved", "suspended"])).order_by(Workspace.expires_at)
+    )
+    return [workspace(session, each, now=now) for each in found]
 
 
 def quota(session: Session, found: Workspace, grades: Grades, *, now: datetime) -> dict[str, Any]:

@@ -1,28 +1,37 @@
-"""Pages of the researcher (workspaces, jobs, practice findings, released outputs) and of the deciding reviewer."""
+"""Pages of workspaces: the list, applying, one workspace for members, deciders and security administrators."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from opendata.catalog import workdays
+from opendata.catalog.grades import Grades
 from opendata.catalog.models import Dataset, DatasetState
 from opendata.catalog.visibility import visible_clause
 from opendata.db import utc_now
 from opendata.identity import Actor
+from opendata.settings import Settings
 from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
-from opendata.web.rendering import render
+from opendata.web.rendering import language, render
 from sandbox.airlock import service as airlock
-from sandbox.web import views, workspace_api
+from sandbox.web import next_steps, views
+from sandbox.web.packages import installed
+from sandbox.web.timeline import stands_still
+from sandbox.web.workspace_acts import ACTS, FIELDS, Act, FormDep, Shop
 from sandbox.web.workspace_api import GradesDep
 from sandbox.workspaces import permissions
 from sandbox.workspaces import service as workspaces
-from sandbox.workspaces.door import check_open, door_state
-from sandbox.workspaces.errors import WorkspaceError
+from sandbox.workspaces.door import check_open, door_state, sandbox_settings
+from sandbox.workspaces.ends import clears_at, home_bytes
+from sandbox.workspaces.errors import WorkspaceDenied, WorkspaceError
+from sandbox.workspaces.models import Workspace
+from sandbox.workspaces.pledge import current_pledge
 
 router = APIRouter(include_in_schema=False)
 TERMS = (30, 90, 180, 365)
@@ -32,17 +41,21 @@ TERMS = (30, 90, 180, 365)
 def list_page(
     request: Request, session: SessionDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
 ) -> Response:
-    """The person's workspaces and, for reviewers, the applications waiting for them."""
+    """The person's workspaces with their next step and, for those who decide, what waits for them with its clock."""
     now = utc_now()
     return render(
         request,
         "sandbox/workspaces.html",
-        own=[views.workspace(session, each, now=now) for each in workspaces.workspaces_of(session, actor)],
+        own=[
+            views.workspace(session, each, now=now) | {"next": next_steps.of(session, each, actor, grades, now=now)}
+            for each in workspaces.workspaces_of(session, actor)
+        ],
         to_decide=[
-            views.workspace(session, each.workspace, now=now)
+            views.workspace(session, each.workspace, now=now) | {"decision": views.decision(session, each, now=now)}
             for each in workspaces.decision_queue(session, actor, grades)
         ],
         may_apply=permissions.can_apply(actor),
+        overseen=views.running(session, now=now) if permissions.can_suspend(actor) else None,
         door=door_state(settings),
     )
 
@@ -81,110 +94,109 @@ def send_application(
     return RedirectResponse(f"/workspaces/{made.name}", 303)
 
 
-@router.get("/workspaces/{name}")
-def workspace_page(
-    *,
-    request: Request,
-    name: str,
-    session: SessionDep,
-    actor: CurrentActor,
-    settings: SettingsDep,
-    grades: GradesDep,
-    job: Annotated[str, Query(max_length=36)] = "",
-) -> Response:
-    """One workspace: data, jobs, released outputs, members."""
-    found = workspaces.get_workspace(session, name, actor=actor)
-    facts = workspaces.facts(session, found)
-    now = utc_now()
-    member = permissions.can_read(actor, facts)
-    waiting = workspaces.waiting_decision(session, found, grades)
-    jobs = [views.job(session, each, now=now) for each in workspaces.jobs_of(session, found)] if member else []
+@router.get("/workspaces/packages")
+def packages_page(request: Request, actor: CurrentActor, settings: SettingsDep) -> Response:  # noqa: ARG001
+    """What stands in the notebooks' environment, for everybody who is signed in."""
+    found = installed(sandbox_settings(settings).kernel_env)
     return render(
         request,
-        "sandbox/workspace.html",
-        workspace=views.workspace(session, found, now=now),
-        datasets=[views.dataset(session, each) for each in workspaces.datasets_of(session, found)],
-        jobs=jobs,
-        chosen=next((each for each in jobs if each["id"] == job), None),
-        outputs=[views.output(each) for each in airlock.outputs_of(session, found)] if member else [],
-        member=member,
-        owner=permissions.can_manage_members(actor, facts),
-        may_decide=waiting is not None and workspaces.can_decide(actor, waiting),
-        door=door_state(settings),
-        hub_url=settings.hub_url,
-        live=views.workspace_state(found, now) == "approved",
+        "sandbox/packages.html",
+        chosen=[each for each in found if each.chosen],
+        others=[each for each in found if not each.chosen],
     )
 
 
-@router.post("/workspaces/{name}/decide")
-def decide(
-    *,
-    name: str,
-    session: WriteDep,
-    actor: CurrentActor,
-    grades: GradesDep,
-    decision: Annotated[str, Form()],
-    reason: Annotated[str, Form()] = "",
+@router.get("/workspaces/{name}")
+def workspace_page(
+    request: Request, name: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
 ) -> Response:
-    """A reviewer approves or refuses the application."""
+    """One workspace: the next step, data, members, quotas, jobs, released outputs; for those who decide, the decision."""
     found = workspaces.get_workspace(session, name, actor=actor)
-    workspaces.decide(session, found, actor=actor, approve=decision == "approve", reason=reason, grades=grades)
-    return RedirectResponse(f"/workspaces/{name}", 303)
+    return _page(request, session, found, actor=actor, settings=settings, grades=grades)
 
 
-@router.post("/workspaces/{name}/members")
-def add_member(name: str, session: WriteDep, actor: CurrentActor, username: Annotated[str, Form()]) -> Response:
-    """The owner adds a researcher."""
-    found = workspaces.get_workspace(session, name, actor=actor)
-    workspaces.add_member(session, found, actor=actor, username=username.strip()[:64])
-    return RedirectResponse(f"/workspaces/{name}", 303)
-
-
-@router.post("/workspaces/{name}/members/remove")
-def remove_member(name: str, session: WriteDep, actor: CurrentActor, username: Annotated[str, Form()]) -> Response:
-    """The owner removes a member."""
-    found = workspaces.get_workspace(session, name, actor=actor)
-    workspaces.remove_member(session, found, actor=actor, username=username)
-    return RedirectResponse(f"/workspaces/{name}", 303)
-
-
-@router.post("/workspaces/{name}/close")
-def close(name: str, session: WriteDep, actor: CurrentActor) -> Response:
-    """The owner or a reviewer ends the workspace."""
-    found = workspaces.get_workspace(session, name, actor=actor)
-    workspaces.close(session, found, actor=actor)
-    return RedirectResponse(f"/workspaces/{name}", 303)
-
-
-@router.post("/workspaces/{name}/jobs")
-def submit(
+@router.post("/workspaces/{name}/{act}")
+def act_on(
     *,
+    request: Request,
     name: str,
-    file: UploadFile,
+    act: Act,
     database: DatabaseDep,
     actor: CurrentActor,
     settings: SettingsDep,
     grades: GradesDep,
+    form: FormDep,
 ) -> Response:
-    """Submit a notebook or script chosen in the browser."""
-    code = file.file.read()
-    made = workspace_api.submit_job(
-        name=name,
-        filename=file.filename or "",
-        code=code,
-        database=database,
-        actor=actor,
-        settings=settings,
-        grades=grades,
+    """Do one of the acts of the page; a refused one shows the page again with the reason."""
+    try:
+        with database.begin() as session:
+            found = workspaces.get_workspace(session, name, actor=actor)
+            ACTS[act](session, found, actor, form, Shop(settings, grades))
+    except WorkspaceError as error:
+        with database.session() as session:
+            found = workspaces.get_workspace(session, name, actor=actor)
+            return _page(
+                request, session, found, actor=actor, settings=settings, grades=grades,
+                error={FIELDS.get(act, "main-content"): _words(request, error)},
+            )  # fmt: skip
+    return RedirectResponse(f"/workspaces/{name}", 303)
+
+
+def _page(
+    request: Request,
+    session: Session,
+    found: Workspace,
+    *,
+    actor: Actor,
+    settings: Settings,
+    grades: Grades,
+    error: dict[str, str] | None = None,
+) -> Response:
+    facts, now = workspaces.facts(session, found), utc_now()
+    reads = permissions.can_read(actor, facts)
+    jobs = [views.job(session, each, now=now) for each in workspaces.jobs_of(session, found)] if reads else []
+    waiting = workspaces.waiting_decision(session, found, grades)
+    state = views.workspace_state(found, now)
+    suspension = workspaces.suspension_of(session, found)
+    return render(
+        request,
+        "sandbox/workspace.html",
+        status_code=422 if error else 200,
+        error=error,
+        workspace=views.workspace(session, found, now=now),
+        datasets=[views.practice(session, each) for each in workspaces.datasets_of(session, found)],
+        people=views.members(session, found, digest=current_pledge().digest),
+        jobs=jobs,
+        outputs=[views.output(each) for each in airlock.outputs_of(session, found)] if reads else [],
+        quota=_quota(session, found, grades, now=now) if state == "approved" else None,
+        decision=views.decision(session, waiting, now=now) if waiting else None,
+        history=views.history(session, found),
+        member=actor.id in facts.member_ids,
+        reads=reads,
+        works=permissions.can_work(actor, facts),
+        signed=actor.id in facts.pledged_ids,
+        pledge=current_pledge(),
+        owner=actor.id == facts.owner_id,
+        may_decide=waiting is not None and workspaces.can_decide(actor, waiting),
+        may_close=permissions.can_close(actor, facts) and state in {"approved", "suspended", "expired"},
+        may_suspend=permissions.can_suspend(actor),
+        suspended_for=suspension.reason if suspension else None,
+        clears_at=clears_at(found),
+        homes=home_bytes(settings, found.id) if reads else None,
+        home_limit=sandbox_settings(settings).home_bytes,
+        door=door_state(settings),
+        hub_url=settings.hub_url,
+        live=state == "approved",
+        still=stands_still(jobs),
     )
-    return RedirectResponse(f"/workspaces/{name}?job={made['id']}#jobs", 303)
 
 
-@router.post("/workspaces/{name}/jobs/{job_id}/cancel")
-def cancel(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -> Response:
-    """The author stops a job that has not met raw data yet."""
-    workspace_api.cancel_job(name, job_id, session, actor)
-    return RedirectResponse(f"/workspaces/{name}#jobs", 303)
+def _quota(session: Session, found: Workspace, grades: Grades, *, now: datetime) -> dict[str, Any] | None:
+    """None when a level was raised and the workspace's door is shut: the page says so elsewhere."""
+    try:
+        return views.quota(session, found, grades, now=now)
+    except WorkspaceDenied:
+        return None
 
 
 def _form(request: Request, session: Session, actor: Actor, values: dict[str, Any], error: str) -> Response:
@@ -193,7 +205,7 @@ def _form(request: Request, session: Session, actor: Actor, values: dict[str, An
         .where(visible_clause(actor), Dataset.state == DatasetState.PUBLISHED, Dataset.current_edition_id.is_not(None))
         .order_by(Dataset.title_zh),
     ).all()
-    defaults = {"name": "", "title": "", "purpose": "", "term_days": 90, "datasets": []}
+    defaults = {"name": "", "title": "", "purpose": "", "term_days": 90, "datasets": [], "pledge_name": ""}
     return render(
         request,
         "sandbox/apply.html",
@@ -201,11 +213,10 @@ def _form(request: Request, session: Session, actor: Actor, values: dict[str, An
         values=defaults | values,
         error=error,
         choices=choices,
+        pledge=current_pledge(),
         terms=TERMS,
     )
 
 
 def _words(request: Request, error: WorkspaceError) -> str:
-    from opendata.web.rendering import language
-
     return error.reason[language(request)]

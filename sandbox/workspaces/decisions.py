@@ -244,6 +244,11 @@ def shown_parts(session: Session, decision: Decision) -> list[dict[str, Any]]:
     return [*shown, *map(_awaited, missing), *([_awaited(None)] * decision.progress.further_missing)]
 
 
+def organization_title(session: Session, organization_id: str) -> dict[str, str]:
+    """The name of an organisation in both languages."""
+    return _title(session.get_one(Organization, organization_id))
+
+
 def _carry_out(
     session: Session, decision: Decision, *, outcome: str, part: WorkspaceApproval, grades: Grades, now: datetime
 ) -> None:

@@ -1,0 +1,108 @@
+"""Pages of one job: its way with the next moment, what the dry run found with full explanations, cancelling."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, UploadFile
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from opendata.catalog import workdays
+from opendata.db import utc_now
+from opendata.identity import Actor
+from opendata.settings import Settings
+from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
+from opendata.web.rendering import CHINA, render
+from sandbox.airlock import service as airlock
+from sandbox.airlock.limits import airlock_ticks
+from sandbox.airlock.models import CodeReview
+from sandbox.web import timeline, views, workspace_api
+from sandbox.web.workspace_api import GradesDep
+from sandbox.workspaces import permissions
+from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.models import SandboxJob, Workspace
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.post("/workspaces/{name}/jobs")
+def submit(
+    *,
+    name: str,
+    file: UploadFile,
+    database: DatabaseDep,
+    actor: CurrentActor,
+    settings: SettingsDep,
+    grades: GradesDep,
+) -> Response:
+    """Submit a notebook or script chosen in the browser, and follow it."""
+    made = workspace_api.submit_job(
+        name=name,
+        filename=file.filename or "",
+        code=file.file.read(),
+        database=database,
+        actor=actor,
+        settings=settings,
+        grades=grades,
+    )
+    return RedirectResponse(f"/workspaces/{name}/jobs/{made['id']}", 303)
+
+
+@router.get("/workspaces/{name}/jobs/{job_id}")
+def job_page(
+    request: Request, name: str, job_id: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
+) -> Response:
+    """One job; asked by htmx, only the part that changes."""
+    found = workspaces.get_workspace(session, name, actor=actor)
+    permissions.check_can_read(actor, workspaces.facts(session, found))
+    job = workspaces.get_job(session, found, job_id)
+    fragment = request.headers.get("HX-Request") == "true"
+    return render(
+        request,
+        "sandbox/_job_status.html" if fragment else "sandbox/job.html",
+        headers={"Cache-Control": "no-store"},
+        workspace={"name": found.name, "title": found.title},
+        outputs=outputs_of_job(session, job),
+        **shown(session, job, settings, actor, now=utc_now()),
+    )
+
+
+@router.post("/workspaces/{name}/jobs/{job_id}/cancel")
+def cancel(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -> Response:
+    """The author stops a job that has not met raw data yet."""
+    workspace_api.cancel_job(name, job_id, session, actor)
+    return RedirectResponse(f"/workspaces/{name}/jobs/{job_id}", 303)
+
+
+def shown(session: Session, job: SandboxJob, settings: Settings, actor: Actor, *, now: datetime) -> dict[str, Any]:
+    """What the page says of a job: nothing that its author's view does not hold."""
+    view = views.job(session, job, now=now)
+    ticks = airlock_ticks()
+    review = session.scalar(select(CodeReview).where(CodeReview.scope_digest == job.scope_digest))
+    due = review.due_at if review is not None else None
+    if view["state"] == "finished" and job.sealed_finished_at is not None:
+        due = workdays.load(settings).due(job.sealed_finished_at)
+    moment = timeline.next_moment(
+        view["state"], queued_at=job.sealed_queued_at, review_due_at=due, now=now, ticks=ticks
+    )
+    return {
+        "job": view,
+        "steps": timeline.steps_of(view["state"], reviewed=review is not None),
+        "moment": moment,
+        "moment_clock": moment.at.astimezone(CHINA).strftime("%H:%M:%S") if moment.at is not None else "",
+        "cancellable": actor.id == job.author_id and view["state"] in timeline.CANCELLABLE,
+    }
+
+
+def outputs_of_job(session: Session, job: SandboxJob) -> list[dict[str, Any]]:
+    """Released outputs of one job."""
+    request = airlock.request_of(session, job)
+    workspace = session.get_one(Workspace, job.workspace_id)
+    return [
+        views.output(each)
+        for each in airlock.outputs_of(session, workspace)
+        if request is not None and each.request_id == request.id
+    ]
