@@ -38,9 +38,11 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 SMALL_BODY_BYTES = 4 * 1024**2
 UPLOAD_BYTES = 64 * 1024**3
 VERIFY_BYTES = 4 * 1024**3
+IMPORT_BYTES = 65 * 1024**2
 UPLOAD_PATHS = (
     (re.compile(r"^/api/v1/datasets/[^/]+/intakes$|^/console/datasets/[^/]+/intakes$"), UPLOAD_BYTES),
     (re.compile(r"^/api/v1/verify$|^/verify$"), VERIFY_BYTES),
+    (re.compile(r"^/(?:api/v1/)?workspaces/[^/]+/imports(?:/[^/]+/versions)?$"), IMPORT_BYTES),
 )
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])

@@ -33,6 +33,7 @@ class ImportLimits:
     key_percent: int
     group_values: int
     group_columns: int
+    fingerprint_days: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ class Import(Base):
     outcome: Mapped[str] = mapped_column(String(16), default="")
     """How a destroyed import ended: rejected, refused or withdrawn."""
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    forgotten_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    """When the fingerprints of its persons were destroyed."""
     job_id: Mapped[str | None] = mapped_column(String(36))
 
 

@@ -32,6 +32,7 @@ from sandbox.workspaces import rules as workspace_rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.imports import imports_of
 from sandbox.workspaces.models import Workspace, WorkspaceDataset, WorkspaceImport
+from sandbox.workspaces.states import ENDED
 
 SCAN_JOB: Final = "sandbox.import_scan"
 MOUNT_JOB: Final = "sandbox.import_mount"
@@ -254,17 +255,25 @@ def end(session: Session, found: Import, *, actor_id: str | None, now: datetime,
 def end_all(session: Session, *, now: datetime | None = None) -> list[str]:
     """Withdraw every import of workspaces that are over; returns their ids. For the worker's clock."""
     now = now or utc_now()
-    ended = []
-    open_states = [str(state) for state in OPEN]
-    for found in session.scalars(select(Import).where(Import.state.in_(open_states))):
-        workspace = session.get_one(Workspace, found.workspace_id)
-        over = workspace.state in {"closed", "rejected", "withdrawn"} or (
-            workspace.expires_at is not None and now >= workspace.expires_at
-        )
-        if over:
-            end(session, found, actor_id=None, now=now, reason="沙箱已结束 · the workspace is over")
-            ended.append(found.id)
+    ended = over(session, now=now)
+    for import_id in ended:
+        found = session.get_one(Import, import_id)
+        end(session, found, actor_id=None, now=now, reason="沙箱已结束 · the workspace is over")
     return ended
+
+
+def over(session: Session, *, now: datetime) -> list[str]:
+    """Ids of open imports of workspaces that are over; a suspended one goes on some day."""
+    query = (
+        select(Import.id)
+        .join(Workspace, Workspace.id == Import.workspace_id)
+        .where(
+            Import.state.in_([str(state) for state in OPEN]),
+            Workspace.state.in_([str(state) for state in ENDED]) | (Workspace.expires_at <= now),
+        )
+        .order_by(Import.id)
+    )
+    return list(session.scalars(query))
 
 
 def derive_level(

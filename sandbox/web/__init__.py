@@ -1,9 +1,21 @@
-"""Pages and API of workspaces, airlock and fixed tables. ``router`` holds both."""
+"""Pages and API of workspaces, airlock, fixed tables and imports. ``router`` holds both."""
 
 from fastapi import APIRouter
 
-from sandbox.web import airlock_api, airlock_pages, job_pages, output_pages, query_api, workspace_api, workspace_pages
+from sandbox.web import (
+    airlock_api,
+    airlock_pages,
+    import_api,
+    import_pages,
+    job_pages,
+    output_pages,
+    query_api,
+    workspace_api,
+    workspace_pages,
+)
 
 router = APIRouter()
-for part in (workspace_api, airlock_api, query_api, job_pages, output_pages, workspace_pages, airlock_pages):
+for part in (workspace_api, airlock_api, query_api, import_api):
+    router.include_router(part.router)
+for part in (job_pages, output_pages, workspace_pages, airlock_pages, import_pages):
     router.include_router(part.router)

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("mounted_at", opendata.db.base.UTCDateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.String(length=16), nullable=False),
         sa.Column("ended_at", opendata.db.base.UTCDateTime(timezone=True), nullable=True),
+        sa.Column("forgotten_at", opendata.db.base.UTCDateTime(timezone=True), nullable=True),
         sa.Column("job_id", sa.String(length=36), nullable=True),
         sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_imports_created_by_users")),
         sa.ForeignKeyConstraint(["decided_by"], ["users.id"], name=op.f("fk_imports_decided_by_users")),
