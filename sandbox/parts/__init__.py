@@ -113,8 +113,12 @@ PART = Part(
     navigation=(
         NavItem("数据沙箱", "/workspaces", ("researcher", "reviewer", "data_officer", "auditor", "security_admin")),
         NavItem("出域审查", "/airlock", ("output_checker", "auditor")),
+        NavItem("导入审核", "/imports", ("reviewer", "data_officer", "auditor")),
     ),
     demo="sandbox.parts.demo:steps",
-    rounds={"sandbox.ends": "sandbox.workspaces.ends:sweep"},
+    rounds={
+        "sandbox.ends": "sandbox.workspaces.ends:sweep",
+        "sandbox.import_ends": "sandbox.imports.ends:sweep",
+    },
     raw_door={"/airlock-view": "sandbox.airlock.rawdoor:view"},
 )
