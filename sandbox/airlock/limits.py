@@ -47,6 +47,8 @@ class AirlockLimits:
     checker_pool_minimum: int
     pair_cap: int
     tick_base_s: int
+    seed_one_in: int
+    seed_pool_minimum: int
     registered_only: bool = False
     kinds: tuple[str, ...] = REGISTERED_KINDS
 

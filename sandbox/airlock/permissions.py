@@ -51,6 +51,22 @@ def check_can_revoke(actor: Actor) -> None:
         raise AirlockDenied("只有审核人员或安全管理员可以撤回 · only a reviewer or security administrator may revoke")
 
 
+def check_can_see_scores(actor: Actor) -> None:
+    """How checkers fare with made-up cases is for the security administrator and auditors."""
+    if not actor.roles & {Role.SECURITY_ADMIN, Role.AUDITOR}:
+        raise AirlockDenied(
+            "只有安全管理员和审计人员可以查看 · only the security administrator and auditors may see this",
+        )
+
+
+def check_can_see_usage(actor: Actor) -> None:
+    """What runs used is for administrators and auditors; a duration is never an author's to read."""
+    if not actor.roles & {Role.SECURITY_ADMIN, Role.SYSTEM_ADMIN, Role.AUDITOR}:
+        raise AirlockDenied("只有管理员和审计人员可以查看 · only administrators and auditors may see this")
+
+
 can_check = permits(check_can_check)
 can_list = permits(check_can_list)
 can_revoke = permits(check_can_revoke)
+can_see_scores = permits(check_can_see_scores)
+can_see_usage = permits(check_can_see_usage)

@@ -21,7 +21,7 @@ from sandbox.airlock.models import ReleaseRequest
 from sandbox.airlock.package import Package, package_name
 from sandbox.airlock.service import Case
 from sandbox.airlock.typed import canonical_rows
-from sandbox.workspaces.models import SandboxJob, Workspace
+from sandbox.workspaces.models import SandboxJob
 
 MIN_PURPOSE: Final = 2
 MAX_SHOWN_ROWS: Final = 5000
@@ -34,32 +34,31 @@ def view(door: RawDoorContext, actor: Actor, request: dict[str, Any]) -> RawAnsw
         raise AirlockInvalid("请写明查看目的 · state why you look at it")
     with door.database.session() as session:
         case = service.get_case(session, str(request.get("id") or ""), actor=actor)
-        job = session.get_one(SandboxJob, case.job_id)
-        workspace = session.get_one(Workspace, case.workspace_id)
-        body = _body(door, session, case, job, workspace)
+        body = _body(door, session, case)
     now = utc_now()
-    subject = f"{'release' if case.kind == 'output' else 'review'}:{case.id}"
-    return RawAnswer(body, AuditEvent("airlock:case:view", actor.id, subject, now, {"purpose": purpose}))
+    return RawAnswer(body, AuditEvent("airlock:case:view", actor.id, case.subject, now, {"purpose": purpose}))
 
 
-def _body(door: RawDoorContext, session: Session, case: Case, job: SandboxJob, workspace: Workspace) -> dict[str, Any]:
+def _body(door: RawDoorContext, session: Session, case: Case) -> dict[str, Any]:
     body: dict[str, Any] = {
         "id": case.id,
         "kind": case.kind,
-        "purpose_of_workspace": workspace.purpose,
-        "entry": job.entry,
-        "dry_findings": job.dry_findings or [],
+        "purpose_of_workspace": case.purpose,
+        "entry": case.entry,
+        "dry_findings": [],
         "files": [],
         "findings": [],
         "executed": None,
         "run": None,
     }
-    if case.kind == "code":
-        body["code"] = code_text(job.entry, _object(door, job.code_object))
-        return body
-    request = session.get_one(ReleaseRequest, case.id)
-    if request.object_name is None:
-        raise AirlockConflict("产出尚未准备好 · the output is not ready yet")
+    if not case.seeded:
+        job = session.get_one(SandboxJob, case.job_id)
+        body["dry_findings"] = job.dry_findings or []
+        if case.kind == "code":
+            body["code"] = code_text(job.entry, _object(door, job.code_object))
+            return body
+        if session.get_one(ReleaseRequest, case.id).object_name is None:
+            raise AirlockConflict("产出尚未准备好 · the output is not ready yet")
     package = Package.from_bytes(_object(door, package_name(case.id)))
     body["code"] = package.code
     body["findings"] = list(package.findings)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 from random import Random, SystemRandom
-from typing import Final, Literal
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,37 +18,50 @@ from opendata.identity import Actor, Role, User
 from opendata.jobs import enqueue
 from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
-from sandbox.airlock import draw, permissions, rules
+from sandbox.airlock import draw, permissions, rules, scoring
+from sandbox.airlock.cases import (
+    Case,
+    assigned,
+    case_facts,
+    code_case,
+    decided,
+    find_case,
+    get_case,
+    open_cases,
+    output_case,
+    votes_of,
+)
 from sandbox.airlock.limits import AirlockLimits, default_limits
 from sandbox.airlock.models import Assignment, CodeReview, ReleasedOutput, ReleaseRequest, Vote
-from sandbox.airlock.permissions import RequestFacts
 from sandbox.airlock.rules import Ballot, Decision, Forward
-from sandbox.airlock.states import DECIDED, VOTING, RequestState, check_transition
+from sandbox.airlock.states import VOTING, RequestState, check_transition
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.errors import WorkspaceNotFound
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.states import JobState
 
 RELEASE_JOB: Final = "sandbox.release"
-Kind = Literal["output", "code"]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One thing to decide on: a sealed output or a snapshot of code."""
-
-    kind: Kind
-    id: str
-    workspace_id: str
-    job_id: str
-    author_id: str
-    state: RequestState
-    level: str
-    needed: int
-    excluded: frozenset[str]
-    blocking: int
-    created_at: datetime
-    due_at: datetime | None
+__all__ = [
+    "RELEASE_JOB",
+    "Case",
+    "approved_code",
+    "case_facts",
+    "cast_vote",
+    "decided",
+    "draw_missing",
+    "find_case",
+    "get_case",
+    "get_output",
+    "move",
+    "open_code_review",
+    "open_request",
+    "outputs_of",
+    "queue",
+    "request_of",
+    "revoke",
+    "start_review",
+    "votes_of",
+]
 
 
 def open_code_review(
@@ -80,7 +92,7 @@ def open_code_review(
         session.flush()
         payload = {"job": job.id, "code": job.code_digest}
         append(session, AuditEvent("airlock:code:submit", None, f"review:{review.id}", now, payload))
-        draw_missing(session, _code_case(review), limits=limits, now=now)
+        draw_missing(session, code_case(session, review), limits=limits, now=now)
     return review
 
 
@@ -128,7 +140,7 @@ def start_review(
     append(session, AuditEvent("airlock:request:submit", None, f"release:{request.id}", now, submitted))
     payload = {"files": [file["sha256"] for file in request.files or []]}
     append(session, AuditEvent("airlock:request:check", None, f"release:{request.id}", now, payload))
-    draw_missing(session, _output_case(request), limits=limits, now=now)
+    draw_missing(session, output_case(session, request), limits=limits, now=now)
 
 
 def draw_missing(
@@ -141,9 +153,9 @@ def draw_missing(
 ) -> list[str]:
     """Draw as many checkers as the case still lacks; none while the pool is too small. Returns who was drawn."""
     now, limits, rng = now or utc_now(), limits or default_limits(), rng or SystemRandom()
-    assigned = _assigned(session, case)
-    wanted = case.needed + (case.state is RequestState.THIRD_REVIEW) - len(assigned)
-    if wanted <= 0 or case.state not in VOTING:
+    already = assigned(session, case)
+    wanted = case.needed + (case.state is RequestState.THIRD_REVIEW) - len(already)
+    if case.seeded or wanted <= 0 or case.state not in VOTING:
         return []
     workspace = session.get_one(Workspace, case.workspace_id)
     facts = workspaces.facts(session, workspace)
@@ -161,9 +173,9 @@ def draw_missing(
         pairs=_pairs(session),
         cap=limits.pair_cap,
         rng=rng,
-        already=assigned,
+        already=already,
     )
-    for place, checker in enumerate(drawn, len(assigned) + 1):
+    for place, checker in enumerate(drawn, len(already) + 1):
         session.add(
             Assignment(
                 kind=case.kind,
@@ -174,8 +186,7 @@ def draw_missing(
                 drawn_at=now,
             ),
         )
-        subject = f"{'release' if case.kind == 'output' else 'review'}:{case.id}"
-        append(session, AuditEvent("airlock:checker:draw", None, subject, now, {"checker": checker.id}))
+        append(session, AuditEvent("airlock:checker:draw", None, case.subject, now, {"checker": checker.id}))
     session.flush()
     return [checker.id for checker in drawn]
 
@@ -183,62 +194,9 @@ def draw_missing(
 def queue(session: Session, actor: Actor, *, now: datetime | None = None) -> list[Case]:
     """Undecided cases assigned to this checker, most urgent first. Cases still lacking checkers are drawn first."""
     permissions.check_can_list(actor)
-    for case in _open_cases(session):
+    for case in open_cases(session):
         draw_missing(session, case, now=now)
-    return [case for case in _open_cases(session) if actor.id in _assigned(session, case)]
-
-
-def decided(session: Session, actor: Actor, *, limit: int = 50) -> list[Case]:
-    """Decided cases this checker voted on; an auditor sees all. Newest first."""
-    permissions.check_can_list(actor)
-    wanted = [str(state) for state in DECIDED]
-    cases = [
-        *map(_output_case, session.scalars(select(ReleaseRequest).where(ReleaseRequest.state.in_(wanted)))),
-        *map(_code_case, session.scalars(select(CodeReview).where(CodeReview.state.in_(wanted)))),
-    ]
-    if Role.AUDITOR not in actor.roles:
-        cases = [case for case in cases if actor.id in _assigned(session, case)]
-    return sorted(cases, key=lambda case: case.created_at, reverse=True)[:limit]
-
-
-def get_case(session: Session, case_id: str, *, actor: Actor) -> Case:
-    """The case, if this person was drawn for it. Raises AirlockDenied for its author, else WorkspaceNotFound."""
-    case = find_case(session, case_id)
-    permissions.check_can_check(actor, case_facts(session, case))
-    return case
-
-
-def find_case(session: Session, case_id: str) -> Case:
-    """The case whoever asks; callers check permissions. Raises WorkspaceNotFound."""
-    request = session.get(ReleaseRequest, case_id)
-    if request is not None:
-        return _output_case(request)
-    review = session.get(CodeReview, case_id)
-    if review is not None:
-        return _code_case(review)
-    raise WorkspaceNotFound("没有分配给您的这项审查 · no such check is assigned to you")
-
-
-def case_facts(session: Session, case: Case) -> RequestFacts:
-    """What deciders need to know of a case, now."""
-    workspace = session.get_one(Workspace, case.workspace_id)
-    facts = workspaces.facts(session, workspace)
-    return RequestFacts(
-        author_id=case.author_id,
-        member_ids=facts.member_ids,
-        excluded_organizations=case.excluded | facts.organization_ids,
-        assigned_ids=frozenset(_assigned(session, case)),
-    )
-
-
-def votes_of(session: Session, case: Case, *, viewer: Actor) -> list[Vote]:
-    """Votes a checker may read: one's own until the case is decided, then all (blinded, independent)."""
-    votes = session.scalars(
-        select(Vote).where(Vote.kind == case.kind, Vote.subject_id == case.id).order_by(Vote.cast_at),
-    ).all()
-    if case.state in DECIDED:
-        return list(votes)
-    return [vote for vote in votes if vote.checker_id == viewer.id]
+    return [case for case in open_cases(session) if actor.id in assigned(session, case)]
 
 
 def cast_vote(
@@ -276,9 +234,11 @@ def cast_vote(
     )
     session.add(vote)
     session.flush()
-    subject = f"{'release' if case.kind == 'output' else 'review'}:{case.id}"
-    append(session, AuditEvent("airlock:vote:cast", actor.id, subject, now, {"decision": str(decision)}))
+    append(session, AuditEvent("airlock:vote:cast", actor.id, case.subject, now, {"decision": str(decision)}))
     ballots = [Ballot(v.checker_id, Decision(v.decision)) for v in [*votes, vote]]
+    if case.seeded:
+        scoring.score(session, case, decision, now=now)
+        return find_case(session, case_id)
     result = rules.outcome(ballots, needed=case.needed, third=case.state is RequestState.THIRD_REVIEW)
     if result is not None:
         _decide(session, case, result, [*votes, vote], now)
@@ -349,7 +309,7 @@ def _decide(session: Session, case: Case, result: RequestState, votes: Sequence[
     move(request, result)
     if result is RequestState.THIRD_REVIEW:
         session.flush()
-        draw_missing(session, _output_case(request), now=now)
+        draw_missing(session, output_case(session, request), now=now)
         return
     request.decided_at = now
     if result is RequestState.APPROVED:
@@ -375,59 +335,6 @@ def _decide_code(session: Session, case: Case, result: RequestState, now: dateti
             workspaces.queue_sealed(session, job, now=now)
         else:
             workspaces.move_job(job, JobState.CODE_REJECTED)
-
-
-def _open_cases(session: Session) -> list[Case]:
-    wanted = [str(state) for state in VOTING]
-    cases = [
-        *map(_output_case, session.scalars(select(ReleaseRequest).where(ReleaseRequest.state.in_(wanted)))),
-        *map(_code_case, session.scalars(select(CodeReview).where(CodeReview.state.in_(wanted)))),
-    ]
-    return sorted(cases, key=lambda case: (case.due_at or case.created_at, case.id))
-
-
-def _output_case(request: ReleaseRequest) -> Case:
-    return Case(
-        kind="output",
-        id=request.id,
-        workspace_id=request.workspace_id,
-        job_id=request.job_id,
-        author_id=request.author_id,
-        state=RequestState(request.state),
-        level=request.level,
-        needed=request.checkers_needed,
-        excluded=frozenset(request.excluded_organizations),
-        blocking=request.blocking_findings,
-        created_at=request.created_at,
-        due_at=request.due_at,
-    )
-
-
-def _code_case(review: CodeReview) -> Case:
-    return Case(
-        kind="code",
-        id=review.id,
-        workspace_id=review.workspace_id,
-        job_id=review.job_id,
-        author_id=review.author_id,
-        state=RequestState(review.state),
-        level="",
-        needed=1,
-        excluded=frozenset(review.excluded_organizations),
-        blocking=0,
-        created_at=review.created_at,
-        due_at=review.due_at,
-    )
-
-
-def _assigned(session: Session, case: Case) -> list[str]:
-    return list(
-        session.scalars(
-            select(Assignment.checker_id)
-            .where(Assignment.kind == case.kind, Assignment.subject_id == case.id)
-            .order_by(Assignment.position),
-        ),
-    )
 
 
 def _pool(session: Session) -> list[draw.Checker]:

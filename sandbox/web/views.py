@@ -12,9 +12,12 @@ from masking.taxonomy import DataLevel
 from opendata.catalog.grades import Grades
 from opendata.catalog.models import Dataset
 from opendata.identity import Actor, User
+from sandbox.airlock import scoring
 from sandbox.airlock import service as airlock
+from sandbox.airlock.earlier import earlier_of
 from sandbox.airlock.limits import airlock_ticks
-from sandbox.airlock.models import ReleasedOutput, Vote
+from sandbox.airlock.models import ReleasedOutput, SeededCase, Vote
+from sandbox.airlock.seeding import PLANTED
 from sandbox.airlock.service import Case
 from sandbox.airlock.visibility import author_view
 from sandbox.workspaces import service as workspaces
@@ -202,17 +205,16 @@ def output(found: ReleasedOutput) -> dict[str, Any]:
 
 def case(session: Session, found: Case, actor: Actor, *, now: datetime) -> dict[str, Any]:
     """A case as its checker sees it: no cell of it, and no vote of another before all are in."""
-    place = session.get_one(Workspace, found.workspace_id)
-    code = session.get_one(SandboxJob, found.job_id)
     votes = airlock.votes_of(session, found, viewer=actor)
+    measured = scoring.feedback(session, found)
     return {
         "id": found.id,
         "kind": found.kind,
-        "workspace": place.title,
-        "purpose": place.purpose,
-        "entry": code.entry,
-        "level": found.level or code.level,
-        "level_title": DataLevel(found.level or code.level).titles,
+        "workspace": found.title,
+        "purpose": found.purpose,
+        "entry": found.entry,
+        "level": found.level,
+        "level_title": DataLevel(found.level).titles,
         "state": str(found.state),
         "state_title": CASE_STATES.get(str(found.state), {"zh": str(found.state), "en": str(found.state)}),
         "needed": found.needed,
@@ -222,7 +224,15 @@ def case(session: Session, found: Case, actor: Actor, *, now: datetime) -> dict[
         "overdue": found.due_at is not None and now > found.due_at,
         "voted": any(each.checker_id == actor.id for each in votes),
         "votes": [vote(session, each, actor) for each in votes],
+        "earlier": earlier_of(session, found),
+        "feedback": _feedback(measured),
     }
+
+
+def _feedback(measured: SeededCase | None) -> dict[str, Any] | None:
+    if measured is None:
+        return None
+    return {"hit": measured.hit, "good": measured.good, "planted": PLANTED[measured.template]}
 
 
 def vote(session: Session, found: Vote, viewer: Actor) -> dict[str, Any]:
