@@ -85,7 +85,7 @@ PART = Part(
     name="sandbox",
     router="sandbox.web:router",
     jobs={
-        "sandbox.prepare": "sandbox.workspaces.datasets:prepare",
+        "sandbox.prepare": "sandbox.parts.preparing:prepare",
         "sandbox.dry": "sandbox.airlock.jobs:dry",
         "sandbox.sealed": "sandbox.airlock.jobs:sealed",
         "sandbox.release": "sandbox.airlock.jobs:release",

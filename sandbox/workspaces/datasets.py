@@ -33,7 +33,7 @@ from sandbox.workspaces import service
 from sandbox.workspaces.ends import homes_of
 from sandbox.workspaces.models import Workspace, WorkspaceDataset
 from sandbox.workspaces.practice import Marginals, arrow_type, make_practice
-from sandbox.workspaces.published import published_marginals
+from sandbox.workspaces.published import CubeCounts, no_cube, published_marginals
 from sandbox.workspaces.runs import parquet_bytes
 
 DIRECTORY_MODE: Final = 0o2750
@@ -45,12 +45,15 @@ def practice_path(settings: Settings, workspace_id: str, name: str) -> Path:
     return settings.workspaces_dir / workspace_id / "data" / name / f"{name}.parquet"
 
 
-def prepare(context: JobContext, arguments: dict[str, Any]) -> None:
-    """Job ``sandbox.prepare``: write the data of a workspace's sessions and dry runs."""
+def prepare(context: JobContext, arguments: dict[str, Any], *, cube: CubeCounts = no_cube) -> None:
+    """Job ``sandbox.prepare``: write the data of a workspace's sessions and dry runs.
+
+    ``cube`` tells the published counts of fixed tables, which practice data follow.
+    """
     workspace_id = arguments["workspace_id"]
     context.step("homes", lambda: _make_homes(context.settings, workspace_id))
     for dataset_id in context.step("list", lambda: _ids(context, workspace_id)):
-        context.step(f"prepare {dataset_id}", partial(_prepare_one, context), dataset_id)
+        context.step(f"prepare {dataset_id}", partial(_prepare_one, context, cube), dataset_id)
 
 
 def _make_homes(settings: Settings, workspace_id: str) -> None:
@@ -67,7 +70,7 @@ def _ids(context: JobContext, workspace_id: str) -> list[str]:
         return [dataset.id for dataset in service.datasets_of(session, workspace)]
 
 
-def _prepare_one(context: JobContext, workspace_dataset_id: str) -> None:
+def _prepare_one(context: JobContext, cube: CubeCounts, workspace_dataset_id: str) -> None:
     with context.database.session() as session:
         row = session.get_one(WorkspaceDataset, workspace_dataset_id)
         dataset = session.get_one(Dataset, row.dataset_id)
@@ -76,14 +79,14 @@ def _prepare_one(context: JobContext, workspace_dataset_id: str) -> None:
         version = session.get_one(PolicyVersion, edition.policy_version_id)
         titles = _titles(session, dataset.id)
         schema = [(str(column["name"]), str(column["type"])) for column in intake.schema]
-        policy_yaml = version.yaml
+        policy_yaml, counts = version.yaml, cube(context, session, edition)
         workspace_id, name = row.workspace_id, row.name
     content = _edition_bytes(context, edition, schema)
     kind = "edition" if content is not None else "practice"
     followed: Marginals = {}
     if content is None:
         policy = load(policy_yaml)
-        followed = published_marginals(edition, policy, context.editions)
+        followed = published_marginals(edition, policy, context.editions, cube=counts)
         table = make_practice(
             policy, schema, seed=workspace_id, marginals=followed, files=context.settings.policies_dir
         )

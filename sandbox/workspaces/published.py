@@ -16,13 +16,20 @@ from sqlalchemy.orm import Session
 from masking.policy.model import MaskingPolicy
 from masking.taxonomy import OpeningClass
 from opendata.catalog.models import Edition, EditionKind, EditionState
+from opendata.jobs.context import JobContext
 from opendata.storage.editions import EditionStore
 from sandbox.workspaces.practice import Marginals, shares_of_cube, shares_of_edition
 
 Counts = Mapping[str, Mapping[str, float]]
 """For each dimension of a published cube, the published count of each of its categories."""
-CubeCounts = Callable[[Session, str], Counts]
-"""The counts of the published cube of a dataset, by its id; empty if none is published."""
+CubeCounts = Callable[[JobContext, Session, Edition], Counts]
+"""The counts of the published cube of an edition's dataset; empty if none may be asked."""
+
+
+def no_cube(context: JobContext, session: Session, edition: Edition) -> Counts:
+    """There are no fixed tables."""
+    del context, session, edition
+    return {}
 
 
 def published_marginals(

@@ -303,7 +303,7 @@ def _home(home: Path) -> dict[str, Any]:
     settings = _settings(home)
     initialise(settings)
     database = Database(settings)
-    create_schema(database, "sandbox.workspaces.models", "sandbox.airlock.models")
+    create_schema(database, "sandbox.workspaces.models", "sandbox.airlock.models", "sandbox.queries.models")
     users: dict[str, Any] = {}
     with database.begin() as session:
         organizations: dict[str, Any] = {}

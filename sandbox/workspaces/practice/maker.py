@@ -41,8 +41,8 @@ def make_practice(
 
     The same arguments give the same table. Tables of one ``seed`` join on identifiers of persons and firms, and on
     columns of one domain: those that ``domains`` says, that the policy's key domains join, or that have one name.
-    ``refers``: columns that refer to rows of another table, again and again. ``marginals``: published shares (``shares``)
-    that columns follow. ``files``: the folder of the policy's hierarchies.
+    ``refers``: columns that refer to rows of another table, again and again. ``marginals``: published shares that
+    columns follow. ``files``: the folder of the policy's hierarchies.
     Columns the policy does not name are an error upstream (a policy names every column), here they are filled by type.
     """
     typed = [(name, arrow_type(type_name)) for name, type_name in schema]

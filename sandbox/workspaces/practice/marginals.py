@@ -142,9 +142,11 @@ def _binned(
         return None
     try:
         of = bins(dimension, rule, files)
-        if dimension.edges and not isinstance(dimension.edges[0], str):
-            places = np.searchsorted(np.asarray(dimension.edges, float), values.cast(pa.float64()), side="right")
-            return _between(of.codes, dimension.edges, places)
+        dated = any(isinstance(edge, str) for edge in dimension.edges)
+        if dimension.edges and not dated:
+            edges = _open(dimension.edges, -np.inf, np.inf)
+            places = np.searchsorted(np.asarray(edges, float), values.cast(pa.float64()), side="right")
+            return _between(of.codes, edges, places)
     except (MaskingError, pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError):
         return None
     texts = [spelled(value) for value in values.to_pylist()]
@@ -152,10 +154,16 @@ def _binned(
         first, last = dimension.characters
         texts = [text[first - 1 : last] for text in texts]
     if dimension.edges:
-        return _between(of.codes, dimension.edges, np.array([bisect_right(dimension.edges, text) for text in texts]))
+        days = _open(dimension.edges, "", "9")
+        return _between(of.codes, days, np.array([bisect_right(days, text) for text in texts], dtype=np.int64))
     known = set(of.codes)
     codes = [of.groups.get(text, text) for text in texts]
     return pa.array([code if code in known else OTHER for code in codes], pa.string())
+
+
+def _open(edges: Sequence[Any], least: Any, most: Any) -> list[Any]:
+    """Edges with a number or a text where the first or the last bin has no end."""
+    return [edge if edge is not None else least if place == 0 else most for place, edge in enumerate(edges)]
 
 
 def _between(codes: Sequence[str], edges: Sequence[Any], places: npt.NDArray[Any]) -> pa.Array:

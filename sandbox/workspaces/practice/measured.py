@@ -99,7 +99,10 @@ def _bounds(rows: Rows, name: str) -> tuple[Any, Any]:
 
 def _beyond(edges: Any) -> tuple[Any, Any]:
     """A range that has room below the first edge of bands and above the last."""
-    if not isinstance(edges, Sequence) or not edges or not all(isinstance(edge, int | float) for edge in edges):
+    if not isinstance(edges, Sequence):
+        return None, None
+    edges = [edge for edge in edges if edge is not None]
+    if not edges or not all(isinstance(edge, int | float) for edge in edges):
         return None, None
     first, last = edges[0], edges[-1]
     before, behind = (edges[1] - first, last - edges[-2]) if len(edges) > 1 else (abs(first), abs(last))

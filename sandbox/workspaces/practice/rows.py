@@ -117,7 +117,7 @@ class Rows:
         entity = "firm" if self.about_firms else "person"
         if self.unit is not None and not self.about_firms and self.kinds[self.unit] not in PERSONAL:
             entity = f"id {self.domain(self.unit)}"
-        chosen = self.population.taken(entity, self.word, self.units, self._chances if entity == "person" else None)
+        chosen = self.population.taken(entity, self.word, self.units, None if self.about_firms else self._chances)
         return self.population.repeated(self.word, chosen, self.count) if self.several else chosen
 
     @cached_property

@@ -48,6 +48,17 @@ def test_age_in_years_agrees_with_the_resident_id() -> None:
     assert (2025 - people["id"].str.slice(6, 4).cast(pl.Int64)).equals(people["a"])
 
 
+def test_ages_are_within_the_policy_whatever_numbers_the_persons() -> None:
+    text = (
+        "version: 1\ndataset: d\ntitle: {zh: 表, en: table}\nunit: patient\nattributes:\n"
+        "  patient: {role: direct_identifier, technique: suppression.drop}\n"
+        "  age: {role: quasi_identifier, technique: keep, practice: {minimum: 60, maximum: 95}}\n"
+    )
+    ages = make_practice(load(text), [("patient", TEXT), ("age", "int64")], seed="w")["age"].to_pylist()
+    assert min(ages) >= 60
+    assert max(ages) <= 95
+
+
 def test_a_person_is_the_same_on_all_rows() -> None:
     visits = table("hospital-visits")
     rows = visits.group_by("resident_id").len()["len"]
