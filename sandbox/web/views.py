@@ -126,8 +126,8 @@ def members(session: Session, found: Workspace, *, digest: str) -> list[dict[str
     return sorted(rows, key=lambda row: (order[MemberRole(row["role"])], row["username"]))
 
 
-def history(session: Session, found: Workspace) -> list[dict[str, Any]]:
-    """Every part of every decision on a workspace, oldest first."""
+def history(session: Session, found: Workspace, *, without: int | None = None) -> list[dict[str, Any]]:
+    """Every part of every decision on a workspace, oldest first, one that is still open left out."""
     return [
         {
             "round": part.round,
@@ -138,6 +138,7 @@ def history(session: Session, found: Workspace) -> list[dict[str, Any]]:
             "at": part.decided_at.isoformat(),
         }
         for number in (0, *(each.number for each in workspaces.extensions_of(session, found)))
+        if number != without
         for part in workspaces.parts_of(session, found, number)
     ]
 
@@ -200,6 +201,17 @@ def output(found: ReleasedOutput) -> dict[str, Any]:
         "record_sha256": found.record_digest,
         "ledger_index": found.ledger_index,
         "released_at": found.released_at.isoformat(),
+    }
+
+
+def revoked(found: ReleasedOutput) -> dict[str, Any]:
+    """An output that was taken back, for members: its digest, when and why; nothing to download."""
+    return {
+        "id": found.id,
+        "record_sha256": found.record_digest,
+        "released_at": found.released_at.isoformat(),
+        "revoked_at": found.revoked_at.isoformat() if found.revoked_at else None,
+        "reason": found.revoke_reason,
     }
 
 

@@ -110,7 +110,7 @@ def packages_page(request: Request, actor: CurrentActor, settings: SettingsDep) 
 def workspace_page(
     request: Request, name: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
 ) -> Response:
-    """One workspace: the next step, data, members, quotas, jobs, released outputs; for those who decide, the decision."""
+    """One workspace: next step, data, members, quotas, jobs, released outputs; the decision for those who decide."""
     found = workspaces.get_workspace(session, name, actor=actor)
     return _page(request, session, found, actor=actor, settings=settings, grades=grades)
 
@@ -168,9 +168,10 @@ def _page(
         people=views.members(session, found, digest=current_pledge().digest),
         jobs=jobs,
         outputs=[views.output(each) for each in airlock.outputs_of(session, found)] if reads else [],
+        revoked=[views.revoked(each) for each in airlock.revoked_of(session, found)] if reads else [],
         quota=_quota(session, found, grades, now=now) if state == "approved" else None,
         decision=views.decision(session, waiting, now=now) if waiting else None,
-        history=views.history(session, found),
+        history=views.history(session, found, without=waiting.round if waiting else None),
         member=actor.id in facts.member_ids,
         reads=reads,
         works=permissions.can_work(actor, facts),
