@@ -9,17 +9,20 @@ import pytest
 
 from masking.taxonomy import OpeningClass
 from opendata.publishing.verify import Verdict, verify_file
-from tests.publishing.chain import FLIGHTS, PLACES, flights_csv, places_csv
+from tests.publishing.chain import FLIGHTS, PLACES, flights_csv, places_csv, start
 
 
-@pytest.fixture
-def published(chain):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Nothing here changes it."""
+    chain = start(tmp_path_factory.mktemp("verify") / "home")
     dataset = chain.dataset("places")
     edition = chain.build(
         chain.upload(dataset, "places.csv", places_csv()), chain.policy(dataset, PLACES), OpeningClass.UNCONDITIONAL
     )
     chain.publish(edition)
-    return chain, edition
+    yield chain, edition
+    chain.database.dispose()
 
 
 def verdict(chain, content, name):
