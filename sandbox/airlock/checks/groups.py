@@ -7,6 +7,7 @@ were kept. Groups that hold a null or a total name no record.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ from sandbox.contracts import Cell
 
 Floats = npt.NDArray[np.float64]
 _AGREES = 1e-3
+_MOST_GROUPS = 1 << 20
 """Relative difference up to which a stated mean or sum is that of a raw column: rounding to three digits."""
 
 
@@ -49,13 +51,17 @@ class Groups:
     query: Query
     of_row: Ints
     records: Ints
+    others: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Raw records of each group that the output's labels make and no row names; empty where there are too many."""
     sums: dict[str, Floats] = field(default_factory=dict)
     largest: dict[str, Floats] = field(default_factory=dict)
+    uneven: set[str] = field(default_factory=set)
+    """Raw columns with nulls or negative numbers: their mean is not sum of amounts by records."""
 
     @property
     def of_rows(self) -> Floats:
         """Raw records of each row's group; 0 where the row names none."""
-        return self._of_rows(self.records)
+        return self.of_rows_in(self.records)
 
     def dominated(self, share: float) -> Iterator[tuple[str, int]]:
         """Measures, and how many of their cells one record holds more than ``share`` of."""
@@ -65,14 +71,14 @@ class Groups:
             names = [name for name in self.sums if _names(column, name) or self._is_of(stated, name)]
             cells = np.zeros(len(stated), dtype=bool)
             for name in names:
-                sums, largest = self._of_rows(self.sums[name]), self._of_rows(self.largest[name])
+                sums, largest = self.of_rows_in(self.sums[name]), self.of_rows_in(self.largest[name])
                 cells |= (sums > 0) & (largest > share * sums) & ~np.isnan(stated)
             if cells.any():
                 yield column, int(cells.sum())
 
     def _is_of(self, stated: Floats, name: str) -> bool:
         """Whether the stated figures are the raw column's sums or means."""
-        sums, counts = self._of_rows(self.sums[name]), self._of_rows(self.records)
+        sums, counts = self.of_rows_in(self.sums[name]), self.of_rows_in(self.records)
         asked = (counts > 0) & ~np.isnan(stated)
         if not asked.any():
             return False
@@ -80,7 +86,8 @@ class Groups:
         figures = (sums[asked], sums[asked] / counts[asked])
         return any(bool((np.abs(figure - stated[asked]) <= _AGREES * scale).all()) for figure in figures)
 
-    def _of_rows(self, values: Ints | Floats) -> Floats:
+    def of_rows_in(self, values: Ints | Floats) -> Floats:
+        """For each row the figure of its group; 0 where it names none."""
         padded = np.append(values.astype(np.float64), 0.0)
         return padded[self.of_row]
 
@@ -125,7 +132,7 @@ def count_groups(
     else:
         with open_table() as reader:
             _count(counters, ((batch, None) for batch in reader))
-    return [counter.found for counter in counters]
+    return [counter.finish() for counter in counters]
 
 
 def _count(
@@ -150,6 +157,8 @@ class _Counter:
             self._keys.append(keys)
         combined = self._combined(codes)
         self._groups = np.unique(combined[combined >= 0])
+        every = math.prod(len(keys) for keys in self._keys)
+        self._every = np.zeros(every if every <= _MOST_GROUPS else 0, dtype=np.int64)
         self._places: list[Places] | None = None
         self._own = None if seen is None else [_own_positions(seen, keys) for keys in self._keys]
         self.found = Groups(query, self._position(combined), np.zeros(len(self._groups), dtype=np.int64))
@@ -165,11 +174,21 @@ class _Counter:
             if self._places is None:
                 self._places = [Places(keys, column.type) for keys, column in zip(self._keys, mapped, strict=True)]
             codes = [places.of(column).astype(np.int64) for places, column in zip(self._places, mapped, strict=True)]
-        group = self._position(self._combined(codes))
+        combined = self._combined(codes)
+        if len(self._every):
+            self._every += np.bincount(combined[combined >= 0], minlength=len(self._every))
+        group = self._position(combined)
         inside = group >= 0
         self.found.records += np.bincount(group[inside], minlength=len(self._groups))
         if self.found.query.sums:
             self._add_sums(batch, group, inside, measures)
+
+    def finish(self) -> Groups:
+        """What was found, once all records were counted."""
+        if len(self._every):
+            self._every[self._groups] = 0
+            self.found.others = self._every[self._every > 0]
+        return self.found
 
     def _add_sums(
         self, batch: pa.RecordBatch, group: Ints, inside: npt.NDArray[np.bool_], measures: dict[str, Floats]
@@ -179,7 +198,10 @@ class _Counter:
                 continue
             if name not in measures:
                 filled = pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0)
-                measures[name] = np.abs(np.nan_to_num(filled.to_numpy(zero_copy_only=False)))
+                numbers = np.nan_to_num(filled.to_numpy(zero_copy_only=False))
+                measures[name] = np.abs(numbers)
+                if column.null_count or (numbers < 0).any():
+                    self.found.uneven.add(name)
             for kept in (self.found.sums, self.found.largest):
                 kept.setdefault(name, np.zeros(len(self._groups)))
             values = measures[name][inside]

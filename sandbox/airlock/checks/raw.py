@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sandbox.airlock.checks import numbers
+from sandbox.airlock.checks.claims import check_claims
 from sandbox.airlock.checks.encoded import readings
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.groups import Groups, Query, Seen, count_groups, fewer_than, stated_beyond
@@ -256,6 +257,7 @@ def _rows(tables: Sequence[TypedTable], found: Sequence[Groups], limits: Airlock
             more = 0 if any(each.query.differs_in_name for each in about) else stated_beyond(about, limits.rounding)
             if more:
                 yield Finding("overstated_count", table.name, count=more)
+            yield from check_claims(table, about, limits.rounding)
             for each in about:
                 for column, cells in each.dominated(limits.dominance_percent / 100):
                     yield Finding("dominance", table.name, column, cells)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from tests.sandbox.airlock.seeded.bad_figures import picture
 from tests.sandbox.airlock.seeded.good import counts
 from tests.sandbox.airlock.seeded.path import Files, Program, csv
 from tests.sandbox.airlock.seeded.tables import DEPARTMENTS, DISTRICTS, RARE_DIAGNOSES, Tables
@@ -26,7 +27,18 @@ CONSTANTS = frozenset({*ROWS, "total", "合计", "const", "person", "all", "其�
 
 def programs() -> dict[str, Program]:
     """Name and program of each."""
-    return {**_COUNTS, **_RECORDS, **_ENCODED, **_NUMBERS, **_TEXT, **_TOTALS, **_MODELS, **_FILES}
+    return {
+        **_COUNTS,
+        **_RECORDS,
+        **_ENCODED,
+        **_NUMBERS,
+        **_TEXT,
+        **_TOTALS,
+        **_MODELS,
+        **_FILES,
+        **_CLAIMS,
+        **_FIGURES,
+    }
 
 
 def listed(columns: Callable[[Tables], dict[str, object]], n: int = 40) -> Program:
@@ -478,10 +490,6 @@ def _svg(tables: Tables) -> bytes:
     return f"<svg xmlns='http://www.w3.org/2000/svg'>{points}</svg>".encode()
 
 
-def _picture(tables: Tables) -> bytes:
-    return b"\x89PNG\r\n\x1a\n" + zlib.compress(csv(tables.visits.head(50)))
-
-
 def _nested(tables: Tables) -> bytes:
     return json.dumps({"model": {"support_vectors": tables.visits["cost"].to_list()[:20]}}).encode()
 
@@ -496,7 +504,7 @@ _FILES: dict[str, Program] = {
     "an onnx model": _beside(lambda t: {"model.onnx": t.visits["cost"].to_numpy()[:20].tobytes()}),
     "a vector drawing of points": _beside(lambda t: {"plot.svg": _svg(t)}),
     "a drawing named text": _beside(lambda t: {"plot.txt": _svg(t)}),
-    "a picture that hides rows": _beside(lambda t: {"plot.png": _picture(t)}),
+    "a picture that hides rows": _beside(lambda t: {"plot.png": picture(t)}),
     "a web page": _beside(lambda t: {"page.html": b"<html>" + csv(t.visits.head(20)) + b"</html>"}),
     "a workbook": _beside(lambda t: {"book.xlsx": b"PK\x03\x04" + csv(t.visits.head(20))}),
     "a compressed table": _beside(lambda t: {"rows.csv.gz": b"\x1f\x8b" + zlib.compress(csv(t.visits.head(20)))}),
@@ -506,7 +514,7 @@ _FILES: dict[str, Program] = {
 }
 
 
-# What the checks do not see
+# Single persons under the labels of large groups
 
 
 def _rounded_costs(tables: Tables) -> dict[str, object]:
@@ -524,9 +532,54 @@ def _counts_of_digits(tables: Tables) -> Files:
     return _shown(pl.DataFrame({"district": districts, "department": departments, "n": counts_}))
 
 
-PASSING: dict[str, Program] = {
+def _true_counts(tables: Tables) -> pl.DataFrame:
+    """The counts that these forty groups have."""
+    made = counts(tables.visits, by=["district", "department"])
+    return made.filter(pl.col("district").is_in(DISTRICTS[:5]) & pl.col("department").is_in(DEPARTMENTS[:8]))
+
+
+def truly_counted(columns: Callable[[Tables], dict[str, object]]) -> Program:
+    """The same under the groups' true counts."""
+
+    def program(tables: Tables) -> Files:
+        frame = _true_counts(tables)
+        made = {name: list(values)[: frame.height] for name, values in columns(tables).items()}
+        return _shown(frame.with_columns(**{name: pl.Series(values) for name, values in made.items()}))
+
+    return program
+
+
+def _some_groups(tables: Tables, *, small: bool) -> Files:
+    """Bits of raw numbers by which groups there are, counts being true; ``small``: only the smaller half is used."""
+    frame = _true_counts(tables)
+    bits = pl.Series("bit", [x % 2 for x in tables.visits["visit_no"].to_list()[: frame.height]])
+    kept = (bits == 1) | ((frame["n"] >= frame["n"].median()) if small else False)
+    return _shown(frame.filter(kept))
+
+
+def _digits_taken_off(tables: Tables) -> Files:
+    frame = _true_counts(tables)
+    digits = pl.Series([x % 10 for x in tables.visits["visit_no"].to_list()[: frame.height]])
+    return _shown(frame.with_columns((pl.col("n") - 5 * digits).clip(10)))
+
+
+_CLAIMS: dict[str, Program] = {
     "costs of single persons rounded to three digits": listed(_rounded_costs),
     "three digits under a secret multiplication": listed(_folded),
     "one digit of a number in every count": _counts_of_digits,
     "rows told by being there": _rows_by_existence,
+    "rounded costs of single persons under true counts": truly_counted(_rounded_costs),
+    "large groups told by being there under true counts": lambda t: _some_groups(t, small=False),
+}
+
+
+# What the checks do not see
+
+PASSING: dict[str, Program] = {
+    "rounded costs under true counts and another name": truly_counted(
+        lambda t: {"mean_x": [float(f"{x:.3g}") for x in t.visits["cost"].to_list()[:40]]}
+    ),
+    "three digits under a secret multiplication and true counts": truly_counted(_folded),
+    "one digit taken off every true count": _digits_taken_off,
+    "small groups told by being there under true counts": lambda t: _some_groups(t, small=True),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -64,6 +65,13 @@ def programs() -> dict[str, Program]:
         "several measures": _several,
         "two counts": _two_counts,
         "winter": _winter,
+        "one quarter of visits": _recent,
+        "the larger groups": _larger,
+        "a bar for each department": _drawn(("department",), kind="bar", x="department", y="n", title="各科室人数"),
+        "a line over months": _drawn(("period",), kind="line", x="period", y="mean_cost"),
+        "bars by sex": _drawn(("department", "sex"), kind="grouped_bar", x="department", y="mean_cost", series="sex"),
+        "a heat map": _drawn(("district", "age_band"), kind="heat_map", x="district", y="n", series="age_band"),
+        "a series by year": _years,
     }
     return made
 
@@ -257,6 +265,36 @@ def _two_counts(tables: Tables) -> Files:
     long = (pl.col("days") >= 4).sum().alias("n_long")
     table = counts(tables.visits, long, by=["district"])
     return {"two.csv": csv(table.with_columns(((pl.col("n_long") / 5).round() * 5).cast(pl.Int64)))}
+
+
+def _recent(tables: Tables) -> Files:
+    """A quarter of the records: counts are smaller than the groups are, and follow them."""
+    some = tables.visits.filter(pl.col("admitted").dt.month() <= 3)
+    return {"recent.csv": csv(counts(some, pl.col("cost").mean().alias("mean_cost"), by=["district", "department"]))}
+
+
+def _larger(tables: Tables) -> Files:
+    """Only groups that are large enough for a mean to say something."""
+    table = counts(tables.visits, pl.col("cost").mean().alias("mean_cost"), by=["district", "department"])
+    return {"larger.csv": csv(table.filter(pl.col("n") >= 100))}
+
+
+def _drawn(by: Sequence[str], **words: str) -> Program:
+    """A table with a figure."""
+
+    def program(tables: Tables) -> Files:
+        frame = prepared(tables)["visits"].with_columns(pl.col("admitted").dt.strftime("%Y-%m").alias("period"))
+        table = counts(frame, pl.col("cost").mean().alias("mean_cost"), by=by)
+        figure = json.dumps({"table": "result.csv", **words}, ensure_ascii=False).encode()
+        return {"result.csv": csv(table), "result.figure.json": figure}
+
+    return program
+
+
+def _years(tables: Tables) -> Files:
+    frame = tables.firms.with_columns(pl.col("founded").alias("year"))
+    figure = json.dumps({"table": "years.csv", "kind": "line", "x": "year", "y": "n"}).encode()
+    return {"years.csv": csv(counts(frame, by=["year"])), "years.figure.json": figure}
 
 
 def _winter(tables: Tables) -> Files:

@@ -12,7 +12,10 @@ import polars as pl
 
 from sandbox.airlock.checks import CheckInput, Finding, run_checks
 from sandbox.airlock.checks.raw import RawTable
+from sandbox.airlock.figures.files import figure_files
+from sandbox.airlock.figures.spec import Figure, figures_of
 from sandbox.airlock.limits import default_limits
+from sandbox.airlock.package import PackageFile
 from sandbox.airlock.typed import TypedTable, canonical_csv, shape_of, typed_tables
 from sandbox.contracts import ParsedOutput
 from sandbox.inside.parse import parse
@@ -64,12 +67,15 @@ def examine(program: Program, raw: Tables, practice: Tables, *, strict: bool, co
     """
     limits = default_limits().tightened([], registered_only=strict)
     attributes = frozenset(c for frame in raw.items().values() for c in frame.columns)
+    dry = parsed(program(practice))
     shape = shape_of(
-        typed_tables(parsed(program(practice)), attributes=attributes, shape=None),
+        typed_tables(dry, attributes=attributes, shape=None),
         max_labels=limits.max_labels,
+        figures={figure.original_name: figure.words for figure in figures_of(dry, shape=None)},
     )
     output = parsed(program(raw))
     tables = typed_tables(output, attributes=attributes, shape=shape)
+    figures = figures_of(output, shape=shape)
     given = CheckInput(
         output,
         tables,
@@ -78,13 +84,14 @@ def examine(program: Program, raw: Tables, practice: Tables, *, strict: bool, co
         direct=DIRECT,
         known=CODE_LISTS | constants,
         raws=raw_tables(raw),
+        figures=figures,
     )
     findings = run_checks(given)
     return Outcome(
         _rules(findings, blocking=True),
         _rules(findings, blocking=False) - NOTICES,
-        _released(tables),
-        tuple(table.name for table in tables),
+        _released(tables, figures),
+        tuple(each.name for each in (*tables, *figures)),
     )
 
 
@@ -102,9 +109,13 @@ def _rules(findings: list[Finding], *, blocking: bool) -> frozenset[str]:
     return frozenset(f.rule for f in findings if f.blocking == blocking)
 
 
-def _released(tables: list[TypedTable]) -> bytes:
+def _released(tables: list[TypedTable], figures: list[Figure]) -> bytes:
     limits = default_limits()
-    return b"\n".join(canonical_csv(table, digits=limits.significant_digits) for table in tables)
+    files = [
+        PackageFile(table.name, str(table.kind), canonical_csv(table, digits=limits.significant_digits))
+        for table in tables
+    ]
+    return b"\n".join(file.content for file in [*files, *figure_files(figures, tables, files, limits)])
 
 
 class _Reader:

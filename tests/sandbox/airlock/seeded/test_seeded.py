@@ -33,6 +33,12 @@ ONLY_FOUND = {
     "a group left out of its total's parts",
     "two tables that differ by few",
     "a file named by a record",
+    "costs of single persons rounded to three digits",
+    "three digits under a secret multiplication",
+    "one digit of a number in every count",
+    "rows told by being there",
+    "rounded costs of single persons under true counts",
+    "large groups told by being there under true counts",
 }
 
 
@@ -83,7 +89,8 @@ def test_low_digits_and_names_that_carry_data_do_not_leave(bad_outcomes: dict[st
 
 def test_findings_of_the_new_rules_quote_no_cell():
     rules = ("encoded_value", "encoded_text", "dense_labels", "numbered_rows", "disguised_numbers", "overstated_count")
-    rules += ("dominance", "small_difference", "perfect_fit")
+    rules += ("dominance", "small_difference", "perfect_fit", "counts_unlike_raw", "means_unlike_raw")
+    rules += ("groups_left_out", "figure_kind", "figure_of_records", "figure_marks", "new_figure")
     for told in explain([Finding(rule, "t.csv", "n", 3) for rule in rules], default_limits()):
         assert told["message"]["zh"]
         assert told["advice"]["en"]
