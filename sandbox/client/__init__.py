@@ -18,6 +18,7 @@ from sandbox.client.errors import (
     UnusableFile,
 )
 from sandbox.client.figures import Figure, figure
+from sandbox.client.imports import Import
 from sandbox.client.records import Dataset, Finding, Findings, Job, Listing, Output, Practice, QueryAnswer
 from sandbox.client.workspace import Workspace
 
@@ -28,6 +29,7 @@ __all__ = [
     "Figure",
     "Finding",
     "Findings",
+    "Import",
     "Job",
     "Listing",
     "NotAvailable",

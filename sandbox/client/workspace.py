@@ -15,6 +15,7 @@ from sandbox.client.display import ProgressLine, facts, words
 from sandbox.client.errors import NotInSession, UnusableFile
 from sandbox.client.figures import with_table
 from sandbox.client.gate import GATE_SOCKET, Gate
+from sandbox.client.imports import Import
 from sandbox.client.records import Dataset, Findings, Job, Listing, Output, Practice, QueryAnswer
 
 MAX_SENT_BYTES = 16 * 1024 * 1024
@@ -54,6 +55,16 @@ class Workspace:
     def practice(self, name: str) -> Practice:
         """The table to develop on for ``name``: where it is and what its columns mean; ``.read()`` gives a frame."""
         return Practice.from_json(name, self._gate.get(self._path("practice", name)))
+
+    def imports(self) -> Listing[Import]:
+        """The members' own data brought into the workspace, newest version first; ``imports()[0].read()`` gives one."""
+        items = _items(self._gate.get(self._path("imports")), "imports")
+        return Listing(
+            map(Import.from_json, items),
+            Import.HEADINGS,
+            Import.row,
+            "还没有导入的数据；请在门户的沙箱页面上传。 Nothing imported yet; upload in the portal.",
+        )
 
     def check(self, path: str | os.PathLike[str]) -> Findings:
         """What the automatic checks say about a file made from practice data, each finding explained.

@@ -25,6 +25,7 @@ from sandbox.execution.freezing import QuietTime, QuietTimes
 from sandbox.execution.jail import Environment
 from sandbox.execution.keepers import Keepers, Kept, end
 from sandbox.execution.probe import Prober
+from sandbox.execution.shelf import Shelf
 from sandbox.execution.wire import HUB, PATIENCE_S, WORKER, Caller, Doors, reply
 from sandbox.settings import SandboxSettings
 
@@ -44,6 +45,7 @@ class Daemon:
         self.enforcement = Enforcement(())
         self.keepers = Keepers()
         self.quiet = QuietTimes()
+        self.shelf = Shelf()
         self.selector = selectors.DefaultSelector()
         self.doors = Doors(self.selector, self._act, _say, as_root=as_root)
         self.stopping = False
@@ -109,6 +111,9 @@ class Daemon:
             self._run_job(caller, JobSpec.from_json(request["spec"]), request["inputs"], fds)
         elif operation == "settle" and caller.door == WORKER:
             return self._settle(caller, request["job"])
+        elif operation == "set_imports" and caller.door == WORKER:
+            self.shelf.set(request["workspace"], [tuple(pair) for pair in request["imports"]], fds)
+            reply(caller.connection, {"held": len(fds)})
         elif operation == "start_session" and caller.door == HUB:
             self._check_open()
             self._start_session(caller, SessionSpec.from_json(request["spec"]), fds)
@@ -155,7 +160,8 @@ class Daemon:
                 "A sealed job is running: a session can start at the next fixed moment, however soon the job ends.",
             )
         means = self._means()
-        order = requests.session_order(means, spec, fds)
+        imports = self.shelf.wanted(spec.workspace, spec.imports)
+        order = requests.session_order(means, spec, fds, imports)
         if any(kept.group is not None and kept.group.name == order.group.name for kept in sessions):
             raise LauncherRefused(
                 "这位成员在这个沙箱已有会话。", "This member already has a session in this workspace."
@@ -163,8 +169,8 @@ class Daemon:
         assert order.log is not None
         self.keepers.start(
             Kept(0, "session", spec.id, spec.workspace, order.group, order.uid),
-            requests.session_run(means, spec, order, caller.connection),
-            [*fds, caller.connection.fileno(), order.log.fileno()],
+            requests.session_run(means, spec, order, caller.connection, imports),
+            [*fds, caller.connection.fileno(), order.log.fileno(), *(each.descriptor for each in imports)],
         )
         order.log.close()
 

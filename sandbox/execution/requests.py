@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from sandbox.execution.jail import Bind, Environment, Jail, module_command
 from sandbox.execution.keeper import Order, StoppedClock, keep, log_file
 from sandbox.execution.keepers import KEEPER_FAILED
 from sandbox.execution.profiles import load
+from sandbox.execution.shelf import Shelved, session_inputs
 from sandbox.execution.wire import reply
 from sandbox.settings import SandboxSettings
 
@@ -87,8 +88,8 @@ def job_run(order: Order) -> Callable[[], int]:
     return run
 
 
-def session_order(means: Means, spec: SessionSpec, fds: Sequence[int]) -> Order:
-    """The order for one session.
+def session_order(means: Means, spec: SessionSpec, fds: Sequence[int], imports: Sequence[Shelved] = ()) -> Order:
+    """The order for one session. ``imports`` are copied into its memory, which grows by them.
 
     Raises:
         LauncherRefused: there is not exactly one descriptor, or it does not listen.
@@ -123,10 +124,13 @@ def session_order(means: Means, spec: SessionSpec, fds: Sequence[int]) -> Order:
         uid=settings.first_session_uid + spec.user_index if means.as_root else None,
         wall_s=None,
         log=log_file(settings.run_dir / "logs" / f"{spec.id}.log"),
+        extra_memory=sum(each.size for each in imports),
     )
 
 
-def session_run(means: Means, spec: SessionSpec, order: Order, connection: socket.socket) -> Callable[[], int]:
+def session_run(
+    means: Means, spec: SessionSpec, order: Order, connection: socket.socket, imports: Sequence[Shelved] = ()
+) -> Callable[[], int]:
     """What the keeper of a session does: make its home, keep it, tell the hub once it has started."""
     home, size, told = _home(means, spec), means.settings.home_bytes, False
 
@@ -144,7 +148,8 @@ def session_run(means: Means, spec: SessionSpec, order: Order, connection: socke
                 home.mkdir(parents=True, exist_ok=True, mode=0o700)
             else:
                 staging.make_image(home, size, order.uid)
-            result = keep(order, on_start=tell)
+            jail = replace(order.jail, inputs=session_inputs(imports))
+            result = keep(replace(order, jail=jail), on_start=tell)
         except SandboxError as error:
             if not told:
                 reply(connection, error_document(error))

@@ -57,6 +57,7 @@ PAGES: dict[str, _Page] = {
     "check": _Page(0, _WRITE, request_bytes=16 * MIB),
     "queries": _Page(1, _READ | _WRITE, request_bytes=64 * KIB),
     "budget": _Page(0, _READ),
+    "imports": _Page(1, _READ),
     "jobs": _Page(2, _READ | _WRITE, request_bytes=16 * MIB),
     "outputs": _Page(2, _READ, answer_bytes=64 * MIB),
 }

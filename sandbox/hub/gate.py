@@ -99,8 +99,8 @@ class Gate:
             await self._hub.close()
             self._hub = None
 
-    async def entitled(self) -> None:
-        """Ask the service anew whether the session may go on.
+    async def entitled(self, *, imports: bool = False) -> set[str]:
+        """Ask the service anew whether the session may go on; which ``imports`` it may still hold, when it has some.
 
         Raises:
             NotEntitled: it may not.
@@ -108,7 +108,9 @@ class Gate:
         """
         token = await self._service.session_token(self.session.user, self.session.workspace)
         await self._service.datasets(token, self.session.workspace)
+        mounted = await self._service.imports(token, self.session.workspace) if imports else set()
         self._token = token
+        return mounted
 
     def _accept(self) -> asyncio.BaseProtocol:
         if len(self._handler.connections) >= MAX_CONNECTIONS:

@@ -147,6 +147,25 @@ class Service:
         items = await self._list(token, f"/api/v1/workspaces/{workspace}/datasets", "datasets")
         return [str(item["name"]) for item in items if item.get("prepared_at", True)]
 
+    async def open_imports(self, token: SessionToken, workspace: str) -> dict[str, str]:
+        """Have the members' own imports put into the launcher's memory; name and id of each that a session may name.
+
+        Raises:
+            ServiceAway: they are not ready now.
+        """
+        async with self.ask("POST", f"/api/v1/workspaces/{workspace}/imports/open", token) as answer:
+            if answer.status in {404, 405}:
+                return {}
+            if answer.status != 200:
+                raise ServiceAway.now()
+            document = await answer.json()
+        return {str(item["name"]): str(item["id"]) for item in document["mounted"]}
+
+    async def imports(self, token: SessionToken, workspace: str) -> set[str]:
+        """Ids of the imports that are mounted now."""
+        items = await self._list(token, f"/api/v1/workspaces/{workspace}/imports", "mounted")
+        return {str(item["id"]) for item in items}
+
     async def _list(self, token: SessionToken, path: str, member: str) -> list[dict[str, Any]]:
         async with self.ask("GET", path, token) as answer:
             if answer.status in {401, 403, 404, 409}:  # 409: expired, suspended or closed

@@ -67,6 +67,7 @@ class BubblewrapSpawner(Spawner):
     session = ""
     workspace = ""
     started = 0.0
+    imports: tuple[str, ...] = ()
     gate: Gate | None = None
     _rechecked = 0.0
 
@@ -142,6 +143,8 @@ class BubblewrapSpawner(Spawner):
         try:
             token = await self.service.session_token(self.user.name, self.workspace)
             datasets = await self.service.datasets(token, self.workspace)
+            imports = await self.service.open_imports(token, self.workspace)
+            self.imports = tuple(imports.values())
             await self._open_gate()
             listening = listen_at(str(self.options.session_socket(self.session)))
             spec = SessionSpec(
@@ -150,6 +153,7 @@ class BubblewrapSpawner(Spawner):
                 workspace=self.workspace,
                 datasets=tuple(sorted(datasets)),
                 env=self.get_env(),
+                imports=tuple(sorted(imports)),
             )
             descriptor = listening.fileno()
             await self._launcher(lambda launcher: launcher.start_session(spec, descriptor))
@@ -206,12 +210,14 @@ class BubblewrapSpawner(Spawner):
             return "idle"
         if self.gate is not None and now - self._rechecked > self.options.recheck_s:
             try:
-                await self.gate.entitled()
+                mounted = await self.gate.entitled(imports=bool(self.imports))
             except NotEntitled:
                 return "no longer entitled"
             except ServiceAway:
                 # The doors of the service are shut while it is away; the session has nothing to ask.
                 return ""
+            if not mounted.issuperset(self.imports):
+                return "an import was withdrawn"
             self._rechecked = now
         return ""
 
@@ -261,6 +267,7 @@ class BubblewrapSpawner(Spawner):
             "session": self.session,
             "workspace": self.workspace,
             "started": self.started,
+            "imports": list(self.imports),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -269,6 +276,7 @@ class BubblewrapSpawner(Spawner):
         self.session = str(state.get("session") or "")
         self.workspace = str(state.get("workspace") or "")
         self.started = float(state.get("started") or 0.0)
+        self.imports = tuple(str(each) for each in state.get("imports") or ())
 
     def clear_state(self) -> None:
         """Forget the session."""
@@ -276,6 +284,7 @@ class BubblewrapSpawner(Spawner):
         self.session = ""
         self.workspace = ""
         self.started = 0.0
+        self.imports = ()
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """What the waiting page shows."""
