@@ -37,7 +37,7 @@ def programs() -> dict[str, Program]:
         **_MODELS,
         **_FILES,
         **_CLAIMS,
-        **_FIGURES,
+        **bad_figures.programs(),
     }
 
 
