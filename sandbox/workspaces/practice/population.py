@@ -107,8 +107,9 @@ class Population:
             drawn = np.where(given > 0, -np.log1p(-drawn) / np.where(given > 0, given, 1.0), np.inf)
         absent = below(self.seed, f"{entity} absent {word}", everyone, ABSENT) == 0
         keys = np.where(absent, np.inf, drawn)
-        first = np.argsort(keys, kind="stable")[:count]
+        first = np.argpartition(keys, min(count, len(keys) - 1))[:count] if count else everyone[:0]
         first = first[np.isfinite(keys[first])]
+        first = first[np.argsort(keys[first], kind="stable")]
         if len(first) < count:  # too few of them have any weight
             first = np.resize(first if len(first) else everyone, count)
         return np.asarray(first[shuffled(self.seed, f"{entity} order {word}", count)])
