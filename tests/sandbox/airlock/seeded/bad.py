@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
+from tests.sandbox.airlock.seeded import bad_figures
 from tests.sandbox.airlock.seeded.bad_figures import picture
 from tests.sandbox.airlock.seeded.good import counts
 from tests.sandbox.airlock.seeded.path import Files, Program, csv
