@@ -44,6 +44,9 @@ from sandbox.queries.rules import Earlier, Question, Wanted
 from sandbox.queries.states import CubeState
 from sandbox.queries.tables import unpacked
 from sandbox.workspaces.models import Membership, Workspace, WorkspaceDataset
+from sandbox.workspaces.permissions import can_work
+from sandbox.workspaces.service import facts
+from sandbox.workspaces.states import WorkspaceState
 
 JOB: Final = "sandbox.tables"
 DOOR: Final = "tables"
@@ -367,20 +370,20 @@ def _open(session: Session, dataset: Dataset, cube: FixedCube, edition: Edition 
 
 
 def _is_member(session: Session, dataset: Dataset, actor: Actor, now: datetime) -> bool:
-    found = session.scalar(
-        select(Membership.id)
-        .join(Workspace, Workspace.id == Membership.workspace_id)
+    """True for somebody who may work in a live workspace that holds the dataset."""
+    held = session.scalars(
+        select(Workspace)
+        .join(Membership, Membership.workspace_id == Workspace.id)
         .join(WorkspaceDataset, WorkspaceDataset.workspace_id == Workspace.id)
         .where(
             Membership.user_id == actor.id,
             Membership.removed_at.is_(None),
             WorkspaceDataset.dataset_id == dataset.id,
-            Workspace.state == "approved",
+            Workspace.state == WorkspaceState.APPROVED,
             Workspace.expires_at > now,
         )
-        .limit(1)
     )
-    return found is not None
+    return any(can_work(actor, facts(session, each)) for each in held)
 
 
 def _check_quota(session: Session, grant: Grant | None, standing: Standing, now: datetime) -> None:
