@@ -153,7 +153,7 @@ def test_submit_and_check_over_http(app, world: World, open_door):
     rules = {finding["rule"] for finding in answer.json()["findings"]}
     assert {"small_count", "unrounded_count"} <= rules
     assert client.post("/api/v1/workspaces/study/jobs", params={"filename": "x.sh"}, content=b"x").status_code == 422
-    assert client.post("/api/v1/workspaces/study/queries", json={}).status_code == 501
+    assert client.post("/api/v1/workspaces/study/queries", json={}).status_code == 422
 
 
 def test_closed_door_is_said_plainly_and_the_rest_works(app, world: World):
