@@ -31,6 +31,7 @@ from sandbox.airlock.cases import (
     output_case,
     votes_of,
 )
+from sandbox.airlock.errors import AirlockConflict
 from sandbox.airlock.limits import AirlockLimits, default_limits
 from sandbox.airlock.models import Assignment, CodeReview, ReleasedOutput, ReleaseRequest, Vote
 from sandbox.airlock.rules import Ballot, Decision, Forward
@@ -59,6 +60,7 @@ __all__ = [
     "queue",
     "request_of",
     "revoke",
+    "revoked_of",
     "start_review",
     "votes_of",
 ]
@@ -253,11 +255,15 @@ def revoke(
     reason: str,
     now: datetime | None = None,
 ) -> None:
-    """Take a released output back: its door is shut when the transaction commits; the record stays."""
+    """Take a released output back: its door is shut when the transaction commits; digest and reason stay. For good."""
     now = now or utc_now()
     permissions.check_can_revoke(actor)
     rules.check_reason(reason)
     request = session.get_one(ReleaseRequest, output.request_id)
+    if output.revoked_at is not None:
+        raise AirlockConflict(
+            "已经撤回；撤回不能撤销，请重新运行并审查 · revoked already; a revocation cannot be undone: run again",
+        )
     move(request, RequestState.REVOKED)
     output.revoked_at, output.revoked_by, output.revoke_reason = now, actor.id, reason.strip()
     payload = {"record": output.record_digest}
@@ -275,11 +281,26 @@ def outputs_of(session: Session, workspace: Workspace) -> list[ReleasedOutput]:
     )
 
 
+def revoked_of(session: Session, workspace: Workspace) -> list[ReleasedOutput]:
+    """Outputs that were taken back, for the workspace's members: which, when and why."""
+    return list(
+        session.scalars(
+            select(ReleasedOutput)
+            .where(ReleasedOutput.workspace_id == workspace.id, ReleasedOutput.revoked_at.is_not(None))
+            .order_by(ReleasedOutput.revoked_at.desc()),
+        ),
+    )
+
+
 def get_output(session: Session, workspace: Workspace, output_id: str) -> ReleasedOutput:
-    """The released output of this workspace. Raises WorkspaceNotFound, also when it was revoked."""
+    """The released output of this workspace. Raises WorkspaceNotFound, AirlockConflict when it was revoked."""
     output = session.get(ReleasedOutput, output_id)
-    if output is None or output.workspace_id != workspace.id or output.revoked_at is not None:
+    if output is None or output.workspace_id != workspace.id:
         raise WorkspaceNotFound("没有这个产出 · there is no such output")
+    if output.revoked_at is not None:
+        raise AirlockConflict(
+            "放行已撤回，不能再下载；请删除已下载的副本 · the release was revoked: delete the copies you have",
+        )
     return output
 
 

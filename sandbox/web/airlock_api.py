@@ -13,9 +13,11 @@ from opendata.storage import rawdoor
 from opendata.storage.keys import public_key
 from opendata.web.deps import CurrentActor, SessionDep, SettingsDep, WriteDep
 from opendata.web.publishing_work import own_secret
+from sandbox.airlock import scoring
 from sandbox.airlock import service as airlock
 from sandbox.airlock.models import ReleasedOutput
 from sandbox.airlock.rules import Decision, Forward
+from sandbox.airlock.usage import used
 from sandbox.web import views
 from sandbox.workspaces.errors import WorkspaceNotFound
 
@@ -58,6 +60,18 @@ def key(settings: SettingsDep) -> PlainTextResponse:
     return PlainTextResponse(public_key(settings, "release").decode())
 
 
+@router.get("/checkers")
+def checkers(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """How each checker fared with made-up cases: share with n and 95 % interval."""
+    return {"checkers": [row.to_json() for row in scoring.scores(session, actor)]}
+
+
+@router.get("/usage")
+def usage(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """What runs used, by workspace and job, for administrators and auditors."""
+    return {"workspaces": used(session, actor)}
+
+
 @router.get("/{case_id}")
 def get_case(case_id: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
     """One case: what is to be decided, not its cells."""
@@ -92,7 +106,7 @@ def revoke(output_id: str, body: Reason, session: WriteDep, actor: CurrentActor)
     if output is None:
         raise WorkspaceNotFound("没有这个产出 · there is no such output")
     airlock.revoke(session, output, actor=actor, reason=body.reason)
-    return views.output(output) | {"revoked_at": output.revoked_at.isoformat() if output.revoked_at else None}
+    return views.output(output) | views.revoked(output)
 
 
 def look(request: Request, case_id: str, purpose: str) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from opendata.db import utc_now
-from opendata.web.deps import CurrentActor, SessionDep, WriteDep
+from opendata.web.deps import CurrentActor, SessionDep, SettingsDep, WriteDep
 from opendata.web.rendering import render
+from sandbox.airlock import permissions, scoring
 from sandbox.airlock import service as airlock
 from sandbox.airlock.rules import FORWARD_TEXT, Decision, Forward
 from sandbox.airlock.states import VOTING
-from sandbox.web import views
+from sandbox.web import views, workspace_api
 from sandbox.web.airlock_api import look
+from sandbox.web.workspace_api import GradesDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,7 +30,25 @@ def queue_page(request: Request, session: WriteDep, actor: CurrentActor) -> Resp
         "sandbox/airlock.html",
         cases=[views.case(session, each, actor, now=now) for each in airlock.queue(session, actor, now=now)],
         decided=[views.case(session, each, actor, now=now) for each in airlock.decided(session, actor)],
+        sees_scores=permissions.can_see_scores(actor),
     )
+
+
+@router.get("/airlock/checkers")
+def checkers_page(request: Request, session: SessionDep, actor: CurrentActor) -> Response:
+    """How each checker fared with made-up cases, for the security administrator and auditors."""
+    return render(request, "sandbox/checkers.html", checkers=[row.to_json() for row in scoring.scores(session, actor)])
+
+
+@router.post("/workspaces/{name}/jobs/{job_id}/rerun")
+def rerun(
+    *, name: str, job_id: str, session: WriteDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
+) -> Response:
+    """Run a finished job again, and follow it."""
+    made = workspace_api.rerun_job(
+        name=name, job_id=job_id, session=session, actor=actor, settings=settings, grades=grades
+    )
+    return RedirectResponse(f"/workspaces/{name}/jobs/{made['id']}", 303)
 
 
 @router.get("/airlock/{case_id}")
@@ -79,10 +99,10 @@ def vote(
     explanation: Annotated[str, Form(max_length=4000)] = "",
     forward: Annotated[str, Form()] = "",
 ) -> Response:
-    """Cast the vote."""
+    """Cast the vote, and see it recorded."""
     reason = Forward(forward) if forward in set(Forward) else None
     airlock.cast_vote(session, case_id, actor=actor, decision=decision, explanation=explanation, forward=reason)
-    return RedirectResponse("/airlock", 303)
+    return RedirectResponse(f"/airlock/{case_id}", 303)
 
 
 def _forwards() -> list[tuple[str, dict[str, str]]]:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,7 @@ from sandbox.airlock.release import output_directory
 from sandbox.airlock.sources import kernel_digest
 from sandbox.airlock.typed import digest
 from sandbox.web import views
+from sandbox.web.released_files import ReleasedFile
 from sandbox.workspaces import permissions, rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_open, door_state
@@ -398,24 +399,37 @@ def check_file(
 
 @router.get("/{name}/outputs")
 def list_outputs(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
-    """Released outputs."""
+    """Released outputs, and those taken back with the reason."""
     found = _member(session, name, actor)
-    return {"outputs": [views.output(each) for each in airlock.outputs_of(session, found)]}
+    return {
+        "outputs": [views.output(each) for each in airlock.outputs_of(session, found)],
+        "revoked": [views.revoked(each) for each in airlock.revoked_of(session, found)],
+    }
 
 
 @router.get("/{name}/outputs/{output_id}/{file}")
 def download_output(
-    *, name: str, output_id: str, file: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
-) -> FileResponse:
+    *,
+    name: str,
+    output_id: str,
+    file: str,
+    session: SessionDep,
+    database: DatabaseDep,
+    actor: CurrentActor,
+    settings: SettingsDep,
+) -> ReleasedFile:
     """One file of a released output: canonical CSV, ``sdc-record.json`` or its signature."""
     found = _member(session, name, actor)
     output = airlock.get_output(session, found, output_id)
     known = _file_of(output, file)
-    return FileResponse(
+    return ReleasedFile(
         output_directory(settings, found.id, output.id) / known,
+        database=database,
+        actor=actor,
+        workspace=found.id,
+        output=output.id,
         media_type=mimetypes.guess_type(known)[0] or "application/octet-stream",
-        filename=known,
-        headers={"Cache-Control": "private, no-store"},
+        name=known,
     )
 
 
