@@ -17,5 +17,6 @@ from sandbox.web import (
 router = APIRouter()
 for part in (workspace_api, airlock_api, query_api, import_api):
     router.include_router(part.router)
-for part in (job_pages, output_pages, workspace_pages, airlock_pages, import_pages):
+# Imports first: a page of acts on a workspace takes every other last word of its path.
+for part in (import_pages, job_pages, output_pages, workspace_pages, airlock_pages):
     router.include_router(part.router)
