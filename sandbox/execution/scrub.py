@@ -53,8 +53,13 @@ def drop_caches() -> None:
 
 
 def read_counters() -> Counters:
-    """The next batches of numbers. Begins a new batch of each on the core it runs on."""
-    return Counters(_next_batch(_pipe_number), _next_batch(_file_number))
+    """The next batches of numbers. Begins a new batch of each on one core."""
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, [min(cores)])
+        return Counters(_next_batch(_pipe_number, 1), _next_batch(_file_number, 0))
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def total(used: int, step: int) -> int:
@@ -83,12 +88,13 @@ def pad_counters(before: Counters, step: int, *, longest_s: float = LONGEST_S) -
         now = read_counters()
         used = max((now.pipes - before.pipes) % WRAP, (now.files - before.files) % WRAP)
         goal = total(used + 2 * BATCH * len(cores), step)
-        kinds = ((_pipe_number, _pipes, before.pipes), (_file_number, _files, before.files))
-        padded = [_burn(make, number, start, goal, end) for number, make, start in kinds]
+        padded = [
+            _burn(_pipes, _pipe_number, before.pipes, goal, end),
+            _burn(_files, _file_number, before.files, goal, end),
+        ]
         for core in cores:
             os.sched_setaffinity(0, [core])
-            for number, _, _ in kinds:
-                _next_batch(number)
+            read_counters()
     finally:
         os.sched_setaffinity(0, cores)
     return all(padded)
@@ -102,15 +108,13 @@ def _burn(make: Callable[[int], None], number: Callable[[], int], start: int, go
     return True
 
 
-def _next_batch(number: Callable[[], int]) -> int:
-    """Use up this core's batch; returns the number that begins its next one."""
+def _next_batch(number: Callable[[], int], first: int) -> int:
+    """Use up this core's batch; returns the first number seen of its next one. Batches begin at ``first`` of 1024."""
     before = number()
-    for _ in range(2 * BATCH):
+    now = before
+    while (now - first) // BATCH == (before - first) // BATCH:
         now = number()
-        if now % BATCH <= 1 or abs(now - before) > 1:
-            return now
-        before = now
-    return before
+    return now
 
 
 def _pipe_number() -> int:

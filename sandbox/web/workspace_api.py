@@ -30,7 +30,7 @@ from sandbox.web import views
 from sandbox.web.released_files import ReleasedFile
 from sandbox.workspaces import permissions, rules
 from sandbox.workspaces import service as workspaces
-from sandbox.workspaces.door import check_open, door_state
+from sandbox.workspaces.door import check_level_open, check_open, door_state
 from sandbox.workspaces.errors import SandboxClosed, WorkspaceInvalid, WorkspaceNotFound
 from sandbox.workspaces.models import Workspace, WorkspaceDataset
 from sandbox.workspaces.pledge import current_pledge
@@ -305,6 +305,7 @@ def submit_job(
     with database.session() as session:
         found = workspaces.get_workspace(session, name, actor=actor)
         workspaces.check_may_submit(session, found, actor=actor, entry=filename, code=code, charge_bits=charge, now=now)
+        check_level_open(settings, workspaces.door_of(session, found, grades).level)
     with SealedWriter(settings, job_id) as sealed:
         sealed.write(code)
     with database.begin() as session:

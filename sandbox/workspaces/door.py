@@ -56,12 +56,24 @@ def sandbox_settings(settings: Settings) -> SandboxSettings:
 
 def door_state(settings: Settings) -> DoorState:
     """Read what the launcher wrote; anything unreadable means closed."""
-    try:
-        found = Enforcement.from_json(json.loads(sandbox_settings(settings).enforcement_file.read_bytes()))
-    except (OSError, ValueError, BadContract, TypeError):
+    found = _found(settings)
+    if found is None:
         return DoorState(open=False, missing=None)
     required = tuple(check for check in found.missing if check.name in found.REQUIRED)
     return DoorState(open=found.open, missing=required)
+
+
+def check_level_open(settings: Settings, level: str) -> None:
+    """Raise SandboxClosed unless sealed jobs on data of that level may run here (PRIVACY.md 15, ``QUIET_RULES``)."""
+    found = _found(settings)
+    lacking = found.lacking(level) if found else ()
+    if found is None or lacking:
+        zh = "、".join(check.zh.rstrip("。") for check in lacking) or "启动器没有运行"
+        en = "; ".join(check.en.rstrip(".") for check in lacking) or "the launcher is not running"
+        raise SandboxClosed(
+            f"本机不开放 {level} 级数据的密封作业：{zh}。其余功能不受影响。"
+            f" · Sealed jobs on data of level {level} are shut on this machine: {en}. All else works."
+        )
 
 
 def check_open(settings: Settings) -> None:
@@ -69,3 +81,10 @@ def check_open(settings: Settings) -> None:
     state = door_state(settings)
     if not state.open:
         raise SandboxClosed(f"{state.text['zh']} · {state.text['en']}")
+
+
+def _found(settings: Settings) -> Enforcement | None:
+    try:
+        return Enforcement.from_json(json.loads(sandbox_settings(settings).enforcement_file.read_bytes()))
+    except (OSError, ValueError, BadContract, TypeError):
+        return None

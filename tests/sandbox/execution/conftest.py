@@ -88,10 +88,10 @@ def memory_file(content: bytes) -> int:
     return fd
 
 
-def start(settings: SandboxSettings, *prefix: str) -> Running:
-    """Start a launcher and wait until it answers. It wipes as little as the settings of `fresh_places` say."""
+def start(settings: SandboxSettings, *prefix: str, code: str = "") -> Running:
+    """Start a launcher and wait until it answers, or ``code`` that ends in one."""
     arguments = [
-        *prefix, sys.executable, "-m", "sandbox.execution", "--home", str(settings.home), "--run", str(settings.run_dir),
+        *prefix, sys.executable, *(["-c", code] if code else ["-m", "sandbox.execution"]), "--home", str(settings.home), "--run", str(settings.run_dir),
         "--kernel-env", str(settings.kernel_env),
     ]  # fmt: skip
     for name in ("hub", "worker"):

@@ -263,7 +263,7 @@ def test_data_larger_than_its_limit_is_refused_before_anything_runs(launcher: Ru
 @pytest.mark.parametrize(
     ("path", "entry"),
     [
-        ("/etc/passwd", "x.py"), ("/data/../etc/x", "x.py"), ("/data/a/b/c", "x.py"), ("/job/../x.py", "x.py"),
+        ("/etc/passwd", "x.py"), ("/data/../etc/x", "x.py"), ("/data/a/b/c/d", "x.py"), ("/job/../x.py", "x.py"),
         ("/data", "x.py"), ("/opt/venv/x", "x.py"), ("/data//x", "x.py"),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from opendata.app import create_app
 from opendata.db import utc_now
 from opendata.identity import service as identity
 from sandbox.airlock.models import Assignment, ReleaseRequest
-from sandbox.contracts import Check, Enforcement
+from sandbox.contracts import QUIET_RULES, Check, Enforcement
 from sandbox.workspaces.door import sandbox_settings
 from tests.sandbox.sandbox_world import GOOD, World, code
 
@@ -24,8 +24,10 @@ def open_door(world: World):
     """The launcher's probes say that everything is stopped."""
     import json
 
-    checks = tuple(Check(name, "stopped", name, name) for name in Enforcement.REQUIRED)
+    names = (*Enforcement.REQUIRED, *QUIET_RULES["L4"].needs)
+    checks = tuple(Check(name, "stopped", name, name) for name in names)
     path = sandbox_settings(world.settings).enforcement_file
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(Enforcement(checks).to_json()))
     return path
 
@@ -61,6 +63,9 @@ def test_apply_approve_and_see(app, world: World, open_door):
     assert (dataset["kind"], dataset["path"]) == ("practice", "/data/visits/visits.parquet")
     practice = researcher.get("/api/v1/workspaces/w1/practice/visits").json()
     assert [column["name"] for column in practice["columns"]] == ["patient", "sex", "age", "visits"]
+    assert practice["note"]["en"] == "practice data, for debugging only; results mean nothing"
+    for language, words in (("zh", "仅供调试，结果没有意义"), ("en", "results mean nothing")):
+        assert words in speak(app, world, "researcher", language).get("/workspaces/w1").text
     assert speak(app, world, "outsider").get("/api/v1/workspaces/w1").status_code == 404
     for path in ("/workspaces", "/workspaces/w1", "/workspaces/new"):
         for language in ("zh", "en"):
