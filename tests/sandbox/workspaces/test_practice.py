@@ -22,6 +22,7 @@ from masking.detection import Detector, checks
 from masking.policy.load import load
 from masking.policy.model import AttributeRule, MaskingPolicy
 from masking.techniques.generalization.divisions import names
+from sandbox import client
 from sandbox.workspaces.practice import NOTE, arrow_type, make_practice
 from sandbox.workspaces.practice.identifiers import patterned
 from sandbox.workspaces.runs import parquet_bytes
@@ -72,6 +73,12 @@ def test_it_is_marked_in_the_file() -> None:
     metadata = pq.read_schema(io.BytesIO(parquet_bytes(practice))).metadata
     assert metadata[b"practice"].decode() == NOTE["en"]
     assert metadata[b"practice-zh"].decode() == NOTE["zh"]
+
+
+def test_it_is_marked_in_a_notebook() -> None:
+    shown = client.Practice.from_json("d", {"kind": "practice", "note": dict(NOTE), "columns": []})._repr_html_()
+    assert NOTE["zh"] in shown
+    assert "for debugging only" in shown
 
 
 @pytest.mark.parametrize("name", TABLES)
