@@ -2,7 +2,8 @@
 
 A line is a total and its parts: along one dimension with the others fixed, or a total column of a wide table. A line
 with one gap gives the gap; with it known, others may follow, so this goes on until nothing changes. Where the parts
-that are shown leave less than ``threshold`` for several gaps, each of them is small.
+that are shown leave less than ``threshold`` for several gaps, each of them is small. What all lines together pin down
+is asked of a solver (`solvable`).
 Source: SDC handbook (Hundepool et al., 2012), 4.4.1; PRIVACY.md 17.
 
 Nulls are gaps; a group without a row is a gap too, in a table of two or more dimensions. Pure.
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.solvable import pinned_down
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import ColumnRole, TypedTable, is_total
 from sandbox.contracts import Cell
@@ -34,8 +36,9 @@ def check_totals(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
         if not lines:
             continue
         opened = _opened(cells, lines, limits.threshold)
+        opened |= pinned_down(cells, total=TOTAL, threshold=limits.threshold, rounding=limits.rounding)
         if opened:
-            yield Finding("suppressed_by_total", table.name, name, opened)
+            yield Finding("suppressed_by_total", table.name, name, len(opened))
         small = sum(_remainder_is_small(cells, line, limits.threshold) for line in lines)
         if small:
             yield Finding("small_remainder", table.name, name, small)
@@ -94,8 +97,8 @@ def _lines(cells: dict[Key, float | None]) -> list[tuple[Key, tuple[Key, ...]]]:
     return lines
 
 
-def _opened(cells: dict[Key, float | None], lines: Sequence[tuple[Key, tuple[Key, ...]]], threshold: int) -> int:
-    """How many gaps the totals open, one after another. Rounded totals open them up to rounding, which is enough."""
+def _opened(cells: dict[Key, float | None], lines: Sequence[tuple[Key, tuple[Key, ...]]], threshold: int) -> set[Key]:
+    """The gaps that totals open, one after another. Rounded totals open them up to rounding, which is enough."""
     known = dict(cells)
     opened: set[Key] = set()
     changed = True
@@ -115,7 +118,7 @@ def _opened(cells: dict[Key, float | None], lines: Sequence[tuple[Key, tuple[Key
                 changed = True
             elif 0 < rest < threshold:
                 opened |= {key for key in gaps if key in cells}
-    return len(opened)
+    return opened
 
 
 def _remainder_is_small(cells: dict[Key, float | None], line: tuple[Key, tuple[Key, ...]], threshold: int) -> bool:

@@ -396,6 +396,19 @@ def _chained_gaps(tables: Tables) -> Files:
     return _shown(pl.concat([t.select("department", "sex", "n") for t in (hidden, rows, columns)]))
 
 
+def _gaps_together(tables: Tables) -> Files:
+    """Two gaps or more in every line; two rows less two columns leave the one that was to be hidden."""
+    shown = tables.visits.filter(pl.col("district").is_in(DISTRICTS[:3]) & pl.col("department").is_in(DEPARTMENTS[:4]))
+    parts = counts(shown, by=["district", "department"])
+    rows = parts.group_by("district").agg(pl.lit("合计").alias("department"), pl.col("n").sum())
+    columns = parts.group_by("department").agg(pl.lit("合计").alias("district"), pl.col("n").sum())
+    whole = pl.concat([t.select("district", "department", "n") for t in (parts, rows, columns)])
+    (a, b, c), (u, v, w, x) = DISTRICTS[:3], DEPARTMENTS[:4]
+    hidden = {(a, u), (a, v), (b, u), (b, v), (b, w), (c, w), (c, x), (c, "合计"), ("合计", x)}
+    gap = pl.concat_list("district", "department").is_in([list(key) for key in hidden])
+    return _shown(whole.with_columns(pl.when(~gap).then("n").alias("n")))
+
+
 def _left_out(tables: Tables) -> Files:
     """A group of five is left out, the total is not: it is the difference."""
     parts = counts(tables.firms, by=["district"])
@@ -416,6 +429,7 @@ _TOTALS: dict[str, Program] = {
     "a gap in a row with a total": _gap_in_two_ways,
     "a gap in a wide table": _gap_in_wide,
     "gaps that open one another": _chained_gaps,
+    "gaps that all totals together open": _gaps_together,
     "a group left out of its total's parts": _left_out,
     "two tables that differ by few": _two_tables_apart,
 }

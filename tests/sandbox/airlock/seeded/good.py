@@ -50,6 +50,7 @@ def programs() -> dict[str, Program]:
         "model of pension": _model("social", "pension"),
         "model as text of numbers": _model("visits", "days"),
         "total below": _total,
+        "a protected block of gaps": _block,
         "hidden pairs": _hidden_pairs,
         "log cost": _logs,
         "two tables": _two_tables,
@@ -195,6 +196,17 @@ def _total(tables: Tables) -> Files:
     parts = counts(tables.firms, by=["district"])
     total = parts.select(pl.lit("合计").alias("district"), pl.col("n").sum())
     return {"districts.csv": csv(pl.concat([parts, total]))}
+
+
+def _block(tables: Tables) -> Files:
+    """Two rows and two columns of gaps, each large: no total gives one away."""
+    parts = counts(tables.visits, by=["department", "sex"])
+    sums = [
+        parts.group_by(kept).agg(pl.lit("合计").alias(other), pl.col("n").sum()).select("department", "sex", "n")
+        for kept, other in (("department", "sex"), ("sex", "department"))
+    ]
+    gap = pl.col("department").is_in(["内科", "外科"])
+    return {"block.csv": csv(pl.concat([parts.with_columns(pl.when(~gap).then("n").alias("n")), *sums]))}
 
 
 def _hidden_pairs(tables: Tables) -> Files:
