@@ -39,6 +39,7 @@ class AirlockLimits:
     max_compressed: int
     max_strange_text: int
     registered_max_compressed: int
+    quantile_tail: int
     max_figure_marks: int
     max_model_terms: int
     degrees_of_freedom: int

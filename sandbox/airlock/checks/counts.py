@@ -11,13 +11,17 @@ from typing import Final, TypeGuard
 
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable
+from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, has_more_digits
 
 _PERCENT: Final = re.compile(r"(^|_)(pct|percent|percentage)(_|$)|百分", re.IGNORECASE)
 _SPREAD: Final = re.compile(r"(^|_)(std|sd|stdev|var|variance|iqr|range)(_|$)|标准差|方差", re.IGNORECASE)
 _DEGREES: Final = re.compile(r"(^|_)(df|dof|df_resid|degrees_of_freedom)(_|$)|自由度", re.IGNORECASE)
 _ERROR: Final = re.compile(r"(^|_)(se|std_err|std_error|stderr|standard_error)(_|$)|标准误", re.IGNORECASE)
 _FIT: Final = re.compile(r"(^|_)(r2|r_squared|rsquared|r2_adj|adj_r2)(_|$)|决定系数", re.IGNORECASE)
+_MEDIAN: Final = re.compile(r"(^|_)median(_|$)|中位", re.IGNORECASE)
+_QUANTILE: Final = re.compile(
+    r"(^|_)q(?P<quarter>[123])(_|$)|(^|_)[pq](?P<hundredth>\d{1,2})(_|$)|(?P<percent>\d{1,2})%", re.IGNORECASE
+)
 _PERFECT: Final = 0.9999
 
 
@@ -69,10 +73,11 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
             yield Finding("full_share", table.name, name, full)
 
 
-def check_statistics(table: TypedTable) -> Iterator[Finding]:
-    """Extremes show single persons; a spread of zero says that all are alike."""
+def check_statistics(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
+    """Extremes show single persons, quantiles too unless many lie on either side; no spread says that all are alike."""
     for index in table.indexes(ColumnRole.EXTREME):
-        yield Finding("extreme_value", table.name, table.columns[index].name, len(table.rows))
+        rule = "quantile" if _is_quantile_of_many(table, index, limits) else "extreme_value"
+        yield Finding(rule, table.name, table.columns[index].name, len(table.rows))
     for index in table.indexes(ColumnRole.MEASURE):
         if _SPREAD.search(table.columns[index].name):
             zeros = sum(c == 0 for c in table.column(index) if _number(c))
@@ -108,6 +113,38 @@ def _fits_perfectly(table: TypedTable) -> bool:
     estimated = [float(c) for c in errors if _number(c)]
     perfect = any(_number(c) and float(c) > _PERFECT for c in fits)
     return perfect or (bool(estimated) and max(estimated) == 0.0)
+
+
+def _is_quantile_of_many(table: TypedTable, index: int, limits: AirlockLimits) -> bool:
+    """Whether a column holds inner quantiles of two digits with ``quantile_tail`` persons on either side of each.
+
+    A quantile is somebody's value; cut to two digits it is that of many. Source: SDC handbook, 5.4 (quantiles).
+    """
+    share, counts = _share_below(table.columns[index].name), table.indexes(ColumnRole.COUNT)
+    if limits.registered_only or share is None or not counts:
+        return False
+    return all(
+        _number(persons)
+        and persons * min(share, 1 - share) >= limits.quantile_tail
+        and (cell is None or (_number(cell) and not has_more_digits(cell, 2)))
+        for cell, persons in zip(table.column(index), table.column(counts[0]), strict=True)
+    )
+
+
+def _share_below(name: str) -> float | None:
+    """The share of persons below a quantile by its name, for shares of 5 to 95 %.
+
+    >>> [_share_below(n) for n in ("median_age", "p25", "cost_q3", "90%", "p99", "max_cost")]
+    [0.5, 0.25, 0.75, 0.9, None, None]
+    """
+    if _MEDIAN.search(name):
+        return 0.5
+    match = _QUANTILE.search(name)
+    if match is None:
+        return None
+    quarter = match["quarter"]
+    share = int(quarter) / 4 if quarter else int(match["hundredth"] or match["percent"]) / 100
+    return share if 0.05 <= share <= 0.95 else None
 
 
 def _number(cell: object) -> TypeGuard[int | float]:

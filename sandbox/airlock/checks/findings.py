@@ -252,8 +252,17 @@ _TABLE: Final = [
         True,
         "最大值、最小值、分位数会暴露个人的值",
         "minimum, maximum and quantiles show single persons' values",
-        "改用均值，或把值分段后给频数",
-        "give means, or frequencies over bands",
+        "改用均值，或把值分段后给频数；5% 至 95% 的分位数取两位有效数字、两侧各有 {quantile_tail} 人以上时可交人判断",
+        "give means, or frequencies over bands; quantiles of 5 to 95 %, to two digits and with {quantile_tail} persons "
+        "on either side, are left to people",
+    ),
+    Rule(
+        "quantile",
+        False,
+        "{count} 个分位数：两侧人数足够，只有两位有效数字",
+        "{count} quantiles: enough persons on either side, two digits",
+        "审查员请看取值是否很少",
+        "checkers look whether few different values are possible",
     ),
     Rule(
         "zero_spread",

@@ -71,7 +71,7 @@ def run_checks(given: CheckInput) -> list[Finding]:
         findings += check_counts(table, limits)
         findings += check_totals(table, limits)
         findings += check_shares(table, limits)
-        findings += check_statistics(table)
+        findings += check_statistics(table, limits)
         findings += check_model(table, limits)
         findings += check_digits(table, limits)
         findings += check_groups(table)
@@ -92,6 +92,7 @@ def explain(findings: Sequence[Finding], limits: AirlockLimits) -> list[dict[str
         "max_rows": limits.max_rows,
         "max_columns": limits.max_columns,
         "max_cells": limits.max_cells,
+        "quantile_tail": limits.quantile_tail,
         "max_figure_marks": limits.max_figure_marks,
         "max_compressed": limits.max_compressed,
         "max_strange_text": limits.max_strange_text,

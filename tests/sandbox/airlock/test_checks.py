@@ -110,7 +110,11 @@ BAD = {
         "raw_numbers",
     ),
     "minimum and maximum": ("t.csv", table("sex,n,min_age,max_age", "男,1500,60,89"), "extreme_value"),
-    "median": ("t.csv", table("sex,n,median_age", "男,1500,74"), "extreme_value"),
+    "median of few": ("t.csv", table("sex,n,median_age", "男,150,74"), "extreme_value"),
+    "median to the cent": ("t.csv", table("sex,n,median_income", "男,1500,6478.66"), "extreme_value"),
+    "outer quantile": ("t.csv", table("sex,n,p99_age", "男,150000,89"), "extreme_value"),
+    "inner quantile of a thin tail": ("t.csv", table("sex,n,p5_age", "男,1500,61"), "extreme_value"),
+    "median without counts": ("t.csv", table("sex,median_age", "男,74"), "extreme_value"),
     "small share": ("t.csv", table("sex,n,share_ill", "男,500,0.01", "女,500,0.3"), "small_share"),
     "share without count": ("t.csv", table("sex,share_ill", "男,0.2"), "share_without_count"),
     "gap next to its total": ("t.csv", table("sex,n", "男,1500", "女,", "合计,3000"), "suppressed_by_total"),
@@ -139,6 +143,14 @@ def test_bad_output_is_blocked(defect: str):
 
 def test_good_tables_pass():
     assert blocking(rules_of("t.csv", GOOD.encode(), dry=b"sex,n,mean_age\n\xe7\x94\xb7,500,70.1\n")) == set()
+
+
+def test_quantiles_of_many_are_left_to_people_below_strict_levels():
+    content = table("sex,n,p25_age,median_age,q3_age", "男,1500,67,74,82", "女,1500,67,,82")
+    found = rules_of("t.csv", content, dry=content)
+    assert "quantile" in found
+    assert blocking(found) == set()
+    assert "extreme_value" in rules_of("t.csv", content, dry=content, strict=True)
 
 
 def test_good_model_passes():
