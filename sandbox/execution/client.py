@@ -31,7 +31,14 @@ class Launcher:
         """Nothing is opened yet; every call makes its own connection, so one object serves many threads."""
         self.socket_path = socket_path
 
-    def run_job(self, spec: JobSpec, inputs: Sequence[tuple[str, int]], output_fd: int) -> JobResult:
+    def run_job(
+        self,
+        spec: JobSpec,
+        inputs: Sequence[tuple[str, int]],
+        output_fd: int,
+        *,
+        waiting: Callable[[], None] | None = None,
+    ) -> JobResult:
         """Run one job in its own jail and wait for its end.
 
         ``inputs`` are pairs of a path in the jail and a readable file descriptor (file or pipe, read to its end in
@@ -43,7 +50,8 @@ class Launcher:
         is killed): a tar of ``out/<name>`` members and ``executed.ipynb``, or the JSON of a ``ParsedOutput`` for kind
         ``parse``. It is hostile. The caller's descriptors stay open in the caller.
 
-        Blocks as long as the job runs. If this process dies the jail dies with it.
+        Blocks as long as the job runs. If this process dies the jail dies with it. ``waiting`` is called every
+        `LOOK_S` seconds meanwhile; when it raises, the jail is killed and the exception goes on.
 
         Raises:
             SandboxUnavailable: the launcher is not there or its door is shut.
@@ -51,7 +59,7 @@ class Launcher:
             LauncherRefused: the request is wrong or may not be made on this socket.
         """
         request = {"op": "run_job", "spec": spec.to_json(), "inputs": [path for path, _ in inputs]}
-        answer = self._ask(request, [*(fd for _, fd in inputs), output_fd])
+        answer = self._ask(request, [*(fd for _, fd in inputs), output_fd], waiting)
         return JobResult.from_json(answer.get("result"))
 
     def settle(self, job: str) -> float | None:
@@ -113,7 +121,9 @@ class Launcher:
         """
         return Enforcement.from_json(self._ask({"op": "probe"}).get("enforcement"))
 
-    def _ask(self, request: dict[str, Any], fds: Sequence[int] = ()) -> dict[str, Any]:
+    def _ask(
+        self, request: dict[str, Any], fds: Sequence[int] = (), waiting: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
         line = json.dumps(request, ensure_ascii=False).encode() + b"\n"
         if len(line) > MAX_LINE:
             raise LauncherRefused("请求过长。", "The request is too long.")
@@ -121,6 +131,9 @@ class Launcher:
             try:
                 connection.connect(os.fspath(self.socket_path))
                 socket.send_fds(connection, [line], list(fds))
+                # Closing the connection, as leaving this block does, tells the jail's keeper that nobody waits.
+                while waiting is not None and not select.select([connection], [], [], LOOK_S)[0]:
+                    waiting()
                 answered = connection.recv(MAX_LINE)
             except OSError as error:
                 raise SandboxUnavailable(

@@ -80,8 +80,8 @@ class Bind:
 class Jail:
     """Everything one jail is made of. ``inputs`` are copied into sealed memory file systems before anything runs.
 
-    ``unsafe_without`` removes a layer (``seccomp``, ``network``, ``userns_lock``) and exists for the tests that
-    show that each layer is needed.
+    ``unsafe_without`` removes a layer (``seccomp``, ``network``, ``userns_lock``, ``mount_view``, ``limits``) and
+    exists for the tests that show that each layer is needed.
     """
 
     profile: Profile
@@ -143,9 +143,10 @@ def options(jail: Jail, base: Base, open_data: OpenData) -> list[str]:
     args += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
     for name, value in environment(jail).items():
         args += ["--setenv", name, value]
-    args += _system(base, open_data)
+    view = "mount_view" not in without
+    args += _system(base, open_data) if view else _unsafe_whole_host(base)
     args += ["--proc", "/proc", "--dev", "/dev"]
-    args += _masks(base, limits, open_data)
+    args += _masks(base, limits, open_data) if view else []
     for entry in profile.tmpfs:
         if not any(bind.target == entry.path for bind in jail.binds):
             args += ["--size", str(entry.size(limits)), "--perms", entry.mode, "--tmpfs", entry.path]
@@ -215,6 +216,16 @@ def _system(base: Base, open_data: OpenData) -> list[str]:
     for path in base.emptied:
         if os.path.isdir(path):
             args += ["--size", "4096", "--perms", "0555", "--tmpfs", path]
+    return args
+
+
+def _unsafe_whole_host(base: Base) -> list[str]:
+    """What a jail without a view of its own would see: the host's folders, where nothing of the jail's lies."""
+    args: list[str] = []
+    for path in (*base.read_only, "/boot", "/etc", "/root", "/srv", "/sys", "/var"):
+        args += ["--ro-bind-try", path, path]
+    for path, target in base.links.items():
+        args += ["--symlink", target, path]
     return args
 
 

@@ -247,7 +247,9 @@ def _drop_rights(order: Order, jail: Jail) -> list[str]:
 
 def _inner_limits(order: Order, jail: Jail) -> list[str]:
     """Where no control group counts: limits for the user namespace (processes) and for each process (memory)."""
-    limits = []
+    limits: list[str] = []
+    if "limits" in jail.unsafe_without:
+        return limits
     if "pids" not in order.group.folders:
         limits.append(f"--nproc={jail.limits.pids}")
     if "memory" not in order.group.folders:

@@ -278,6 +278,125 @@ def page_cache_by_nowait():
     return syscall(327, fd, vector, 1, 0, 0, 8) >= 0
 
 
+# --- what outlives a sealed job on the host (PRIVACY.md 15)
+
+
+@attempt(harmless=True)
+def free_blocks_of_host_disk():
+    return os.statvfs("/usr").f_blocks
+
+
+@attempt(harmless=True)
+def free_blocks_by_descriptor():
+    return os.fstatvfs(os.open("/usr/bin/env", os.O_RDONLY)).f_blocks
+
+
+@attempt
+def free_blocks_by_ustat():
+    return syscall(136, os.stat("/usr").st_dev, ctypes.create_string_buffer(64)) == 0
+
+
+@attempt(harmless=True)
+def watch_shared_file_by_inotify():
+    watcher = syscall(294, 0)
+    syscall(254, watcher, ctypes.c_char_p(b"/usr/bin/env"), 0x20)
+    os.close(os.open("/usr/bin/env", os.O_RDONLY))
+    return os.read(watcher, 4096)
+
+
+@attempt(harmless=True)
+def watch_shared_folder_by_dnotify():
+    import fcntl
+
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    return fcntl.fcntl(os.open("/usr/bin", os.O_RDONLY), 1026, 1) == 0
+
+
+@attempt(harmless=True)
+def watch_shared_folder_by_dnotify_high_bits():
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    return syscall(72, os.open("/usr/bin", os.O_RDONLY), (1 << 32) | 1026, 1) == 0
+
+
+@attempt(harmless=True)
+def lease_on_a_file():
+    import fcntl
+    import tempfile
+
+    with tempfile.NamedTemporaryFile() as file:
+        fd = os.open(file.name, os.O_RDONLY)
+        file.close()
+        return fcntl.fcntl(fd, 1024, fcntl.F_RDLCK) == 0
+
+
+@attempt(harmless=True)
+def number_of_host_processes_by_pidfd():
+    return os.fstat(os.pidfd_open(os.getpid())).st_ino
+
+
+@attempt
+def number_of_host_processes_by_clone():
+    """CLONE_PIDFD gives such a descriptor without asking for one."""
+    fd = ctypes.c_int(-1)
+    pid = syscall(56, 0x1000 | signal.SIGCHLD, 0, ctypes.byref(fd), 0, 0)
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return fd.value >= 0
+
+
+@attempt(harmless=True)
+def number_of_host_sockets_by_cookie():
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.getsockopt(socket.SOL_SOCKET, 57, 8)
+
+
+@attempt(harmless=True)
+def number_of_host_sockets_by_cookie_high_bits():
+    with socket.socket(socket.AF_UNIX) as one:
+        buffer, size = ctypes.create_string_buffer(8), ctypes.c_uint(8)
+        return syscall(55, one.fileno(), (1 << 32) | 1, (1 << 32) | 57, buffer, ctypes.byref(size)) == 0
+
+
+@attempt(harmless=True)
+def number_of_host_networks_by_cookie():
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.getsockopt(socket.SOL_SOCKET, 71, 8)
+
+
+@attempt
+def pidfd_of_peer():
+    with socket.socketpair()[0] as one:
+        return one.getsockopt(socket.SOL_SOCKET, 77, 4)
+
+
+@attempt
+def time_of_access_of_shared_file():
+    os.utime("/usr/bin/env")
+    return True
+
+
+@attempt
+def hard_link_to_shared_file():
+    os.link("/usr/bin/env", "/tmp/env")
+    return True
+
+
+for _name in ("fs/file-nr", "fs/inode-nr", "fs/dentry-state", "fs/inotify/max_user_watches", "kernel/random/entropy_avail",
+              "kernel/pty/nr", "kernel/ns_last_pid", "kernel/random/boot_id", "vm/overcommit_memory", "fs/aio-nr"):  # fmt: skip
+    define(f"sysctl_{_name.replace('/', '_').replace('-', '_')}", readable(f"/proc/sys/{_name}"), harmless=_name in ("fs/file-nr", "fs/inode-nr"))
+
+
+@attempt
+def cgroup_path_of_host():
+    return [line for line in open("/proc/self/cgroup") if line.strip().split(":", 2)[2] != "/"]
+
+
+@attempt
+def file_of_another_uid():
+    return open("/run/hub/private", "rb").read()
+
+
 def written(path, text):
     fd = os.open(path, os.O_WRONLY)
     try:
@@ -599,7 +718,7 @@ def main():
     FACTS.update(json.loads(sys.argv[2]), output_fd=output_fd)
     results = {}
     for name, function in ATTEMPTS.items():
-        if "--harmless" in sys.argv and name not in HARMLESS:
+        if ("--harmless" in sys.argv and name not in HARMLESS) or name not in FACTS.get("only", ATTEMPTS):
             continue
         try:
             results[name] = "open" if function() else "stopped"

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     (folder / "people").mkdir()
     (folder / "people" / "people.parquet").write_bytes(b"data")
     (folder / "gate").mkdir()
+    (folder / "gate" / "private").write_bytes(b"canary")
+    (folder / "gate" / "private").chmod(0o600)
     secret = folder / "secret.txt"
     secret.write_text("canary")
     secret.chmod(0o644)
@@ -93,18 +95,20 @@ def greet(listener: socket.socket) -> None:
             connection.sendall(b"hello")
 
 
-def attack(host: Host, profile_name: str, without: tuple[str, ...] = ()) -> dict[str, str]:
-    """Run the battery in one jail; name -> what came of it."""
+def attack(host: Host, profile_name: str, without: tuple[str, ...] = (), only: Collection[str] = ()) -> dict[str, str]:
+    """Run the battery, or these attempts of it, in one jail; name -> what came of it."""
+    facts = host.facts | ({"only": sorted(only)} if only else {})
     profile = load(profile_name)
-    trees = cgroup.find(Path("/battery"), as_root=AS_ROOT)
+    trees = cgroup.find(Path("/battery"), as_root=AS_ROOT) if "limits" not in without else cgroup.NOWHERE
+    uid = 390_000 if AS_ROOT and "uid" not in without else None
     binds = list(Environment.find(DEFAULT_KERNEL_ENV).binds())
     inputs = [("/job/battery.py", memory_file(BATTERY.read_bytes()))] if profile_name == "sealed" else []
     if profile_name == "sealed":
         inputs.append(("/data/people/people.parquet", memory_file(b"data")))
         script = "/job/battery.py"
     else:
-        home = host.folder / ("home.ext4" if AS_ROOT else "home")
-        if AS_ROOT:
+        home = host.folder / ("home" if uid is None else "home.ext4")
+        if uid is not None:
             staging.make_image(home, 16 * MIB, 390_000)
         else:
             home.mkdir(exist_ok=True)
@@ -117,12 +121,12 @@ def attack(host: Host, profile_name: str, without: tuple[str, ...] = ()) -> dict
         script = "/run/hub/battery.py"
     output = os.memfd_create("output")
     command = (
-        "/bin/sh", "-c", 'exec "$0" "$1" "$SBX_OUTPUT_FD" "$2"', f"{VENV}/bin/python3", script, json.dumps(host.facts),
+        "/bin/sh", "-c", 'exec "$0" "$1" "$SBX_OUTPUT_FD" "$2"', f"{VENV}/bin/python3", script, json.dumps(facts),
     )  # fmt: skip
     jail = Jail(profile, LIMITS, command, binds=binds, inputs=inputs, unsafe_without=without)
     group = cgroup.Group(trees, f"battery-{profile_name}-{len(without)}-{os.getpid()}")
     try:
-        keep_in_child(Order(jail, group, 390_000 if AS_ROOT else None, LIMITS.wall_s, output, LIMITS.output_bytes))
+        keep_in_child(Order(jail, group, uid, LIMITS.wall_s, output, LIMITS.output_bytes))
         said = os.pread(output, LIMITS.output_bytes, 0)
         return json.loads(said)
     finally:
@@ -150,6 +154,7 @@ def opened(results: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize("profile", ["sealed", "session"])
 def test_no_attempt_gets_out(host: Host, profile: str) -> None:
     results = attack(host, profile)
+    print(f"{profile}: {len(results)} attempts, {len(opened(results))} got out")
     assert opened(results) == set()
     assert len(results) >= 200
 
@@ -169,7 +174,9 @@ def test_without_seccomp_its_own_attempts_succeed(host: Host) -> None:
     assert {
         "socket_netlink", "socket_inet", "socket_inet6", "sysinfo_of_host", "ptrace_child", "process_vm_readv_child",
         "call_add_key", "call_shmget", "call_msgget", "call_modify_ldt", "kcmp",
-        "call_personality_no_randomization",
+        "call_personality_no_randomization", "free_blocks_of_host_disk", "free_blocks_by_descriptor",
+        "watch_shared_file_by_inotify", "watch_shared_folder_by_dnotify", "lease_on_a_file",
+        "number_of_host_processes_by_pidfd", "number_of_host_processes_by_clone", "number_of_host_sockets_by_cookie",
     } <= got  # fmt: skip
     # Other layers still hold what is theirs.
     assert not got & {"tcp_to_host", "read_host_secret", "unshare_user", "write_usr", "fork_bomb", "memory_bomb"}
@@ -188,3 +195,26 @@ def test_without_the_lock_on_user_namespaces_one_can_be_made(host: Host) -> None
     with_lock = opened(attack(host, "sealed", ("seccomp",)))
     without = opened(attack(host, "sealed", ("seccomp", "userns_lock")))
     assert {"unshare_user", "clone_new_user"} <= without - with_lock
+
+
+def test_without_the_mount_view_the_hosts_files_and_counters_are_seen(host: Host) -> None:
+    own = {
+        "read_var", "read_sys", "read_usr_local", "ticks_of_host_in_stat", "memory_of_host_in_meminfo", "uptime_of_host",
+        "load_of_host_in_loadavg", "proc_diskstats", "proc_folder_sys_kernel", "sysctl_fs_file_nr", "sysctl_fs_inode_nr",
+    }  # fmt: skip
+    others = {"tcp_to_host", "free_blocks_of_host_disk", "unshare_user", "write_usr", "fork_bomb", "call_bpf"}
+    assert opened(attack(host, "sealed", ("mount_view",), own | others)) == own
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root: control groups")
+def test_without_limits_the_bombs_go_off(host: Host) -> None:
+    own = {"fork_bomb", "thread_bomb", "memory_bomb"}
+    others = {"tcp_to_host", "read_shadow", "unshare_user", "write_usr", "call_bpf"}
+    assert opened(attack(host, "sealed", ("limits",), own | others)) == own
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root: uids")
+def test_without_a_uid_of_its_own_the_launchers_files_are_open(host: Host) -> None:
+    own, others = {"file_of_another_uid"}, {"tcp_to_host", "read_shadow", "unshare_user", "write_usr", "call_bpf"}
+    assert opened(attack(host, "session", ("uid",), own | others)) == own
+    assert opened(attack(host, "session", (), own)) == set()

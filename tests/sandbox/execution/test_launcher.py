@@ -436,6 +436,20 @@ Launcher({str(launcher.settings.launcher_worker_socket)!r}).run_job(
     assert wait_for(lambda: not jail_processes("/job/" + entry))
 
 
+def test_job_that_is_given_up_takes_its_jail_along(launcher: Running) -> None:
+    """A member who was removed, a workspace that was suspended: the dry run in its jail ends within seconds."""
+    entry = f"given-up-{time.monotonic_ns()}.py"
+
+    def waiting() -> None:
+        assert wait_for(lambda: len(jail_processes("/job/" + entry)) >= 2)  # it did run
+        raise JobCancelled
+
+    inputs = [("/job/" + entry, memory_file(b"import time; time.sleep(300)"))]
+    with pytest.raises(JobCancelled):
+        launcher.worker.run_job(JobSpec("up", "w", "dry", entry), inputs, os.memfd_create("o"), waiting=waiting)
+    assert wait_for(lambda: not jail_processes("/job/" + entry))
+
+
 def session_socket(running: Running, session: str) -> socket.socket:
     gate = running.settings.gate_dir(session)
     gate.mkdir(parents=True)
