@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from sandbox.contracts import Enforcement, JobResult, JobSpec, SessionSpec
 from sandbox.errors import LauncherBusy, LauncherRefused, SandboxError, SandboxUnavailable
 
 MAX_LINE: Final = 128 * 1024
+LOOK_S: Final = 2.0
 ERRORS: Final[dict[str, type[SandboxError]]] = {
     "unavailable": SandboxUnavailable,
     "busy": LauncherBusy,

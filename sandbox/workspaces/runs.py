@@ -52,12 +52,14 @@ def run_job(
 ) -> RunOutput:
     """Run ``spec`` with each input written by its feeder, in order; wait for a free place.
 
-    ``waiting`` is called between tries and may raise to give up. Raises SandboxUnavailable, LauncherRefused, or
+    ``waiting`` is called between tries and while it runs; it may raise to give up, which kills the jail.
+
+    Raises SandboxUnavailable, LauncherRefused, or
     whatever a feeder raised.
     """
     for _ in range(BUSY_TRIES):
         try:
-            return _run_once(launcher, spec, inputs)
+            return _run_once(launcher, spec, inputs, waiting)
         except LauncherBusy:
             waiting()
             time.sleep(BUSY_PAUSE_S)
@@ -191,7 +193,9 @@ class _Forward(io.RawIOBase):
         return view.nbytes
 
 
-def _run_once(launcher: Launcher, spec: JobSpec, inputs: Sequence[tuple[str, Feeder]]) -> RunOutput:
+def _run_once(
+    launcher: Launcher, spec: JobSpec, inputs: Sequence[tuple[str, Feeder]], waiting: Callable[[], None]
+) -> RunOutput:
     failures: list[BaseException] = []
     with ExitStack() as stack:
         given: list[tuple[str, int]] = []
@@ -206,7 +210,7 @@ def _run_once(launcher: Launcher, spec: JobSpec, inputs: Sequence[tuple[str, Fee
         for thread in threads:
             thread.start()
         try:
-            result = launcher.run_job(spec, given, output.write_end)
+            result = launcher.run_job(spec, given, output.write_end, waiting=waiting)
         finally:
             # Closing our ends lets feeders of a refused run see a broken pipe and the collector see the end.
             for _, read_end in given:

@@ -101,7 +101,8 @@ class SimulatedLauncher:
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
 
-    def run_job(self, spec, inputs, output_fd) -> JobResult:
+    def run_job(self, spec, inputs, output_fd, *, waiting=lambda: None) -> JobResult:
+        waiting()
         given = {}
         for path, fd in inputs:
             with os.fdopen(os.dup(fd), "rb") as stream:
