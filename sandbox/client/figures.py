@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.client.errors import UnusableFile
+from sandbox.client.errors import ClientError, UnusableFile
 
 KINDS: Final = ("bar", "grouped_bar", "line", "heat_map", "box")
 SUFFIX: Final = ".figure.json"
@@ -62,11 +62,11 @@ def figure(
     ``x`` and ``series`` are group columns; ``directory`` is made when it is missing (in a session, say ``"out"``).
 
     Raises:
-        ValueError: the kind is not one that is drawn, or the name is not plain.
+        ClientError: the kind is not one that is drawn, or the name is not plain.
         UnusableFile: there is no such table.
     """
     if kind not in KINDS:
-        raise ValueError(f"只重绘 {', '.join(KINDS)} · only these are drawn: {', '.join(KINDS)}")
+        raise ClientError(f"只重绘这些图：{', '.join(KINDS)}。", f"Only these are drawn: {', '.join(KINDS)}.")
     folder = Path(directory)
     if isinstance(table, str | os.PathLike):
         source = Path(table)
@@ -77,7 +77,7 @@ def figure(
         stem = name or "figure"
         source = folder / f"{stem}.csv"
     if not _NAME.fullmatch(stem):
-        raise ValueError("名称只用字母、数字、_ 和 - · a name has letters, digits, _ and - only")
+        raise ClientError("名称只用字母、数字、_ 和 -。", "A name has letters, digits, _ and - only.")
     folder.mkdir(parents=True, exist_ok=True)
     if not isinstance(table, str | os.PathLike):
         _write(table, source)
@@ -119,4 +119,4 @@ def _write(frame: Any, path: Path) -> None:
     elif hasattr(frame, "to_csv"):
         frame.to_csv(path, index=False)
     else:
-        raise ValueError("表须为 pandas 或 polars 的表，或文件路径 · give a pandas or polars frame, or a path")
+        raise ClientError("表须为 pandas 或 polars 的表，或文件路径。", "Give a pandas or polars frame, or a path.")

@@ -38,7 +38,8 @@ import pandas as pd
 t = pd.read_parquet("/data/study-data/study-data.parquet")
 g = t.groupby("sex").agg(n=("sex", "size"), mean_visits=("visits", "mean")).reset_index()
 g["n"] = (g["n"] / 5).round().astype(int) * 5
-g.to_csv("/out/visits.csv", index=False)
+from sandbox.client import figure
+figure(g, name="visits", kind="bar", x="sex", y="n", title="就诊人数")
 """
 CHEAT = """
 import pandas as pd
@@ -108,6 +109,10 @@ def test_notebook_goes_from_practice_to_a_released_table(world: World):
     assert request.state == "in_review", package.findings
     assert package.files[0].name == "visits.csv"
     assert package.files[0].content.decode().splitlines() == ["sex,n,mean_visits", "女,1500,3", "男,1500,3"]
+    assert [(file.name, file.figure and file.figure["title"]) for file in package.files[1:]] == [
+        ("visits.svg", "就诊人数")
+    ]
+    assert package.files[1].content.decode().count("1,500") >= 2
     vote(world, request.id, drawn(world, request.id)[0], Decision.APPROVE)
     with world.database.session() as session:
         assert session.scalar(select(ReleasedOutput).where(ReleasedOutput.request_id == request.id)) is not None
