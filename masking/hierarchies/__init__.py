@@ -2,7 +2,7 @@
 
 from masking.hierarchies.build import by_date, by_interval, by_prefix, flat, proposal, propose
 from masking.hierarchies.hierarchy import TOP, Hierarchy
-from masking.hierarchies.read import as_hierarchy, read_rows
+from masking.hierarchies.read import as_hierarchy, read_rows, rows_of
 
 __all__ = [
     "TOP",
@@ -15,4 +15,5 @@ __all__ = [
     "proposal",
     "propose",
     "read_rows",
+    "rows_of",
 ]

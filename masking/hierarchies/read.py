@@ -50,6 +50,15 @@ def read_rows(path: Path) -> list[list[str]]:
             raw = stream.read(MAX_BYTES + 1)
     except (OSError, EOFError):
         raise InvalidParameter(f"the hierarchy file {name!r} cannot be read", parameter="file") from None
+    return rows_of(raw, name)
+
+
+def rows_of(raw: bytes, name: str) -> list[list[str]]:
+    """The rows of what a hierarchy file called ``name`` holds.
+
+    Raises:
+        InvalidParameter: it is too large or not a UTF-8 CSV.
+    """
     if len(raw) > MAX_BYTES:
         raise InvalidParameter(f"the hierarchy file {name!r} is larger than 64 MiB", parameter="file")
     try:

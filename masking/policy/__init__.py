@@ -19,6 +19,7 @@ from masking.policy.model import (
 from masking.policy.propose import propose
 from masking.policy.reporting import build_report
 from masking.policy.schema import json_schema
+from masking.policy.self_contained import self_contained
 
 __all__ = [
     "Aggregate",
@@ -44,4 +45,5 @@ __all__ = [
     "load",
     "load_set",
     "propose",
+    "self_contained",
 ]

@@ -18,7 +18,6 @@ from masking.policy import MaskingPolicy, check
 from masking.recoding.history import History
 from masking.report import MaskingReport
 from masking.taxonomy import DataLevel, LegalStatus, OpeningClass
-from masking.techniques.generalization.hierarchies import file_beside
 from opendata.catalog import grades as catalog_grades
 from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState
 from opendata.catalog.texts import text
@@ -137,7 +136,6 @@ def mask(context: JobContext, edition_id: str) -> None:
                 keys,
                 lambda reader: _spooled(reader, folder),
                 progress=masking,
-                files=context.settings.policies_dir,
                 history=history,
                 look=look,
             )
@@ -184,7 +182,7 @@ def compose(context: JobContext, edition_id: str) -> list[dict[str, Any]]:
     _check_erased(earlier, new)
     composition.check_same_hierarchies(work.policy, [each.policy for each in earlier])
     judged = [(each.edition.id, view_of(context, each)) for each in earlier if each.intake.state != "erased"]
-    return list(composition.check(new, judged, hierarchies=_trees(context, work)))
+    return list(composition.check(new, judged, hierarchies=_trees(work)))
 
 
 def view_of(context: JobContext, work: Work) -> views.View:
@@ -357,14 +355,11 @@ def _persons(context: JobContext, work: Work) -> tuple[pl.Series | None, int]:
     return (pl.concat(parts) if parts else None), rows
 
 
-def _trees(context: JobContext, work: Work) -> dict[str, Hierarchy]:
+def _trees(work: Work) -> dict[str, Hierarchy]:
     """Hierarchies of sensitive attributes, for the distance that needs them."""
     closeness = work.policy.limits.t_closeness
     given = {} if closeness is None else closeness.hierarchies
-    folder = context.settings.policies_dir
-    return {
-        name: as_hierarchy(file_beside(each, folder) if isinstance(each, str) else each) for name, each in given.items()
-    }
+    return {name: as_hierarchy(each) for name, each in given.items()}
 
 
 def _check_erased(earlier: list[Work], new: views.View) -> None:
@@ -394,5 +389,4 @@ def _view(context: JobContext, work: Work) -> views.View:
             lambda: stack.enter_context(context.vault.read_table(work.intake.id)),
             intake_id=work.intake.id,
             keys=ViewKeys(context.keys, work.dataset.id),
-            files=context.settings.policies_dir,
         )

@@ -118,7 +118,7 @@ def _items(context: JobContext, policy: MaskingPolicy, intake: Intake) -> tuple[
     keys = ViewKeys(context.keys, intake.dataset_id)
     with ExitStack() as stack:
         reader = stack.enter_context(context.vault.read_table(intake.id))
-        plan = compile_plan(policy, reader.schema, keys, files=context.settings.policies_dir)
+        plan = compile_plan(policy, reader.schema, keys)
         if plan.unfitted:
             plan = fit(plan, reader)
             reader = stack.enter_context(context.vault.read_table(intake.id))

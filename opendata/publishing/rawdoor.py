@@ -64,8 +64,7 @@ def preview(door: RawDoorContext, actor: Actor, request: Mapping[str, Any]) -> R
     covered = _covered(intake, policy, question)
     with ExitStack() as stack:
         first = _first_rows(stack.enter_context(door.vault.read_table(intake.id)), question.rows)
-    files = door.settings.policies_dir
-    plan = compile_plan(policy, first.schema, ThrowawayKeys(), files=files)
+    plan = compile_plan(policy, first.schema, ThrowawayKeys())
     if plan.unfitted or plan.searches:
         with ExitStack() as stack:
             plan = ready(plan, lambda: stack.enter_context(door.vault.read_table(intake.id)))
@@ -171,7 +170,6 @@ def _measure(
                 lambda: stack.enter_context(door.vault.read_table(intake.id)),
                 ThrowawayKeys(),
                 sink,
-                files=door.settings.policies_dir,
             )
         except LimitsNotMet as error:
             body["limits"] = {"limits": error.limits, "measured": error.measured, "sentence": str(error)}

@@ -8,6 +8,7 @@ user has none and can never review.
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -25,7 +26,7 @@ from opendata.identity import Actor, Role, User
 from opendata.jobs import Job, enqueue
 from opendata.ledger.events import AuditEvent, EventType
 from opendata.ledger.service import append
-from opendata.publishing import building, rules
+from opendata.publishing import building, hierarchy_files, rules
 from opendata.publishing.errors import InvalidSubmission, PublicationRefused, PublishingDenied, WrongState
 from opendata.publishing.models import Intake, IntakeState, PolicyVersion, RiskCurve
 from opendata.publishing.permissions import check_another_person, check_is_officer, check_may
@@ -109,11 +110,20 @@ def erase_intake(session: Session, intake: Intake, *, actor: Actor, now: datetim
 
 
 def save_policy(
-    session: Session, dataset: Dataset, *, yaml: str, actor: Actor, now: datetime | None = None
+    session: Session,
+    dataset: Dataset,
+    *,
+    yaml: str,
+    actor: Actor,
+    files: Path | None = None,
+    now: datetime | None = None,
 ) -> PolicyVersion:
-    """Check and save the next version of the masking policy. Raises masking.errors.PolicyError, PublishingDenied."""
+    """Check and save the next version of the masking policy; hierarchies that it names in the folder ``files`` are
+    written into it. Raises masking.errors.PolicyError, InvalidSubmission, PublishingDenied.
+    """
     now = now or utc_now()
     check_is_officer(actor, dataset.organization_id)
+    yaml = hierarchy_files.written_out(yaml, files)
     check(parse_policy(yaml))
     newest = session.scalar(select(func.max(PolicyVersion.number)).where(PolicyVersion.dataset_id == dataset.id))
     version = PolicyVersion(

@@ -8,7 +8,6 @@ Source: PRIVACY.md 4 (composition), 29 (erasure).
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -150,7 +149,6 @@ def view(
     *,
     intake_id: str,
     keys: Keys | None = None,
-    files: Path | None = None,
 ) -> View:
     """The view of a policy's table, by masking it again: of an aggregate, or where an edition's own was not kept.
 
@@ -159,7 +157,7 @@ def view(
     """
     records = policy if policy.aggregate is None else replace(policy, aggregate=None, limits=Limits())
     reader = make_reader()
-    plan = compile_plan(records, reader.schema, keys or ThrowawayKeys(), files=files)
+    plan = compile_plan(records, reader.schema, keys or ThrowawayKeys())
     if plan.unfitted or plan.searches:
         plan, reader = ready(plan, lambda: reader, make_reader), make_reader()
     recorder = Recorder(policy)

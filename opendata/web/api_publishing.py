@@ -275,4 +275,6 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
 def _save_policy(request: Request, name: str, actor: Actor, yaml: str) -> PolicyVersion:
     with request.app.state.database.begin() as session:
         dataset = work.own_dataset(session, name, actor)
-        return publishing.save_policy(session, dataset, yaml=yaml, actor=actor)
+        return publishing.save_policy(
+            session, dataset, yaml=yaml, actor=actor, files=request.app.state.settings.policies_dir
+        )

@@ -309,7 +309,9 @@ def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, 
             return _previewed(request, dataset, intake, saved, yaml, values, purpose)
         with database.begin() as session:
             own = work.own_dataset(session, name, actor)  # not to be read once this session has rolled back
-            saved = publishing.save_policy(session, own, yaml=yaml, actor=actor)
+            saved = publishing.save_policy(
+                session, own, yaml=yaml, actor=actor, files=request.app.state.settings.policies_dir
+            )
     except (MaskingError, OpenDataError) as error:
         elsewhere = "purpose" if action.startswith("preview") else "yaml"
         errors = _beside(request, error, yaml, elsewhere, form=form)

@@ -17,6 +17,7 @@ from opendata.db import Database, new_id
 from opendata.errors import NotFoundError
 from opendata.identity import Actor, Role
 from opendata.jobs import FINISHED, Job
+from opendata.publishing import hierarchy_files
 from opendata.publishing import service as publishing
 from opendata.publishing.models import Intake, PolicyVersion
 from opendata.publishing.permissions import check_is_officer
@@ -104,6 +105,9 @@ def preview(
     request: Request, intake: Intake, policy_yaml: str | None, purpose: str, reveal: list[str]
 ) -> dict[str, Any]:
     """Five rows before and after masking, through the raw door: logged there, held here only to render them."""
+    settings = request.app.state.settings
+    if policy_yaml is not None:
+        policy_yaml = hierarchy_files.written_out(policy_yaml, settings.policies_dir)
     question = {
         "intake_id": intake.id,
         "policy_yaml": policy_yaml,
@@ -111,7 +115,7 @@ def preview(
         "rows": PREVIEW_ROWS,
         "reveal": reveal,
     }
-    return rawdoor.ask(request.app.state.settings, "preview", question, token=own_secret(request))
+    return rawdoor.ask(settings, "preview", question, token=own_secret(request))
 
 
 def own_secret(request: Request) -> str:
