@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from opendata.access.errors import InvalidRequest
-from opendata.access.models import Grant
+from opendata.access.models import Grant, GrantBasis
 from opendata.catalog.texts import text
 
 TERM_DAYS: Final = (1, 365)
@@ -36,6 +36,11 @@ def check_application(*, scenario: str, purpose: str, term_days: int, safeguards
         )
     if not pledge:
         raise InvalidRequest("pledge", text("须作出安全承诺。", "The safety pledge must be made."))
+
+
+def opens_doors(grant: Grant) -> bool:
+    """False for a central authorization: it makes an operator eligible for a workspace, no more (PRIVACY.md 28)."""
+    return grant.basis != GrantBasis.CENTRAL_AUTHORIZATION
 
 
 def is_living(grant: Grant, now: datetime) -> bool:

@@ -171,9 +171,10 @@ def open_request(session: Session, dataset: Dataset, actor: Actor) -> AccessRequ
 
 
 def living_grant(session: Session, dataset: Dataset, actor: Actor, *, now: datetime) -> Grant | None:
-    """The actor's living grant for this dataset."""
+    """The actor's living grant for this dataset, one that opens its doors."""
     mine = select(Grant).where(Grant.dataset_id == dataset.id, Grant.user_id == actor.id, Grant.revoked_at.is_(None))
-    return next((g for g in session.scalars(mine.order_by(Grant.expires_at.desc())) if rules.is_living(g, now)), None)
+    living = (g for g in session.scalars(mine.order_by(Grant.expires_at.desc())) if rules.is_living(g, now))
+    return next((g for g in living if rules.opens_doors(g)), None)
 
 
 def issue_app_key(session: Session, grant: Grant, *, actor: Actor, now: datetime | None = None) -> str:
@@ -182,6 +183,10 @@ def issue_app_key(session: Session, grant: Grant, *, actor: Actor, now: datetime
     permissions.check_can_use(actor, grant)
     if not rules.is_living(grant, now):
         raise RequestConflict(text("许可已终止或到期。", "The grant has ended or expired."))
+    if not rules.opens_doors(grant):
+        raise RequestConflict(
+            text("集中授权只用于申请数据沙箱。", "A central authorization serves to apply for a workspace only.")
+        )
     for earlier in session.scalars(select(AppKey).where(AppKey.grant_id == grant.id, AppKey.revoked_at.is_(None))):
         earlier.revoked_at = now
     clear = KEY_PREFIX + secrets.token_urlsafe(32)

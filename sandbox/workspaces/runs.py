@@ -54,8 +54,7 @@ def run_job(
 
     ``waiting`` is called between tries and while it runs; it may raise to give up, which kills the jail.
 
-    Raises SandboxUnavailable, LauncherRefused, or
-    whatever a feeder raised.
+    Raises SandboxUnavailable, LauncherRefused, or whatever a feeder raised.
     """
     for _ in range(BUSY_TRIES):
         try:

@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from opendata.access import service as access
+from opendata.access.errors import RequestConflict
 from opendata.access.models import Grant, GrantBasis
 from opendata.catalog.models import Dataset
 from opendata.db import utc_now
@@ -341,6 +343,16 @@ def test_an_operator_needs_central_authorization_which_opens_nothing_else(world:
     with pytest.raises(WorkspaceDenied, match="集中授权"):
         apply()
     authorize(GrantBasis.CENTRAL_AUTHORIZATION)
+    with world.database.begin() as session:
+        dataset, now = session.get_one(Dataset, dataset_id), utc_now()
+        found = access.living_grant(session, dataset, world.actor("operator"), now=now)
+        assert found is not None
+        assert found.basis == GrantBasis.APPLICATION  # the authorization itself opens no edition
+        found.revoked_at = now
+        assert access.living_grant(session, dataset, world.actor("operator"), now=now) is None
+        central = session.scalars(select(Grant).where(Grant.revoked_at.is_(None))).one()
+        with pytest.raises(RequestConflict):
+            access.issue_app_key(session, central, actor=world.actor("operator"))
     identifier = apply()
     assert state(world, identifier) == "applied"
     world.approve(identifier)
