@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
@@ -59,7 +60,7 @@ def dry_inputs(context: JobContext, workspace_id: str, wanted: Mapping[str, str]
 def import_raws(context: JobContext, found: Sequence[WorkspaceImport]) -> list[RawTable]:
     """The imports as tables that outputs are compared with: a row number of one's own names a matched person too."""
     return [
-        RawTable(f"import/{each.name}", lambda id_=each.id: context.vault.read_table(id_), dict(each.distinct))
+        RawTable(f"import/{each.name}", partial(context.vault.read_table, each.id), dict(each.distinct))
         for each in found
     ]
 

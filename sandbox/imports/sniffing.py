@@ -6,14 +6,12 @@ their name. Pure: a name and bytes in, a format out or one clear error; no byte 
 
 from __future__ import annotations
 
-import io
 import zipfile
 from typing import BinaryIO, Final
 
 from sandbox.imports.errors import ImportInvalid
 
 FORMATS: Final = ("csv", "tsv", "parquet", "jsonl", "xlsx")
-HEAD_BYTES: Final = 4096
 _PARQUET: Final = b"PAR1"
 _ZIP: Final = b"PK\x03\x04"
 _KINDS: Final[tuple[tuple[bytes, int, str, str], ...]] = (
@@ -100,11 +98,6 @@ def check_workbook(source: BinaryIO) -> None:
             "工作簿含有宏、嵌入对象或外部链接；请另存为不含这些内容的 XLSX · "
             "the workbook holds macros, embedded objects or links to other files; save it without them"
         )
-
-
-def check_stream(filename: str, source: BinaryIO) -> str:
-    """`check_content` on a stream's first bytes."""
-    return check_content(filename, io.BufferedReader(source).peek(HEAD_BYTES)[:HEAD_BYTES])  # type: ignore[arg-type]
 
 
 def _looks_pickled(head: bytes) -> bool:
