@@ -77,6 +77,9 @@ class Columns:
         """Names, identifiers, places and text."""
         if not (is_text(type_) or pa.types.is_integer(type_)):
             return None
+        hints = self.rows.hints(name)
+        if pa.types.is_integer(type_) and "type" not in hints and ("minimum" in hints or "maximum" in hints):
+            return None  # a range that the policy names goes before what the name suggests
         made = self._text(name, type_)
         if made is None:
             return None
@@ -123,7 +126,7 @@ class Columns:
         if direct or kind in IDENTIFIERS:
             at = pa.array(self._numbered(name) + 1).cast(pa.string())
             if pa.types.is_integer(type_):
-                return None if "minimum" in rows.hints(name) else at
+                return at
             return pc.binary_join_element_wise("PRACTICE-", pc.utf8_lpad(at, 7, padding="0"), "")
         if not is_text(type_):
             return None
@@ -167,8 +170,6 @@ class Columns:
     def _date_text(self, name: str, type_: pa.DataType) -> pa.Array | None:
         rule = self.rows.rule(name)
         months = "年月" in "".join(rule.title.values()) if rule else False
-        if pa.types.is_integer(type_) and any(word in self.rows.hints(name) for word in ("minimum", "maximum")):
-            return None
         format_ = str(self.rows.hints(name).get("format") or ("%Y-%m" if months else ""))
         return dates(days(self.rows, name, self.rows.uniforms(name)), type_, format_)
 

@@ -37,6 +37,10 @@ def measured(rows: Rows, name: str, type_: pa.DataType, at: Uniforms) -> pa.Arra
     low, high = _bounds(rows, name)
     if pa.types.is_integer(type_):
         least, most = _within(type_, int(_number(low, 0)), int(_number(high, 99)))
+        if _is_clock(rows, name):
+            first, last = (bound // 100 * 60 + min(bound % 100, 59) for bound in (least, most))
+            minutes = first + np.floor(at * max(1, last - first + 1)).astype(np.int64)
+            return fit(pa.array(minutes // 60 * 100 + minutes % 60), type_)
         width = min(most - least + 1, 2**53)  # beyond that a float tells no two numbers apart
         return fit(pa.array(least + np.floor(at * width).astype(np.int64)), type_)
     if pa.types.is_floating(type_):
@@ -63,6 +67,12 @@ def days(rows: Rows, name: str, at: Uniforms) -> pa.Array:
     first, last = np.datetime64(_date(low, start), "D"), np.datetime64(_date(high, LAST), "D")
     width = max(1, int((last - first).astype(np.int64)) + 1)
     return pa.array(first + (at * width).astype("timedelta64[D]"))
+
+
+def _is_clock(rows: Rows, name: str) -> bool:
+    """True if whole numbers spell hours and minutes, by the title."""
+    rule = rows.rule(name)
+    return rule is not None and any(word in " ".join(rule.title.values()) for word in ("hhmm", "（时分）"))
 
 
 def _before(rows: Rows, name: str) -> str | None:

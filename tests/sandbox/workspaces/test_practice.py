@@ -66,6 +66,12 @@ def test_demo_policy_has_exactly_the_raw_schema(name: str) -> None:
         if listed:
             number = str(practice[each].type) in ("int64", "double")
             assert set(practice[each].to_pylist()) <= {v if number else str(v) for v in listed}, each
+        for word, bound in (rule.practice or {}).items():
+            if word in ("minimum", "maximum") and isinstance(bound, int | float):
+                found = pc.min_max(practice[each]).as_py()
+                assert found["min"] >= bound if word == "minimum" else found["max"] <= bound, each
+        if "hhmm" in rule.title.get("en", ""):
+            assert max(time % 100 for time in practice[each].drop_null().to_pylist()) == 59
 
 
 def test_it_is_marked_in_the_file() -> None:
