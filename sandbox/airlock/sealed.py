@@ -97,6 +97,8 @@ def run(context: JobContext, launcher: Launcher, ticks: Ticks, job_id: str) -> N
         entry, name, intakes = job.entry, job.code_object, dict(job.sealed_intakes or {})
         imports = dict(job.imports or {})
         quiet = _quiet(session, job, workspace, ticks)
+        if _has_package(session, job):  # its output was checked before a crash: nothing is run twice
+            return
     result: JobResult
     content = b""
     try:
@@ -193,6 +195,8 @@ def package_failure(context: JobContext, job_id: str) -> None:
         job = session.get_one(SandboxJob, job_id)
         request = service.request_of(session, job)
         assert request is not None
+        if _has_package(session, job):  # what was checked stays what it is
+            return
         request_id, entry = request.id, job.entry
     findings = explain([Finding("run_not_ok")], default_limits())
     package = Package(files=[], findings=findings, entry=entry, code="", run={"state": "killed", "reason": "internal"})
@@ -236,6 +240,11 @@ def start_review(context: JobContext, job_id: str, tick: str) -> None:
         if JobState(job.state) is JobState.SEALED_RUNNING:
             workspaces.move_job(job, JobState.FINISHED)
             job.sealed_finished_at = datetime.fromisoformat(tick)
+
+
+def _has_package(session: Session, job: SandboxJob) -> bool:
+    request = service.request_of(session, job)
+    return request is not None and request.object_name is not None
 
 
 def _intakes_to_repeat(session: Session, workspace: Workspace, job: SandboxJob) -> dict[str, str] | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from opendata.db import utc_now
+from opendata.errors import NotFoundError
+from opendata.jobs import Job
 from opendata.ledger.models import LedgerEntry
 from opendata.publishing.models import Exposure
 from opendata.storage.keys import public_key
@@ -16,12 +21,16 @@ from opendata.storage.rawdoor import RawDoorContext
 from sandbox.airlock import rawdoor, service
 from sandbox.airlock.errors import AirlockConflict, AirlockDenied, AirlockInvalid, BundleInvalid
 from sandbox.airlock.models import Assignment, CodeReview, ReleasedOutput, ReleaseRequest
+from sandbox.airlock.package import Package, package_name
 from sandbox.airlock.release import output_directory
 from sandbox.airlock.rules import Decision, Forward
 from sandbox.airlock.verify import verify_bundle
 from sandbox.airlock.visibility import author_view
+from sandbox.web import views
+from sandbox.web.released_files import RECHECK_S, ReleasedFile
+from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.errors import WorkspaceNotFound
-from sandbox.workspaces.models import SandboxJob
+from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.visibility import Ticks
 from tests.sandbox.sandbox_world import GOOD, SimulatedLauncher, World, code
 
@@ -272,3 +281,189 @@ def test_pool_too_small_draws_nobody_until_it_has_grown(world: World):
     with world.database.begin() as session:
         service.queue(session, world.actor("checker-1"))
     assert len(drawn(world, request.id)) == 1
+
+
+def released(world: World) -> tuple[str, str, str]:
+    """A released output: workspace, job, output."""
+    workspace = world.workspace("L1")
+    job_id = world.submit(workspace, code({"t.csv": GOOD}))
+    request = request_of(world, job_id)
+    vote(world, request.id, drawn(world, request.id)[0], Decision.APPROVE)
+    with world.database.session() as session:
+        return workspace, job_id, session.scalars(select(ReleasedOutput.id)).one()
+
+
+def test_revocation_shuts_the_download_tells_the_members_and_is_for_good(world: World):
+    workspace, job_id, output_id = released(world)
+    with world.database.session() as session:
+        before = session.get_one(ReleasedOutput, output_id).record_digest
+    download = ReleasedFile(
+        output_directory(world.settings, workspace, output_id) / "t.csv", database=world.database,
+        actor=world.actor("researcher"), workspace=workspace, output=output_id, media_type="text/csv", name="t.csv",
+    )  # fmt: skip
+    download.check()
+    with world.database.begin() as session:
+        output = session.get_one(ReleasedOutput, output_id)
+        service.revoke(session, output, actor=world.actor("security"), reason="数据提供部门要求撤回该产出")
+    with pytest.raises(ConnectionAbortedError):  # one that was running: cut at its next look, within RECHECK_S
+        download.check()
+    assert RECHECK_S < 60
+    with world.database.begin() as session:
+        found = session.get_one(Workspace, workspace)
+        with pytest.raises(AirlockConflict, match="delete the copies"):
+            service.get_output(session, found, output_id)
+        assert service.outputs_of(session, found) == []
+        [told] = [views.revoked(each) for each in service.revoked_of(session, found)]
+        assert (told["record_sha256"], told["reason"]) == (before, "数据提供部门要求撤回该产出")
+        with pytest.raises(AirlockConflict, match="cannot be undone"):
+            service.revoke(
+                session, session.get_one(ReleasedOutput, output_id), actor=world.actor("security"), reason="再撤回一次"
+            )
+        assert [e.type for e in session.scalars(select(LedgerEntry))].count("airlock:output:revoke") == 1
+    assert json.loads(seen(world, job_id))["state"] == "revoked"
+
+
+def test_a_running_download_is_cut_for_a_removed_member_too(world: World):
+    workspace, _, output_id = released(world)
+    world.join(workspace, "colleague")
+    path = output_directory(world.settings, workspace, output_id) / "t.csv"
+    download = ReleasedFile(
+        path, database=world.database, actor=world.actor("colleague"), workspace=workspace, output=output_id,
+        media_type="text/csv", name="t.csv",
+    )  # fmt: skip
+    download.check()
+    with world.database.begin() as session:
+        workspaces.remove_member(
+            session, session.get_one(Workspace, workspace), actor=world.actor("researcher"), username="colleague"
+        )
+    with pytest.raises(ConnectionAbortedError):
+        download.check()
+
+
+def test_the_start_of_a_sealed_run_is_in_no_ledger_before_its_tick(world: World, monkeypatch):
+    """The ledger's size is public: between queueing and the tick after the run nothing is appended."""
+    from sandbox.airlock import sealed
+
+    sizes: dict[str, list[str]] = {}
+
+    def ledger() -> list[str]:
+        with world.database.session() as session:
+            return [entry.type for entry in session.scalars(select(LedgerEntry).order_by(LedgerEntry.index))]
+
+    real_begin, real_wait = sealed.begin, sealed.wait_for_tick
+    monkeypatch.setattr(sealed, "begin", lambda *a: sizes.setdefault("queued", ledger()) and real_begin(*a))
+    monkeypatch.setattr(sealed, "wait_for_tick", lambda *a: sizes.setdefault("ended", ledger()) and real_wait(*a))
+    world.submit(world.workspace("L1"), code({"t.csv": GOOD}))
+    assert sizes["queued"] == sizes["ended"]
+    assert sizes["queued"][-1] == "sandbox:job:seal"
+    added = ledger()[len(sizes["ended"]) :]
+    assert added == ["airlock:request:submit", "airlock:request:check", "airlock:checker:draw"]
+
+
+CHAIN = ("begin", "sealed run", "check", "tick", "review", "seed")
+INSIDE = ("after the run is stored", "after the package is stored", "before the run's own object goes")
+
+
+@pytest.mark.parametrize("moment", [*(f"{when} {step}" for step in CHAIN for when in ("before", "after")), *INSIDE])
+def test_killed_worker_leaves_one_request_and_no_plain_output(world: World, moment: str):
+    """`kill -9` of the process that runs the sealed chain, at every step; another one goes on from what is recorded."""
+    workspace = world.workspace("L1")
+    program = code({"t.csv": "sex,n,mean_visits\n女,1500,3.0\n男,1500,3.0\n"}, comment="P00017")
+    job_id = queued_only(world, workspace, program)
+    if (child := os.fork()) == 0:
+        die_at(world, moment)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL, f"the process was not killed at {moment}"
+    world.database.dispose()
+    with world.database.begin() as session:
+        session.query(Job).filter(Job.kind == "sandbox.sealed").update({"state": "queued"})
+    world.work()
+    job = world.job(job_id)
+    with world.database.session() as session:
+        [request] = session.scalars(select(ReleaseRequest)).all()
+        types = [entry.type for entry in session.scalars(select(LedgerEntry))]
+        assert len(session.scalars(select(Assignment)).all()) == 1
+    assert (job.state, request.state, request.blocking_findings) == ("finished", "in_review", 0)
+    assert types.count("airlock:request:submit") == types.count("airlock:request:check") == 1
+    with pytest.raises(NotFoundError), world.vault.open_object(f"sealed-{job_id}"):
+        pytest.fail("the run's own output outlives its package")
+    with world.vault.open_object(package_name(request.id)) as stream:
+        assert Package.from_bytes(stream.read()).files[0].name == "t.csv"
+    vote(world, request.id, drawn(world, request.id)[0], Decision.APPROVE)
+    with world.database.session() as session:
+        assert len(session.scalars(select(ReleasedOutput)).all()) == 1
+
+
+@pytest.mark.parametrize("moment", ["before release", "after the bundle is written", "after release"])
+def test_killed_release_lets_out_one_bundle(world: World, moment: str):
+    workspace = world.workspace("L1")
+    request = request_of(world, world.submit(workspace, code({"t.csv": GOOD})))
+    with world.database.begin() as session:
+        who = world.actor(drawn(world, request.id)[0])
+        service.cast_vote(session, request.id, actor=who, decision=Decision.APPROVE, explanation=WHY)
+    if (child := os.fork()) == 0:
+        die_at(world, moment)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    world.database.dispose()
+    with world.database.begin() as session:
+        session.query(Job).filter(Job.kind == "sandbox.release").update({"state": "queued"})
+    world.work()
+    with world.database.session() as session:
+        output = session.scalars(select(ReleasedOutput)).one()
+        types = [entry.type for entry in session.scalars(select(LedgerEntry))]
+    assert types.count("airlock:output:release") == 1
+    assert verify_bundle(
+        output_directory(world.settings, workspace, output.id), public_key(world.settings, "release")
+    ).files == ("t.csv",)
+
+
+def queued_only(world: World, workspace: str, program: bytes) -> str:
+    """Submit and do the dry run; the sealed run stays queued."""
+    from sandbox.airlock import jobs
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "sealed", lambda *_: None)
+        job_id = world.submit(workspace, program)
+    with world.database.begin() as session:
+        session.query(Job).filter(Job.kind == "sandbox.sealed").update({"state": "queued"})
+    assert world.job(job_id).state == "sealed_queued"
+    return job_id
+
+
+def die_at(world: World, moment: str) -> None:
+    """In a child: run the queued jobs on connections of its own and kill the process at the moment."""
+    from sandbox.airlock import release, sealed
+    from tests.sandbox import sandbox_world
+
+    def kill() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def then_kill(function: Any) -> Any:
+        def run(*arguments: Any, **more: Any) -> None:
+            function(*arguments, **more)
+            kill()
+
+        return run
+
+    def step(self: Any, name: str, function: Any, *arguments: Any) -> Any:
+        if moment == f"before {name}":
+            kill()
+        result = function(*arguments)
+        if moment == f"after {name}":
+            kill()
+        return result
+
+    try:
+        world.database.engine.dispose(close=False)
+        sandbox_world.Context.step = step  # type: ignore[method-assign]
+        if moment == "after the run is stored":
+            type(world.vault).put_object = then_kill(type(world.vault).put_object)  # type: ignore[method-assign]
+        elif moment == "after the package is stored":
+            sealed._store_package = lambda *_, **__: kill()  # type: ignore[assignment]
+        elif moment == "before the run's own object goes":
+            type(world.vault).destroy_object = lambda *_: kill()  # type: ignore[method-assign]
+        elif moment == "after the bundle is written":
+            release.write_bundle = then_kill(release.write_bundle)
+        world.work()
+    finally:
+        os._exit(7)

@@ -69,7 +69,7 @@ WORKSPACES: Final[dict[str, Allowed]] = {
     "submit": {"author": {"approved"}, "member": {"approved"}},
     "add a member": {"author": {"approved"}},
     "decide": {"officer": {"applied"}},
-    "see": dict.fromkeys(("author", "member", "reader", "reviewer", "auditor", "officer"), ALL),
+    "see": dict.fromkeys(("author", "member", "reader", "member checker", *DECIDERS), ALL),
 }
 # With nothing in particular.
 ALONE: Final[dict[str, Allowed]] = {
