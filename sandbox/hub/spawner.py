@@ -202,11 +202,13 @@ class BubblewrapSpawner(Spawner):
 
     async def _over(self) -> str:
         """Why the session must end now, or nothing."""
-        now = time.time()
+        now, session = time.time(), self.session
         if now - self.started > self.options.longest_s:
             return "longest life reached"
         last = self.orm_spawner.last_activity if self.orm_spawner else None
-        if last is not None and now - max(last.replace(tzinfo=UTC).timestamp(), self.started) > self.options.idle_s:
+        idle = last is not None and now - max(last.replace(tzinfo=UTC).timestamp(), self.started) > self.options.idle_s
+        # Frozen beside a sealed job it can show no activity; what it would have done is not to be guessed.
+        if idle and not await self._launcher(lambda launcher: launcher.stands_still(session)):
             return "idle"
         if self.gate is not None and now - self._rechecked > self.options.recheck_s:
             try:
