@@ -8,6 +8,7 @@ from sandbox.web import (
     import_api,
     import_pages,
     job_pages,
+    life_api,
     output_pages,
     query_api,
     workspace_api,
@@ -15,7 +16,7 @@ from sandbox.web import (
 )
 
 router = APIRouter()
-for part in (workspace_api, airlock_api, query_api, import_api):
+for part in (workspace_api, life_api, airlock_api, query_api, import_api):
     router.include_router(part.router)
 # Imports first: a page of acts on a workspace takes every other last word of its path.
 for part in (import_pages, job_pages, output_pages, workspace_pages, airlock_pages):
