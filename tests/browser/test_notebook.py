@@ -26,7 +26,7 @@ def test_a_cell_meets_practice_data_and_no_network(browser: Browser) -> None:
     researcher = browser.page("researcher")
     stop_session(researcher, service.settings().hub_url)
     researcher.goto(f"{service.url}/workspaces/{name}")
-    expect(researcher.get_by_role("cell", name=f"/data/{name}/{name}.parquet")).to_be_visible()
+    expect(researcher.get_by_text(f"/data/{name}/{name}.parquet")).to_be_visible()
     researcher.get_by_role("link", name="打开 JupyterLab").click()
     researcher.get_by_role("listitem").filter(has_text="example").dblclick()
     first = researcher.locator(".jp-CodeCell").first

@@ -209,7 +209,7 @@ def _preview(view: Any) -> None:
 
 def _dry_run(view: Any) -> None:
     """Open the findings of the notebook that cut too finely."""
-    view.locator("a[href*='job=']").last.click()
+    view.locator("main a[href*='/jobs/']").last.click()
     view.wait_for_selector("#dry-run")
 
 
