@@ -14,6 +14,7 @@ from masking.techniques import Example, Technique, get, names
 from masking.techniques.base import WholeColumn
 
 KEYS = MappingKeys({"one": bytes(range(32)), "other": bytes(range(1, 33))})
+_ACCEPTED: dict[tuple[type[Technique], str, str], bool] = {}
 Row = tuple[Any, ...]  # the value, then the values of the columns that the example gives beside it
 
 
@@ -75,11 +76,15 @@ class Subject:
         """A row that it refuses says nothing about the others; techniques on whole columns take all of their type."""
         if self.whole:
             return not self.others
-        try:
-            self.build().apply(*apart(self.table([row])))
-        except DataError:
-            return False
-        return True
+        asked = (self.technique, label(self), repr(row))
+        if asked not in _ACCEPTED:
+            try:
+                self.build().apply(*apart(self.table([row])))
+            except DataError:
+                _ACCEPTED[asked] = False
+            else:
+                _ACCEPTED[asked] = True
+        return _ACCEPTED[asked]
 
     def any_rows(self) -> st.SearchStrategy[list[Row]]:
         """The example's rows twice (whole columns need some records), then others, nulls and invented ones too."""

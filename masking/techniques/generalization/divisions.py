@@ -9,7 +9,7 @@ import csv
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
@@ -36,6 +36,11 @@ def full_names() -> dict[str, str]:
     return {code: "".join(dict.fromkeys(_chain(code))) for code in names()}
 
 
+def columns_of(table: Mapping[str, str]) -> tuple[pl.Series, pl.Series]:
+    """A table as polars looks things up in it: made once, not at each lookup."""
+    return pl.Series(list(table), dtype=pl.String), pl.Series(list(table.values()), dtype=pl.String)
+
+
 def codes_of_addresses(addresses: pl.Series) -> pl.Series:
     """
     Six-digit code of the smallest division that each address begins with, null where it begins with none.
@@ -47,12 +52,12 @@ def codes_of_addresses(addresses: pl.Series) -> pl.Series:
     lookup = _lookup()
     text = addresses.str.replace_all(r"\s", "").alias("text")
     found = pl.DataFrame([text]).select(pl.col("text").str.extract_groups(lookup.pattern).struct.unnest())
-    province = pl.coalesce("province", "alone").replace_strict(lookup.provinces, default=None)
-    city = pl.coalesce("city", "short").replace_strict(lookup.cities, default=None)
+    province = pl.coalesce("province", "alone").replace_strict(*lookup.provinces, default=None)
+    city = pl.coalesce("city", "short").replace_strict(*lookup.cities, default=None)
     within = city.is_null() | province.is_null() | (city.str.slice(0, 2) == province)
     in_city = pl.concat_str([city, pl.coalesce("of_city", "of_short")], separator="/")
     in_province = pl.concat_str([province.fill_null(""), pl.col("county")], separator="/")
-    county = pl.coalesce(in_city, in_province).replace_strict(lookup.counties, default=None)
+    county = pl.coalesce(in_city, in_province).replace_strict(*lookup.counties, default=None)
     unknown = pl.col("county").is_not_null() & county.is_null()
     padded = pl.coalesce(county, city + "00", province + "0000")
     return found.select(pl.when(within & ~unknown).then(padded).alias("code"))["code"]
@@ -76,23 +81,24 @@ class _Lookup:
     def __init__(self) -> None:
         provinces, cities, counties = ({c: n for c, n in names().items() if _digits(c) == d} for d in (2, 4, 6))
         cities = {code: name for code, name in cities.items() if not _NO_CITIES.fullmatch(name)}
-        self.provinces = {
+        spelled_provinces = {
             spelling: code[:2] for code, name in provinces.items() for spelling in (name, _LONG_FORMS.sub("", name))
         }
-        self.cities = {
+        spelled_cities = {
             spelling: code[:4] for code, name in cities.items() for spelling in (name, name.removesuffix("市"))
         }
+        self.provinces, self.cities = columns_of(spelled_provinces), columns_of(spelled_cities)
         places = defaultdict(set)
         for code, name in counties.items():
             if name == names().get(code[:4].ljust(6, "0")):
                 continue  # 嘉峪关市 has no counties and stands twice
             for scope in (code[:4], code[:2], *([""] if len(name) > 2 else [])):
                 places[f"{scope}/{name}"].add(code)
-        self.counties = {place: codes.pop() for place, codes in places.items() if len(codes) == 1}
+        self.counties = columns_of({place: codes.pop() for place, codes in places.items() if len(codes) == 1})
         county = _any({place.split("/")[1] for place in places})
-        full, short = _any(cities.values()), _any(set(self.cities) - set(cities.values()))
+        full, short = _any(cities.values()), _any(set(spelled_cities) - set(cities.values()))
         self.pattern = (
-            f"^(?:中国)?(?:(?P<province>{_any(self.provinces)})?{_HEADINGS}"
+            f"^(?:中国)?(?:(?P<province>{_any(spelled_provinces)})?{_HEADINGS}"
             f"(?:(?P<county>{county})|(?P<city>{full})(?:市辖区)?(?P<of_city>{county})?|"
             f"(?P<short>{short})(?P<of_short>{county}))"
             f"|(?P<alone>{_any(provinces.values())}))"

@@ -1,5 +1,6 @@
 """Places of China: division codes, addresses, postcodes; and coordinates anywhere."""
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 from masking.detection.checks import PROVINCES
 from masking.errors import InvalidParameter, UnsupportedColumn
 from masking.techniques.base import Context, Example, Technique, technique
-from masking.techniques.generalization.divisions import DIGITS, codes_of_addresses, full_names
+from masking.techniques.generalization.divisions import DIGITS, codes_of_addresses, columns_of, full_names
 from masking.techniques.generalization.formats import OnInvalid, digits, is_number, is_text, numbers, replaced
 from masking.techniques.generalization.numbers import cells
 
@@ -71,7 +72,7 @@ class Division(Technique):
         masked = codes.str.pad_end(12, "0").str.slice(0, kept).str.pad_end(size, "0")
         masked = pl.select(pl.when(codes.str.contains(_DIVISION)).then(masked)).to_series()
         if self.names:
-            masked = masked.replace_strict(full_names(), default=None, return_dtype=pl.String)
+            masked = masked.replace_strict(*_full_names(), default=None, return_dtype=pl.String)
         return replaced(column, _arrow(masked), self.on_invalid, "not a code of a division (6, 9 or 12 digits)")
 
 
@@ -122,8 +123,7 @@ class Address(Technique):
     def _masked(self, column: pa.Array, context: Context) -> tuple[pa.Array, int]:
         del context
         codes = codes_of_addresses(_polars(column))
-        names = {code: full_names()[up] for code in full_names() if (up := _division_of(code, self.to)) is not None}
-        masked = codes.replace_strict(names, default=None, return_dtype=pl.String)
+        masked = codes.replace_strict(*_names_above(self.to), default=None, return_dtype=pl.String)
         return replaced(column, _arrow(masked), self.on_invalid, f"begins with no {self.to} of the table")
 
 
@@ -231,6 +231,18 @@ class Grid(Technique):
 
     def _nulls_kept(self, given: pa.Array, masked: pa.Array) -> bool:
         return masked.null_count >= given.null_count
+
+
+@functools.cache
+def _full_names() -> tuple[pl.Series, pl.Series]:
+    return columns_of(full_names())
+
+
+@functools.cache
+def _names_above(level: str) -> tuple[pl.Series, pl.Series]:
+    """Each code and the full name of the division of that level which it lies in."""
+    above = {code: _division_of(code, level) for code in full_names()}
+    return columns_of({code: full_names()[up] for code, up in above.items() if up is not None})
 
 
 def _division_of(code: str, level: str) -> str | None:

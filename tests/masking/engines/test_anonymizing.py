@@ -99,7 +99,7 @@ def _check_cells(before: pa.Table, after: pa.Table) -> None:
 
 @KINDS
 @given(rows=PEOPLE.filter(len), order=st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_order_of_records_does_not_matter(recoding: Any, rows: list[tuple[Any, ...]], order: Any) -> None:
     asked = {"k_anonymity": 3, "distinct_l_diversity": 2}
     shuffled = list(rows)
