@@ -360,11 +360,12 @@ def test_the_start_of_a_sealed_run_is_in_no_ledger_before_its_tick(world: World,
     assert added == ["airlock:request:submit", "airlock:request:check", "airlock:checker:draw"]
 
 
-CHAIN = ("begin", "sealed run", "check", "tick", "review", "seed")
+STEPS = ("before begin", *(f"after {step}" for step in ("begin", "sealed run", "check", "tick", "review", "seed")))
 INSIDE = ("after the run is stored", "after the package is stored", "before the run's own object goes")
 
 
-@pytest.mark.parametrize("moment", [*(f"{when} {step}" for step in CHAIN for when in ("before", "after")), *INSIDE])
+@pytest.mark.integration
+@pytest.mark.parametrize("moment", [*STEPS, *INSIDE])
 def test_killed_worker_leaves_one_request_and_no_plain_output(world: World, moment: str):
     """`kill -9` of the process that runs the sealed chain, at every step; another one goes on from what is recorded."""
     workspace = world.workspace("L1")
@@ -394,6 +395,7 @@ def test_killed_worker_leaves_one_request_and_no_plain_output(world: World, mome
         assert len(session.scalars(select(ReleasedOutput)).all()) == 1
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("moment", ["before release", "after the bundle is written", "after release"])
 def test_killed_release_lets_out_one_bundle(world: World, moment: str):
     workspace = world.workspace("L1")
