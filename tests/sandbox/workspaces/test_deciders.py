@@ -18,10 +18,18 @@ from sandbox.workspaces import permissions, rules
 from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, WorkspaceInvalid
 from sandbox.workspaces.permissions import WorkspaceFacts
 from sandbox.workspaces.rules import SealedDoor
-from sandbox.workspaces.states import JOB_TRANSITIONS, WORKSPACE_TRANSITIONS, JobState, WorkspaceState
+from sandbox.workspaces.states import (
+    EXTENSION_TRANSITIONS,
+    JOB_TRANSITIONS,
+    WORKSPACE_TRANSITIONS,
+    ExtensionState,
+    JobState,
+    WorkspaceState,
+)
 from sandbox.workspaces.states import check_transition as check_move
 from sandbox.workspaces.visibility import SEALED_STATES, Ticks, bits_of, sealed_state
 
+DAY = timedelta(days=1)
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PEOPLE = frozenset({"owner", "member", "reader", "unsigned"})
 FACTS = WorkspaceFacts(
@@ -104,6 +112,7 @@ def test_tables_cover_every_state_and_all_are_reached():
         (RequestState, TRANSITIONS, {RequestState.SUBMITTED}),
         (JobState, JOB_TRANSITIONS, {JobState.SUBMITTED}),
         (WorkspaceState, WORKSPACE_TRANSITIONS, {WorkspaceState.APPLIED}),
+        (ExtensionState, EXTENSION_TRANSITIONS, {ExtensionState.APPLIED}),
     ):
         assert set(table) == set(states)
         assert set(states) == first | {new for targets in table.values() for new in targets}
@@ -114,6 +123,61 @@ def test_nothing_becomes_released_without_approval():
     assert {old for old, new in TRANSITIONS.items() if RequestState.RELEASED in new} == {RequestState.RELEASING}
     assert {old for old, new in TRANSITIONS.items() if RequestState.RELEASING in new} == {RequestState.APPROVED}
     assert RequestState.APPROVED not in TRANSITIONS[RequestState.BLOCKED]
+
+
+@pytest.mark.parametrize(("old", "new"), list(product(WorkspaceState, WorkspaceState)))
+def test_workspace_transitions(old: WorkspaceState, new: WorkspaceState):
+    if new in WORKSPACE_TRANSITIONS[old]:
+        check_move(WORKSPACE_TRANSITIONS, old, new)
+    else:
+        with pytest.raises(WorkspaceConflict):
+            check_move(WORKSPACE_TRANSITIONS, old, new)
+
+
+@pytest.mark.parametrize(("old", "new"), list(product(ExtensionState, ExtensionState)))
+def test_extension_transitions(old: ExtensionState, new: ExtensionState):
+    """Decided or taken back once, never again."""
+    if old is ExtensionState.APPLIED and new is not ExtensionState.APPLIED:
+        check_move(EXTENSION_TRANSITIONS, old, new)
+    else:
+        with pytest.raises(WorkspaceConflict):
+            check_move(EXTENSION_TRANSITIONS, old, new)
+
+
+@pytest.mark.parametrize(("role", "state"), list(product(Role, WorkspaceState)))
+def test_role_by_state_of_the_workspace(role: Role, state: WorkspaceState):
+    """Who may work, ask for more days, suspend and lift in each state: role and state both have to allow it."""
+    member, owner, stranger = actor("member", role), actor("owner", role), actor("stranger", role)
+    works = permissions.can_work(member, FACTS) and allowed(rules.check_live, state, START + DAY, START)
+    assert works is (role is Role.RESEARCHER and state is WorkspaceState.APPROVED)
+    extends = permissions.can_manage_members(owner, FACTS) and allowed(
+        rules.check_extension, state=state, expires_at=START, cleared=False, days=9, reason="补充", waiting=False
+    )
+    assert extends is (state in {WorkspaceState.APPROVED, WorkspaceState.EXPIRED})
+    suspends = permissions.can_suspend(stranger) and WorkspaceState.SUSPENDED in WORKSPACE_TRANSITIONS[state]
+    assert suspends is (role is Role.SECURITY_ADMIN and state is WorkspaceState.APPROVED)
+    closes = permissions.can_close(stranger, FACTS) and WorkspaceState.CLOSED in WORKSPACE_TRANSITIONS[state]
+    running = state in {WorkspaceState.APPROVED, WorkspaceState.SUSPENDED, WorkspaceState.EXPIRED}
+    assert closes is (role is Role.REVIEWER and running)
+
+
+def allowed(check, *args, **kwargs) -> bool:
+    try:
+        check(*args, **kwargs)
+    except (WorkspaceConflict, WorkspaceInvalid):
+        return False
+    return True
+
+
+def test_nothing_is_extended_once_cleared_or_asked_twice():
+    given = {"state": "expired", "expires_at": START, "cleared": False, "days": 9, "reason": "补充", "waiting": False}
+    rules.check_extension(**given)
+    for change in ({"cleared": True}, {"waiting": True}, {"expires_at": None}):
+        with pytest.raises(WorkspaceConflict):
+            rules.check_extension(**(given | change))
+    for change in ({"days": 0}, {"days": 367}, {"reason": " "}, {"reason": "x" * 4001}):
+        with pytest.raises(WorkspaceInvalid):
+            rules.check_extension(**(given | change))
 
 
 def test_refused_moves_of_jobs_and_workspaces():
@@ -189,6 +253,8 @@ def test_strictest_door_counts_and_unknown_level_is_shut():
         ({}, True),
         ({"name": "A"}, False),  # capital
         ({"name": "a"}, False),  # too short
+        ({"name": "new"}, False),  # an address of the service
+        ({"name": "pledge"}, False),
         ({"title": " "}, False),
         ({"purpose": "短"}, False),
         ({"term_days": 0}, False),
