@@ -75,7 +75,8 @@ def launched():
         )
         run = settings.run_dir
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.execution", "--home", str(base / "home"), "--run", str(run), "--kernel-env", str(KERNEL)],
+            [sys.executable, "-m", "sandbox.execution", "--home", str(base / "home"), "--run", str(run),
+             "--kernel-env", str(KERNEL), "--counter-step", "4096", "--unsafe-keep-caches"],
             cwd=ROOT, stdout=log, stderr=log,
         )  # fmt: skip
         try:
