@@ -15,10 +15,10 @@ from typing import Final
 
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.labels import identifiers_in
-from sandbox.airlock.figures.marks import COLOURS
 from sandbox.airlock.figures.spec import KINDS, Figure, table_of
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import ColumnRole, Shape, TableKind, TypedColumn, TypedTable, is_label, is_total
+from sandbox.client.scale import COLOURS
 
 _LENGTHS: Final = {"box": (3, 5)}
 _NEEDS_SERIES: Final = frozenset({"grouped_bar", "heat_map"})

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from sandbox.airlock.figures.marks import Plot, bars, boxes, cells, lines
-from sandbox.airlock.figures.scale import cut, words
 from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.typed import canonical_rows, digest, is_total
+from sandbox.client.scale import cut, words
 
 WIDTH: Final = 640
 FONT: Final = "system-ui,'Noto Sans CJK SC','Source Han Sans SC','PingFang SC','Microsoft YaHei',sans-serif"

@@ -9,10 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.airlock.figures.scale import Scale, cut, number_text, scale, wide, words
+from sandbox.client.scale import COLOURS, Scale, cut, number_text, scale, wide, words
 
-COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#555555")
-"""Okabe and Ito, 2008; as many series as there are colours."""
 ROW: Final = 22
 BAR: Final = 14
 LABELS: Final = 24

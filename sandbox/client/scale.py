@@ -1,4 +1,7 @@
-"""Round numbers along an axis, and how wide words are: nobody but this decides, so a scale carries no message."""
+"""Round numbers along an axis, how wide words are, and colours: nobody but this decides, so a scale says nothing.
+
+Used by everything that draws: released figures, the page of fixed tables, notebooks. Standard library only; pure.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#555555")
+"""Okabe and Ito, 2008: told apart by colour-blind people. As many series as there are colours."""
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
