@@ -55,7 +55,7 @@ def hub_ready(settings: Settings) -> bool:
 
 def doctor(settings: Settings) -> Iterable[Finding]:
     """What this machine enforces, as the launcher's probes found it; or that the door is closed."""
-    from sandbox.contracts import Enforcement
+    from sandbox.contracts import QUIET_RULES, Enforcement
     from sandbox.errors import SandboxError
     from sandbox.execution.client import Launcher
     from sandbox.workspaces.door import door_state
@@ -79,6 +79,14 @@ def doctor(settings: Settings) -> Iterable[Finding]:
         missing: State = "off" if check.name in Enforcement.REQUIRED else "weaker"
         title = {"zh": f"沙箱：{check.name}", "en": f"sandbox: {check.name}"}
         yield Finding(title, "enforced" if check.stopped else missing, {"zh": check.zh, "en": check.en})
+    if found.open and (shut := [level for level in QUIET_RULES if found.lacking(level)]):
+        levels = ", ".join(shut)
+        lacking = ", ".join(sorted({check.name for level in shut for check in found.lacking(level)}))
+        detail = {
+            "zh": f"{levels} 级数据的密封作业在本机关闭，缺少：{lacking}。",
+            "en": f"Sealed jobs on data of levels {levels} are shut on this machine, which lacks: {lacking}.",
+        }
+        yield Finding({"zh": "沙箱：密封作业", "en": "sandbox: sealed jobs"}, "weaker", detail)
 
 
 PART = Part(
