@@ -171,6 +171,7 @@ EVENTS: dict[str, Text] = {
     "sandbox:data:prepare": {"zh": "准备仿真数据", "en": "practice data prepared"},
     "sandbox:job:submit": {"zh": "提交密封作业", "en": "sealed job submitted"},
     "sandbox:job:seal": {"zh": "密封运行", "en": "sealed run"},
+    "sandbox:job:rerun": {"zh": "重跑密封作业", "en": "sealed job run again"},
     "sandbox:job:cancel": {"zh": "取消作业", "en": "job cancelled"},
     "airlock:code:submit": {"zh": "代码送审", "en": "code sent for review"},
     "airlock:code:decide": {"zh": "代码审查结论", "en": "code decided"},
@@ -180,6 +181,7 @@ EVENTS: dict[str, Text] = {
     "airlock:checker:draw": {"zh": "抽取审查员", "en": "checker drawn"},
     "airlock:case:view": {"zh": "审查员查看内容", "en": "checker looked at the contents"},
     "airlock:vote:cast": {"zh": "审查员投票", "en": "checker voted"},
+    "airlock:seed:score": {"zh": "模拟产出的投票评分", "en": "vote on a made-up output scored"},
     "airlock:output:release": {"zh": "放行产出", "en": "output released"},
     "airlock:output:revoke": {"zh": "撤回放行", "en": "release revoked"},
 }

@@ -121,6 +121,7 @@ PART = Part(
     navigation=(
         NavItem("数据沙箱", "/workspaces", ("researcher", "reviewer", "data_officer", "auditor", "security_admin")),
         NavItem("出域审查", "/airlock", ("output_checker", "auditor")),
+        NavItem("审查员的判断", "/airlock/checkers", ("security_admin",)),
         NavItem("导入审核", "/imports", ("reviewer", "data_officer", "auditor")),
     ),
     demo="sandbox.parts.demo:steps",

@@ -79,11 +79,11 @@ def test_what_differs_is_for_the_checkers_only(world: World, monkeypatch):
     same = again(world, first)
     real, tar = SimulatedLauncher.run_job, sandbox_world._tar
 
-    def otherwise(self: SimulatedLauncher, spec: Any, inputs: Any, output_fd: int) -> Any:
+    def otherwise(self: SimulatedLauncher, spec: Any, inputs: Any, output_fd: int, **more: Any) -> Any:
         """A program that draws its numbers anew each time."""
         if spec.kind == "sealed":
             monkeypatch.setattr(sandbox_world, "_tar", lambda _: tar({"t.csv": GOOD.replace("3.0", "2.0")}))
-        return real(self, spec, inputs, output_fd)
+        return real(self, spec, inputs, output_fd, **more)
 
     monkeypatch.setattr(SimulatedLauncher, "run_job", otherwise)
     other = again(world, first)
