@@ -64,13 +64,11 @@ class Keepers:
     def __iter__(self) -> Iterator[Kept]:
         return iter(list(self.kept.values()))
 
-    def start(self, kept: Kept, run: Callable[[], int], keep_open: Sequence[int], *, frozen: bool = False) -> Kept:
-        """Fork a keeper that runs ``run`` and exits with its answer. ``frozen``: it starts standing still."""
+    def start(self, kept: Kept, run: Callable[[], int], keep_open: Sequence[int]) -> Kept:
+        """Fork a keeper that runs ``run`` and exits with its answer. Its group is there at once and can be frozen."""
         seccomp.programs()  # made here once, not in every fork
         if kept.group is not None:
             kept.group.make()
-            if frozen:
-                kept.freeze(True)
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:

@@ -87,6 +87,8 @@ def pad_counters(before: Counters, step: int, *, longest_s: float = LONGEST_S) -
         os.sched_setaffinity(0, cores[:1])
         now = read_counters()
         used = max((now.pipes - before.pipes) % WRAP, (now.files - before.files) % WRAP)
+        if used > WRAP // 2:  # no job uses that many: the numbering was begun anew, so it counts from here
+            before, used = now, 0
         goal = total(used + 2 * BATCH * len(cores), step)
         padded = [
             _burn(_pipes, _pipe_number, before.pipes, goal, end),

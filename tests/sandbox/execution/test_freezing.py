@@ -187,6 +187,17 @@ def test_two_uses_of_the_hosts_numbers_look_alike_after_padding() -> None:
     assert any(abs(grown(0) - grown(9000)) < 4 * scrub.BATCH for _ in range(3))
 
 
+def test_padding_ends_soon_when_the_numbering_was_begun_anew() -> None:
+    now = scrub.read_counters()
+    ahead = scrub.Counters(now.pipes + (1 << 20), now.files + (1 << 20))
+    assert scrub.pad_counters(ahead, 1 << 12, longest_s=20)
+    assert scrub.read_counters().files - now.files < 1 << 18
+
+
+def test_padding_gives_up_in_time() -> None:
+    assert not scrub.pad_counters(scrub.read_counters(), 1 << 28, longest_s=0.05)
+
+
 def test_a_clock_that_stood_still() -> None:
     clock = StoppedClock()
     assert clock.seconds() == 0
