@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from tests.benchmarks import (
     composition,
     files,
+    fixed_tables,
     global_recoding,
     jail,
     kernels,
@@ -45,6 +46,9 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "sealed-job": notebooks.sealed_job,
     "sessions": notebooks.sessions,
     "models": models.checks,
+    "fixed-tables": fixed_tables.cube,
+    "fixed-tables-memory": fixed_tables.memory,
+    "fixed-tables-answers": fixed_tables.answers,
     "output-check": output_check.check,
 }
 
