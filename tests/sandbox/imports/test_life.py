@@ -125,7 +125,7 @@ def test_a_job_meets_the_import_and_its_twin_and_is_judged_by_the_joined_level(w
     met: dict[str, dict[str, bytes]] = {}
     plain = ImportLauncher.run_job
 
-    def remember(self, spec, inputs, output_fd):
+    def remember(self, spec, inputs, output_fd, **more):
         given = []
         for path, fd in inputs:
             with open(fd, "rb", closefd=False) as stream:
@@ -133,7 +133,7 @@ def test_a_job_meets_the_import_and_its_twin_and_is_judged_by_the_joined_level(w
             met.setdefault(spec.kind, {})[path] = content
             given.append((path, _pipe(content)))
         try:
-            return plain(self, spec, given, output_fd)
+            return plain(self, spec, given, output_fd, **more)
         finally:
             for _, fd in given:
                 os.close(fd)
@@ -143,7 +143,10 @@ def test_a_job_meets_the_import_and_its_twin_and_is_judged_by_the_joined_level(w
     import_id = world.bring(workspace, people(range(2000, 3500)))
     job = world.job(world.submit(workspace, code({"t.csv": GOOD})))
     assert job.imports == {"own": import_id}
-    assert (job.state, job.level) == ("code_review", "L3")  # L2 data, joined by person
+    assert (job.state, job.level) == ("code_review", "L3"), (
+        job.dry_result,
+        job.dry_findings,
+    )  # L2 data, joined by person
     with world.database.session() as session:
         door = workspaces.door_of(session, session.get_one(Workspace, workspace), world.grades)
     assert door.checkers == 2
