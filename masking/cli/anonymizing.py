@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from masking.cli import applying, quick, show
+from masking.cli.flags import English, InternalReport, Json, TimeLimit
 from masking.cli.options import numbers, pairs, values
 
 if TYPE_CHECKING:
@@ -63,15 +64,10 @@ def anonymize(
         Path | None,
         typer.Option("--policy-out", help="写出得到同一张表的策略 write the policy that gives this very table"),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON, or a page: .html)")
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option("--time-limit", min=0, help="搜索至多若干秒，取至此最好的 search so many seconds, take the best"),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON")] = False,
-    en: Annotated[bool, typer.Option("--en", help="英文 show in English")] = False,
+    report: InternalReport = None,
+    time_limit: TimeLimit = None,
+    json: Json = False,
+    en: English = False,
 ) -> None:
     """泛化到刚好满足限值 Generalize a table as little as its limits allow; columns not named pass as they are."""
     options = quick.Options(

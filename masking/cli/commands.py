@@ -12,6 +12,7 @@ from masking.cli import files, hierarchy, show, tables
 from masking.cli import keys as keys_commands
 from masking.cli.anonymizing import anonymize
 from masking.cli.curving import curve
+from masking.cli.flags import English, InternalReport, Json, TimeLimit
 from masking.cli.measuring import measure
 from masking.cli.report import report as report_page
 from masking.cli.tabulating import tabulate
@@ -30,8 +31,6 @@ app = typer.Typer(
 
 Input = Annotated[Path, typer.Argument(help="表格文件 table: csv, csv.gz, tsv, parquet, jsonl, xlsx", metavar="INPUT")]
 Policy = Annotated[Path, typer.Argument(help="脱敏策略 masking policy (YAML), one table or several", metavar="POLICY")]
-Json = Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON")]
-English = Annotated[bool, typer.Option("--en", help="英文 show in English")]
 
 
 @app.command()
@@ -111,13 +110,8 @@ def apply(
     keys: Annotated[
         Path | None, typer.Option("--keys", help="密钥文件 keys file {version: 1, keys: {name: base64}}")
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="内部报告 write the internal report here (JSON, or a page: .html)")
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option("--time-limit", min=0, help="搜索至多若干秒，取至此最好的 search so many seconds, take the best"),
-    ] = None,
+    report: InternalReport = None,
+    time_limit: TimeLimit = None,
     json: Json = False,
     en: English = False,
 ) -> None:

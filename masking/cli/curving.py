@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from masking.cli import files, plans, running, show
+from masking.cli.flags import English, Json
 
 if TYPE_CHECKING:
     from masking.policy.model import MaskingPolicy
@@ -40,8 +41,8 @@ def curve(
     time_limit: Annotated[
         float | None, typer.Option("--time-limit", min=0, help="至多若干秒，给出至此的方案 stop after so many seconds")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON")] = False,
-    en: Annotated[bool, typer.Option("--en", help="英文 show in English")] = False,
+    json: Json = False,
+    en: English = False,
 ) -> None:
     """风险—效用曲线：可选的方案；选一个写成策略 Plans between risk and utility; the chosen one becomes a policy."""
     from masking.errors import LimitsNotMet

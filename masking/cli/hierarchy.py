@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from masking.cli import files, quick, show
+from masking.cli.flags import English, Json
 
 if TYPE_CHECKING:
     from masking.hierarchies import Hierarchy
@@ -20,8 +21,6 @@ app = typer.Typer(
 )
 
 Column = Annotated[str, typer.Option("--column", help="列名 column", metavar="COLUMN")]
-Json = Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON")]
-English = Annotated[bool, typer.Option("--en", help="英文 show in English")]
 
 
 @app.command()

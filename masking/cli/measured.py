@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -199,18 +199,18 @@ def special(given: Given, size: int) -> dict[str, Any]:
 def grade(given: Given, measured: Risk) -> dict[str, Any] | None:
     """The effect of de-identification of a masked table; None for a table that is not what the policy releases."""
     from masking.measures import effect
-    from masking.measures.effect import SOURCES, THRESHOLDS
+    from masking.measures.effect import SOURCES, THRESHOLDS, Sharing
 
     if set(given.table.column_names) != set(given.policy.kept) or given.policy.is_aggregate:
         return None
     k = round(1 / measured.prosecutor_max) if measured.persons else None
     return {
         sharing: {
-            "grade": int(effect(given.policy, k, sharing=sharing)),  # type: ignore[arg-type]
-            "threshold": threshold,
+            "grade": int(effect(given.policy, k, sharing=sharing)),
+            "threshold": THRESHOLDS[sharing],
             "source": SOURCES[sharing],
         }
-        for sharing, threshold in THRESHOLDS.items()
+        for sharing in get_args(Sharing)
     }
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from masking.cli import compared, files, measured, measured_tables, show
+from masking.cli.flags import English, Json
 from masking.cli.trees import trees_of
 
 Attack = Literal["containment", "matching", "algorithm"]
@@ -48,8 +49,8 @@ def measure(
     suda: Annotated[
         int, typer.Option("--suda", min=0, help="特殊唯一：至多几个属性，0 不查 special uniques of up to so many")
     ] = 0,
-    json: Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON")] = False,
-    en: Annotated[bool, typer.Option("--en", help="英文 show in English")] = False,
+    json: Json = False,
+    en: English = False,
 ) -> None:
     """度量风险、隐私模型、限值与效用 Measure risk, privacy models, limits and utility of a raw or masked table."""
     from masking.policy.load import load

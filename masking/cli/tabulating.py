@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from masking.cli import files, running, show
+from masking.cli.flags import English, TimeLimit
 from masking.cli.options import pairs, values
 
 if TYPE_CHECKING:
@@ -56,12 +57,9 @@ def tabulate(
     report: Annotated[
         Path | None, typer.Option("--report", help="内部报告，含审核 internal report with the audit (JSON)")
     ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option("--time-limit", min=0, help="搜索至多若干秒，取至此最好的 search so many seconds, take the best"),
-    ] = None,
+    time_limit: TimeLimit = None,
     json: Annotated[bool, typer.Option("--json", help="输出 JSON report as JSON, without cells")] = False,
-    en: Annotated[bool, typer.Option("--en", help="英文 show in English")] = False,
+    en: English = False,
 ) -> None:
     """统计表：隐去、舍入或加噪，并审核能否还原 A table of cells, protected, audited: all of it or nothing."""
     from masking.disclosure import protect

@@ -56,7 +56,7 @@ def k_anonymity(table: Any, quasi_identifiers: Sequence[str], unit: Any = None) 
 def uniqueness(table: Any, quasi_identifiers: Sequence[str], unit: Any = None) -> float:
     """Share of persons who are alone in some class, in [0, 1]; 0 for an empty table."""
     smallest = smallest_class_of_each_person(table, quasi_identifiers, unit)
-    return float((smallest == 1).mean() or 0.0) if len(smallest) else 0.0  # type: ignore[arg-type]
+    return float((smallest == 1).to_numpy().mean()) if len(smallest) else 0.0
 
 
 def uniqueness_all_columns(table: Any) -> float:

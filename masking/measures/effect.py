@@ -76,7 +76,7 @@ def effect(
 def acceptable(k: int | None, thresholds: Mapping[str, float] | None = None, sharing: Sharing = "controlled") -> bool:
     """True if the risk of one person, 1/k, is at most the threshold of this sharing mode; False if k is unknown."""
     limit = _limit(thresholds, sharing)
-    return bool(k) and _within(1 / k, limit)  # type: ignore[operator]
+    return k is not None and k > 0 and _within(1 / k, limit)
 
 
 def attacked_risk(measured: Risk, attacker: Attacker = "prosecutor") -> float | None:

@@ -40,8 +40,7 @@ def k_map(
     2
     """
     matched = matched_classes(table, population, quasi_identifiers, unit, population_unit, population_count)
-    matched = matched.filter(pl.col(SAMPLE) > 0)
-    return int(matched[POPULATION].min() or 0) if matched.height else 0  # type: ignore[arg-type]
+    return int(matched.filter(pl.col(SAMPLE) > 0).select(pl.col(POPULATION).min()).item() or 0)
 
 
 def matched_classes(

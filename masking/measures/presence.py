@@ -57,13 +57,15 @@ def presence(
     outside = matched.filter(pl.col(SAMPLE) > pl.col(POPULATION)).height
     if outside:
         raise DataError(f"the population does not hold the subset: {outside} class(es) have more persons in the subset")
-    chances = matched.filter(pl.col(POPULATION) > 0).select(chance=pl.col(SAMPLE) / pl.col(POPULATION))["chance"]
+    chances = (
+        matched.filter(pl.col(POPULATION) > 0).select(chance=pl.col(SAMPLE) / pl.col(POPULATION))["chance"].to_numpy()
+    )
     if not len(chances):
         return Presence(0.0, 0.0, 0.0, 0)
-    released = chances.filter(chances > 0)
+    released = chances[chances > 0]
     return Presence(
-        least=float(chances.min()),  # type: ignore[arg-type]
-        greatest=float(chances.max()),  # type: ignore[arg-type]
-        least_released=float(released.min()) if len(released) else 0.0,  # type: ignore[arg-type]
+        least=float(chances.min()),
+        greatest=float(chances.max()),
+        least_released=float(released.min()) if len(released) else 0.0,
         classes=len(chances),
     )

@@ -109,7 +109,8 @@ def _places(values: pl.Series, attribute: str, known: Known) -> pl.DataFrame:
     elif values.dtype.is_nested() or values.dtype == pl.Binary:
         raise InvalidParameter("ordered distance needs numbers, dates or an order", parameter="order").of(attribute)
     place = sortable.rank("dense").cast(pl.Int64) - 1
-    return pl.DataFrame({"value": values, "place": place.fill_null((place.max() or 0) + 1 if place.count() else 0)})  # type: ignore[operator]
+    past_the_last = int(place.drop_nulls().to_numpy().max()) + 1 if place.count() else 0
+    return pl.DataFrame({"value": values, "place": place.fill_null(past_the_last)})
 
 
 def _hierarchical(cells: pl.DataFrame, whole: pl.DataFrame, attribute: str, known: Known) -> pl.DataFrame:

@@ -100,7 +100,7 @@ class Finding:
             self.failing.height,
             int(self.failing["persons"].sum()),
             int(self.failing["records"].sum()),
-            int(self.failing["persons"].min()),  # type: ignore[arg-type]
+            int(self.failing["persons"].to_numpy().min()),
         )
 
     def counterexamples(self) -> Iterator[Counterexample]:
@@ -236,7 +236,7 @@ def _average_risk(frame: pl.DataFrame, classes: pl.DataFrame, quasi_identifiers:
     keys = _columns("q", quasi_identifiers)
     size = pl.col("p").n_unique().over(keys) if keys else pl.col("p").n_unique()
     smallest = frame.select("p", size.alias("size")).group_by("p").agg(pl.col("size").min())["size"]
-    return float((1 / smallest).mean())  # type: ignore[arg-type]
+    return float((1 / smallest).to_numpy().mean())
 
 
 def class_sizes(frame: pl.DataFrame, quasi_identifiers: int) -> pl.DataFrame:
