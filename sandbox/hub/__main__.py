@@ -37,7 +37,7 @@ def options_from(arguments: list[str] | None) -> HubOptions:
     parser.add_argument("--web-url", default="http://127.0.0.1:8000", help="how the hub reaches the web process")
     parser.add_argument("--idle", type=float, default=3600, metavar="S", help="stop a session unused that long")
     parser.add_argument("--longest", type=float, default=12 * 3600, metavar="S", help="no session lives longer")
-    parser.add_argument("--recheck", type=float, default=45, metavar="S", help="ask again for the right that often")
+    parser.add_argument("--recheck", type=float, default=30, metavar="S", help="ask again for the right that often")
     parser.add_argument("--max-sessions", type=int, default=60, help="sessions at the same time")
     given = parser.parse_args(arguments)
     places = SandboxSettings(

@@ -36,7 +36,7 @@ class HubOptions:
     proxy_script: Path = CODE_ROOT / "deploy/proxy/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
     idle_s: float = 3600
     longest_s: float = 12 * 3600
-    recheck_s: float = 45
+    recheck_s: float = 30
     concurrent_spawns: int = 4
     start_timeout_s: int = 60
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from opendata.db import utc_now
 from opendata.jobs.context import Resources
 from opendata.ledger.events import AuditEvent
-from opendata.ledger.service import append
+from opendata.ledger.service import append, openings_of
 from opendata.logs import get_logger
 from opendata.settings import Settings
 from sandbox.workspaces import service
@@ -25,6 +25,7 @@ from sandbox.workspaces.quotas import default_quotas
 from sandbox.workspaces.states import ENDED, STOPPABLE, WorkspaceState
 
 HOMES = "homes"
+CLEAR = "sandbox:workspace:clear"
 _log = get_logger("sandbox.workspaces.ends")
 
 
@@ -40,9 +41,11 @@ def sweep(resources: Resources) -> None:
 
 
 def clear(resources: Resources, workspace_id: str, *, now: datetime) -> None:
-    """Remove homes and practice data of an ended workspace: recorded first, done, then marked as done."""
+    """Remove homes and practice data of an ended workspace: recorded once and first, done, then marked as done."""
+    subject = f"workspace:{workspace_id}"
     with resources.database.begin() as session:
-        append(session, AuditEvent("sandbox:workspace:clear", None, f"workspace:{workspace_id}", now))
+        if all(entry.type != CLEAR for entry, _ in openings_of(session, subject)):  # a round before may have failed
+            append(session, AuditEvent(CLEAR, None, subject, now))
     for folder in (homes_of(resources.settings, workspace_id), data_of(resources.settings, workspace_id)):
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():

@@ -280,6 +280,22 @@ def test_an_expired_workspace_opens_again_until_its_homes_are_cleared(world: Wor
     assert len(kinds(world)) == entries  # nothing is done twice
 
 
+def test_clearing_that_fails_is_tried_again_and_recorded_once(world: World, monkeypatch):
+    identifier = world.workspace()
+    (ends.homes_of(world.settings, identifier) / "u1").mkdir()
+    with world.database.begin() as session:
+        long_ago = timedelta(days=default_quotas().home_days_after_end + 1)
+        session.get_one(Workspace, identifier).expires_at = utc_now() - long_ago
+    with monkeypatch.context() as patched:
+        patched.setattr(ends.shutil, "rmtree", lambda *_, **__: None)
+        ends.sweep(resources(world))
+        ends.sweep(resources(world))
+    assert kinds(world).count("sandbox:workspace:clear") == 1
+    ends.sweep(resources(world))
+    assert not ends.homes_of(world.settings, identifier).exists()
+    assert kinds(world).count("sandbox:workspace:clear") == 1
+
+
 def test_quota_of_the_level_stops_the_next_job(world: World):
     identifier = world.workspace("L4")
     for number in range(2):
