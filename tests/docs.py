@@ -29,11 +29,12 @@ def states() -> str:
     from opendata.publishing import states as editions
     from sandbox.airlock import states as airlock
     from sandbox.imports import states as imports
+    from sandbox.queries import states as queries
     from sandbox.workspaces import states as workspaces
 
     parts = ["# States · 状态\n", "Made from the transition tables in the code by `./run fix`.\n"]
     machines: dict[str, Mapping[Any, Any]] = {"opendata.publishing.states · edition": moves(editions.TRANSITIONS)}
-    for module in (access, workspaces, airlock, imports):
+    for module in (access, workspaces, airlock, imports, queries):
         for name in sorted(vars(module)):
             if name.endswith("TRANSITIONS"):
                 title = f"{module.__name__} · {name.removesuffix('TRANSITIONS').strip('_').lower() or 'states'}"
