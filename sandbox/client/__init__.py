@@ -8,6 +8,7 @@ Standard library only, so that it runs in every kernel. It speaks HTTP over the 
 gate, outside the jail, adds the right to ask. Nothing secret is held or needed here.
 """
 
+from sandbox.client.answers import Plot, QueryAnswer, ReleasedTable
 from sandbox.client.errors import (
     ClientError,
     Denied,
@@ -19,7 +20,7 @@ from sandbox.client.errors import (
 )
 from sandbox.client.figures import Figure, figure
 from sandbox.client.imports import Import
-from sandbox.client.records import Dataset, Finding, Findings, Job, Listing, Output, Practice, QueryAnswer
+from sandbox.client.records import Dataset, Finding, Findings, Job, Listing, Output, Practice
 from sandbox.client.workspace import Workspace
 
 __all__ = [
@@ -35,8 +36,10 @@ __all__ = [
     "NotAvailable",
     "NotInSession",
     "Output",
+    "Plot",
     "Practice",
     "QueryAnswer",
+    "ReleasedTable",
     "ServiceError",
     "TryLater",
     "UnusableFile",

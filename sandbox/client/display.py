@@ -38,6 +38,13 @@ def picture(name: str, svg: str) -> str:
     return f"<p><img alt='{escape(name)}' style='max-width:100%' src='data:image/svg+xml;base64,{content}'></p>"
 
 
+def link(address: str, label: str) -> str:
+    """A link that opens beside the notebook; nothing for an address that is none."""
+    if not address.startswith(("http://", "https://")):
+        return ""
+    return f"<p><a href='{escape(address)}' target='_blank' rel='noopener noreferrer'>{escape(label)}</a></p>"
+
+
 def escape(value: object) -> str:
     """Text for HTML; ``None`` is a dash."""
     return "–" if value is None else html.escape(str(value))

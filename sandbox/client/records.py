@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from sandbox.client.answers import Plot, ReleasedTable
 from sandbox.client.display import ProgressLine, facts, picture, table, words
 from sandbox.client.errors import ClientError, UnusableFile
 
@@ -334,6 +335,29 @@ class Output:
         finally:
             line.end()
 
+    def table(self, name: str = "") -> ReleasedTable:
+        """One of its tables; the first one by default.
+
+        Raises:
+            ClientError: there is no such table.
+        """
+        names = [each for each in self.files if each.endswith(".csv")]
+        wanted = name or next(iter(names), "")
+        if wanted not in names:
+            raise ClientError(
+                f"没有这张表；产出中的表：{'、'.join(names) or '无'}。",
+                f"There is no such table; the output has {', '.join(names) or 'none'}.",
+            )
+        return ReleasedTable.from_csv(wanted, self.read(wanted))
+
+    def tables(self) -> list[ReleasedTable]:
+        """All its tables."""
+        return [self.table(name) for name in self.files if name.endswith(".csv")]
+
+    def plot(self, y: str = "", *, by: Sequence[str] = (), lang: str = "zh") -> Plot:
+        """Draw the first table; ``.table(name).plot(…)`` draws another."""
+        return self.table().plot(y, by=by, lang=lang)
+
     def _save_one(self, name: str, place: Path) -> Path:
         target = place / _plain_name(name)
         partial = target.with_name(f".{target.name}.partial")
@@ -350,29 +374,6 @@ class Output:
 
     def _repr_html_(self) -> str:
         return facts(zip(self.HEADINGS, self.row(), strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class QueryAnswer:
-    """The service's answer to a question put to fixed tables (固定口径统计)."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    json: dict[str, Any] = field(repr=False)
-
-    @classmethod
-    def from_json(cls, item: dict[str, Any]) -> QueryAnswer:
-        columns = tuple(str(c["name"]) if isinstance(c, dict) else str(c) for c in item.get("columns") or ())
-        return cls(columns, tuple(tuple(row) for row in item.get("rows") or ()), item)
-
-    def frame(self) -> Any:
-        """The answer as a pandas DataFrame."""
-        import pandas as pd
-
-        return pd.DataFrame(list(self.rows), columns=list(self.columns))
-
-    def _repr_html_(self) -> str:
-        return table(self.columns, self.rows, caption=words(self.json.get("note")))
 
 
 def _plain_name(name: str) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sandbox.client.answers import QueryAnswer
 from sandbox.client.display import ProgressLine, facts, words
 from sandbox.client.errors import NotInSession, UnusableFile
 from sandbox.client.figures import with_table
 from sandbox.client.gate import GATE_SOCKET, Gate
 from sandbox.client.imports import Import
-from sandbox.client.records import Dataset, Findings, Job, Listing, Output, Practice, QueryAnswer
+from sandbox.client.records import Dataset, Findings, Job, Listing, Output, Practice
 
 MAX_SENT_BYTES = 16 * 1024 * 1024
 _ROOT = "/api/v1/workspaces"
@@ -80,6 +81,8 @@ class Workspace:
     ) -> QueryAnswer:
         """Ask the fixed tables (固定口径统计): groups ``by``, and ``measures`` such as ``{"n": "count"}``.
 
+        The answer shows itself as a table with errors and note; ``.to_pandas()`` and ``.plot()`` go on from it.
+
         Raises:
             NotAvailable: the service does not answer such questions for this dataset, with its reason.
         """
@@ -88,7 +91,7 @@ class Workspace:
             "by": list(by),
             "measures": dict(measures or {"count": "count"}),
         }
-        return QueryAnswer.from_json(self._gate.post(self._path("queries"), question) or {})
+        return QueryAnswer.from_json(self._gate.post(self._path("queries"), question) or {}, by)
 
     def submit(self, path: str | os.PathLike[str]) -> Job:
         """Hand in a notebook or script: first a dry run on practice data, then the sealed run on raw data."""
