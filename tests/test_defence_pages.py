@@ -72,7 +72,7 @@ def test_every_channel_says_where_its_figure_is_from() -> None:
 def test_what_an_ordinary_user_lacks_is_on_the_page() -> None:
     """The launcher's own words for what it may lack, and for what shuts the door."""
     said = section(THREATS.read_text("utf-8"), "四")
-    for name in ("uid_per_session", "cgroup", "freeze", *Enforcement.REQUIRED):
+    for name in ("uid_per_session", "cgroup", "freeze", "scrub", *Enforcement.REQUIRED):
         assert f"`{name}`" in said
 
 
