@@ -114,8 +114,10 @@ def open_imports(name: str, database: DatabaseDep, actor: CurrentActor, settings
     while time.monotonic() < deadline:
         with database.session() as session:
             state = session.get_one(Job, job_id).state
+        if state == "done":
+            return {"mounted": mounted}
         if state in FINISHED:
-            return {"mounted": mounted if state == "done" else []}
+            break
         time.sleep(0.1)
     raise SandboxClosed("导入尚未就绪，请稍后再试 · the imports are not ready; try again in a moment")
 
