@@ -14,9 +14,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from opendata.app import create_app
 from opendata.db import new_id, utc_now
 from opendata.errors import OpenDataError
 from opendata.identity import Actor, Role
@@ -355,6 +357,29 @@ def test_what_needs_no_state(stage: Stage):
     }
     wrong = differences(stage, ALONE, ["any"], acts)
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("door", ["", "/checkers", "/usage", "/{case}"])
+def test_anonymous_visitors_read_nothing(stage: Stage, door: str):
+    path = f"/api/v1/airlock{door.format(case=stage.request)}"
+    assert anonymous(stage).get(path).status_code == 401
+
+
+def test_anonymous_visitors_do_nothing(stage: Stage):
+    visitor = anonymous(stage)
+    for path, body in (
+        (f"/api/v1/airlock/{stage.request}/vote", {"decision": "approve", "explanation": WHY}),
+        (f"/api/v1/airlock/{stage.request}/view", {"purpose": "出域审查"}),
+        (f"/api/v1/airlock/outputs/{stage.output}/revoke", {"reason": "不应当可以"}),
+        (f"/api/v1/workspaces/study/jobs/{stage.job}/rerun", {}),
+        (f"/api/v1/workspaces/study/jobs/{stage.job}/cancel", {}),
+    ):
+        assert visitor.post(path, json=body).status_code in {401, 403}, path
+    assert visitor.get(f"/api/v1/workspaces/study/outputs/{stage.output}/t.csv").status_code in {401, 404}
+
+
+def anonymous(stage: Stage) -> TestClient:
+    return TestClient(create_app(stage.world.settings), base_url="http://localhost:8000")
 
 
 def test_the_tables_can_fail(stage: Stage):
