@@ -21,7 +21,7 @@ from sandbox.client.errors import (
 from sandbox.client.figures import Figure, figure
 from sandbox.client.imports import Import
 from sandbox.client.records import Dataset, Finding, Findings, Job, Listing, Output, Practice
-from sandbox.client.workspace import Workspace
+from sandbox.client.workspace import Workspace, in_session
 
 __all__ = [
     "ClientError",
@@ -45,4 +45,5 @@ __all__ = [
     "UnusableFile",
     "Workspace",
     "figure",
+    "in_session",
 ]

@@ -23,6 +23,15 @@ MAX_SENT_BYTES = 16 * 1024 * 1024
 _ROOT = "/api/v1/workspaces"
 
 
+def in_session() -> bool:
+    """Whether the service can be asked. False in dry runs and sealed jobs: the same notebook runs there without it.
+
+    >>> in_session()
+    False
+    """
+    return bool(os.environ.get("SANDBOX_WORKSPACE")) and os.path.exists(os.environ.get("SANDBOX_GATE", GATE_SOCKET))
+
+
 class Workspace:
     """One sandbox project. In a notebook: ``ws = Workspace.current()``."""
 
