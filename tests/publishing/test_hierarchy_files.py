@@ -101,9 +101,7 @@ def test_a_sector_policy_is_saved_tried_built_and_published_as_its_file_was(chai
     policies = tmp_path / "policies"
     shutil.copytree(POLICIES, policies)
     table = TABLES["population"]()
-    yaml = (
-        (policies / "sectors" / "population.yaml").read_text("utf-8")
-    )
+    yaml = (policies / "sectors" / "population.yaml").read_text("utf-8")
     content = table.write_csv().encode()
     dataset = chain.dataset("population")
     intake = chain.upload(dataset, "population.csv", content)
