@@ -100,6 +100,16 @@ def query_in_workspace(
     return JSONResponse(answer.to_json(), headers=PRIVATE)
 
 
+@router.get("/api/v1/workspaces/{name}/queries/{dataset}")
+def get_tables_in_workspace(
+    name: str, dataset: str, session: SessionDep, actor: CurrentActor, grades: GradesDep
+) -> JSONResponse:
+    """What is registered for a dataset of the workspace, from a session."""
+    _check_holds(session, name, dataset, actor)
+    found = service.registered(session, dataset, actor=actor, grades=grades)
+    return JSONResponse(found.to_json(), headers=PRIVATE)
+
+
 def _check_holds(session: Session, name: str, dataset: str, actor: Actor) -> None:
     """Raise unless the person is at work in this live workspace and it holds the dataset."""
     found = workspaces.get_workspace(session, name, actor=actor)

@@ -138,6 +138,8 @@ def test_from_a_workspace_and_its_client(tables: Tables):
     assert "噪声" in answer._repr_html_()
     assert Workspace("study", Gate()).query("visits").rows[0][0] > 2000
     path = "/api/v1/workspaces/study/queries"
+    assert client.get(f"{path}/visits").json()["may_ask"]
+    assert client.get(f"{path}/other").status_code == 404
     assert client.post(path, json={"dataset": "other"}).status_code == 404
     assert speak(tables.world, "outsider").post(path, json={"dataset": "visits"}).status_code == 404
     assert speak(tables.world).post(path, json={"dataset": "visits"}).status_code in (401, 403)
