@@ -5,7 +5,7 @@ No author reads any of it, not after the votes either: a duration tells of the d
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from opendata.identity import Actor
 from sandbox.airlock import permissions
 from sandbox.workspaces.models import SandboxJob, Workspace
 
-NEWEST = 200
+NEWEST: Final = 200
 
 
 def used(session: Session, actor: Actor) -> list[dict[str, Any]]:
