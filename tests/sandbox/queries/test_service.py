@@ -16,7 +16,7 @@ from opendata.catalog.models import Dataset, Edition
 from opendata.db import new_id, utc_now
 from opendata.errors import JobCancelled
 from opendata.ledger.models import LedgerEntry, LedgerOpening
-from opendata.publishing.models import Exposure
+from opendata.publishing.models import Exposure, Intake
 from sandbox.queries import jobs, service
 from sandbox.queries.errors import QuestionRefused, TablesConflict, TablesDenied, TablesTooSparse
 from sandbox.queries.models import FixedCube, FixedQuestion, FixedTable
@@ -299,6 +299,17 @@ def test_who_may_have_what_computed(standing: Tables, level, negative, reviewed,
         assert refused.value.door is not None
     with standing.world.database.session() as session:
         assert len(session.scalars(select(FixedCube)).all()) == 1
+
+
+def test_without_a_published_edition_or_a_readable_intake_nothing_is_computed(tables: Tables):
+    tables.dataset("visits", "L1", table=persons_table(3000))
+    with tables.world.database.begin() as session:
+        session.scalars(select(Intake)).one().state = "erased"
+    with pytest.raises(TablesConflict, match="not available any more"):
+        tables.request("visits")
+    change(tables.world, "visits", current_edition_id=None)
+    with pytest.raises(TablesConflict, match="no published edition"):
+        tables.request("visits")
 
 
 def test_there_is_no_second_version(tables: Tables):

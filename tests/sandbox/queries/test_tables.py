@@ -137,6 +137,17 @@ def test_what_is_shown_depends_on_the_noisy_base_alone():
     assert [tables.packed(each) for each in again.values()] == [tables.packed(each) for each in found.values()]
 
 
+def test_shown_figures_are_the_noisy_base_that_the_attacks_see():
+    """What ties the battery to the product: no figure holds more than the base, and none is another number."""
+    registration = registered()
+    base = noisy(registration, counted(registration, persons_table()))
+    found = tables.published(base, registration, Design.of(registration, 1))
+    assert found[0, 1, 2]["count"] == base.persons.reshape(-1).tolist()
+    for table, content in found.items():
+        others = tuple(axis for axis in range(3) if axis not in table)
+        assert content["count"] == np.asarray(base.persons.sum(axis=others)).reshape(-1).tolist()
+
+
 def test_computing_twice_makes_the_same_cube_and_another_intake_another():
     registration, table = registered(), persons_table(2000)
     assert shown(registration, table) == shown(registration, table.take(list(range(1999, -1, -1))), batch=77)
