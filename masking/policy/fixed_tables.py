@@ -1,9 +1,9 @@
 """Fixed tables (固定口径统计): which dimensions and measures a data officer registers, with bins that never change.
 
-Rule: every category comes from the policy, a standard's code list or a hierarchy that the policy gives, never from the
-raw table; whatever no category takes is counted under one more, ``other``, whether anybody is there or not, or, if the
-policy says so, nowhere. A measure is clamped to bounds that are published. How much noise protects the tables is no word
-of a policy.
+Rule: every category comes from the policy, a standard's code list or a hierarchy that the policy gives, never from
+the raw table; whatever no category takes is counted under one more, ``other``, whether anybody is there or not, or, if
+the policy says so, nowhere. A measure is clamped to bounds that are published. How much noise protects the tables is no
+word of a policy.
 Source: PRIVACY 20. Plain values; ``bins`` says what the categories of a dimension are.
 """
 
