@@ -28,6 +28,7 @@ from opendata.web.rendering import Pages
 from opendata.web.security import BodyLimit, SecurityHeaders
 
 HERE = Path(__file__).parent
+PANEL_PAGES = ("dataset", "policy")
 TAGS = [
     {"name": "datasets", "description": "目录、行数据与下载 · Catalogue, rows and downloads"},
     {"name": "access", "description": "使用申请、许可与应用密钥 · Requests, grants and app keys"},
@@ -35,6 +36,7 @@ TAGS = [
         "name": "publishing",
         "description": "接入、脱敏策略、审核与发布 · Intakes, masking policies, review and publication",
     },
+    {"name": "tables", "description": "固定口径统计 · Fixed tables"},
     {"name": "ledger", "description": "存证与核验 · Ledger and verification"},
     {"name": "CKAN", "description": "CKAN 只读接口 · CKAN read API"},
 ]
@@ -68,6 +70,9 @@ def create_app(settings: Settings, parts: Iterable[Part] | None = None) -> FastA
     app.state.grades = grades.load(settings)
     app.state.calendar = WorkCalendar.load(settings.policies_dir / "workdays.yaml")
     app.state.editions = EditionStore(settings)
+    app.state.panels = {
+        page: tuple(resolve(part.panels[page]) for part in chosen if page in part.panels) for page in PANEL_PAGES
+    }
     problems.install(app)
     app.mount("/static", StaticFiles(directory=HERE / "web" / "static"), name="static")
     for part in chosen:

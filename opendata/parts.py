@@ -50,6 +50,16 @@ class NavItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Panel:
+    """What another part has to say on a page of the service: sentences, and a link to where it goes on."""
+
+    title: Mapping[str, object]
+    sentences: tuple[Mapping[str, object], ...]
+    path: str = ""
+    label: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """What a package brings.
 
@@ -57,7 +67,9 @@ class Part:
     ``f(context: JobContext, arguments: dict)``. ``raw_door``: path -> ``module:function`` with the signature
     ``f(door: RawDoorContext, actor: Actor, request: dict) -> RawAnswer``. ``models``: module or modules whose import
     registers the tables; ``migrations``: folder of their Alembic versions. ``rounds``: name -> ``module:function`` with
-    the signature ``f(resources: Resources)``, which the worker calls every few seconds.
+    the signature ``f(resources: Resources)``, which the worker calls every few seconds. ``panels``: page (``dataset``
+    or ``policy``) -> ``module:function`` with the signature ``f(request, session, dataset, actor, **more) -> Panel |
+    None``; a dataset's page gives nothing more, a policy's page its ``policy`` and ``intake``.
     """
 
     name: str
@@ -74,6 +86,7 @@ class Part:
     demo: str | None = None
     raw_door: Mapping[str, str] = field(default_factory=dict)
     rounds: Mapping[str, str] = field(default_factory=dict)
+    panels: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache

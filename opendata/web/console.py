@@ -24,8 +24,9 @@ from opendata.publishing.checklist import ITEMS
 from opendata.publishing.models import Intake, PolicyVersion
 from opendata.web import limit_form, policy_form, problems
 from opendata.web import publishing_work as work
-from opendata.web.deps import CurrentActor, SessionDep, VisitorDep, WriteDep, require
+from opendata.web.deps import CurrentActor, SessionDep, VisitorDep, WriteDep, get_visitor, require
 from opendata.web.form_fields import WrongForm
+from opendata.web.panels import panels_of
 from opendata.web.rendering import gettext, language, render, say, say_error, sentence
 from opendata.web.security import streams_body
 
@@ -252,7 +253,7 @@ def _policy(
     """``typed``: what the form held, shown again beside its errors."""
     lang = language(request)
     rows: list[policy_form.Row] = []
-    policy = None
+    policy, panels = None, []
     messages = dict(errors or {})
     if yaml.strip():
         try:
@@ -260,6 +261,10 @@ def _policy(
             rows = policy_form.rows(policy, lang)
         except MaskingError as error:
             messages.setdefault("yaml", say_error(request, error))
+    if policy is not None:
+        actor = get_visitor(request).actor
+        with request.app.state.database.session() as session:
+            panels = panels_of(request, "policy", session, dataset, actor, policy=policy, intake=intake)
     return render(
         request,
         "console/policy.html",
@@ -272,6 +277,7 @@ def _policy(
         policy=policy,
         rows=rows,
         table_words=_table_words(policy, lang) if policy else "",
+        panels=panels,
         groups=policy_form.GROUPS,
         limits=limit_form.fields(policy.limits) if policy else {},
         options=limit_form.options(lang),

@@ -17,6 +17,7 @@ from opendata.db import utc_now
 from opendata.identity import Actor, Organization
 from opendata.web import doors, views
 from opendata.web.deps import OptionalActor, SessionDep, SettingsDep
+from opendata.web.panels import panels_of
 from opendata.web.problems import Problem
 from opendata.web.rendering import LANGUAGE_DAYS, LANGUAGES, language, render
 from opendata.web.report_pages import report_page
@@ -90,6 +91,7 @@ def dataset_page(
         edition=edition,
         opened=opened,
         public=edition is not None and views.is_unconditional(edition),
+        panels=panels_of(request, "dataset", session, dataset, actor),
         door=next_step(session, dataset, actor=actor, grades=request.app.state.grades, now=utc_now()),
         preview=preview,
         history=views.history(session, dataset),

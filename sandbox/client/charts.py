@@ -1,6 +1,7 @@
 """Draws fixed tables: bars with their errors, grouped bars for two dimensions, a heat map for two long ones.
 
-A third dimension gives a drawing for each of its categories, all on one scale. A hidden figure is its sign, never a bar
+A third dimension gives a drawing for each of its categories, all on one scale; so does a short second one beside a long
+first one. A hidden figure is its sign, never a bar
 of nought; an error is a whisker of half a 95 % interval, in a heat map a stroke through a cell whose error is larger
 than its figure. Self-contained SVG without style sheets, script or links; what it shows stands in the table beside it.
 Colours: Okabe and Ito; heat maps go from light to dark. Standard library only; pure.
@@ -9,10 +10,10 @@ Colours: Okabe and Ito; heat maps go from light to dark. Standard library only; 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sandbox.client.grid import HIDDEN, Axis, Cell, Grid, figure_text, said
+from sandbox.client.grid import HIDDEN, MISSING, Axis, Cell, Grid, figure_text, said
 from sandbox.client.scale import COLOURS, Scale, cut, number_text, scale, wide, words
 
 WIDTH: Final = 440
@@ -66,9 +67,10 @@ def draw(grid: Grid, lang: str = "zh") -> list[Drawing]:
     """The drawings of a grid: none without a dimension, one for each category of a third one."""
     if not grid.axes:
         return []
-    by_bars = len(grid.columns) <= MOST_SERIES and len(grid.rows) * len(grid.columns) <= MOST_BARS
-    if not grid.columns.name:
-        by_bars = True
+    bars = len(grid.rows) * len(grid.columns)
+    if bars > MOST_BARS and len(grid.columns) <= MOST_SERIES and not grid.panels.name:
+        grid = _beside(grid)
+    by_bars = not grid.columns.name or (len(grid.columns) <= MOST_SERIES and bars <= MOST_BARS)
     drawings = []
     for panel in range(min(len(grid.panels), MOST_PANELS)):
         body, width, height = (_bars if by_bars else _heat_map)(grid, panel, lang)
@@ -96,6 +98,12 @@ def stacked(drawings: Sequence[Drawing], title: str) -> str:
         body.append(each.svg(heading=True).replace("<svg ", f'<svg y="{y}" ', 1))
         y += each.height + 40
     return Drawing(title, "; ".join(each.title for each in drawings), "".join(body), width, y).svg(heading=True)
+
+
+def _beside(grid: Grid) -> Grid:
+    """Columns as panels."""
+    cells = {(column, row, 0): cell for (_, row, column), cell in grid.cells.items()}
+    return replace(grid, columns=MISSING, panels=grid.columns, cells=cells)
 
 
 def _bars(grid: Grid, panel: int, lang: str) -> tuple[str, int, int]:

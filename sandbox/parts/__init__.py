@@ -129,5 +129,9 @@ PART = Part(
         "sandbox.ends": "sandbox.workspaces.ends:sweep",
         "sandbox.import_ends": "sandbox.imports.ends:sweep",
     },
+    panels={
+        "dataset": "sandbox.web.query_panels:dataset_panel",
+        "policy": "sandbox.web.query_panels:policy_panel",
+    },
     raw_door={"/airlock-view": "sandbox.airlock.rawdoor:view"},
 )

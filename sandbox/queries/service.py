@@ -26,7 +26,7 @@ from opendata.catalog.models import Dataset, DatasetState, Edition, EditionState
 from opendata.catalog.texts import Text, text
 from opendata.db import Database, utc_now
 from opendata.identity import Actor
-from opendata.jobs import enqueue
+from opendata.jobs import FINISHED, Job, enqueue, request_cancel
 from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
 from opendata.logs import get_logger
@@ -36,7 +36,7 @@ from sandbox.queries import answers, permissions, rules
 from sandbox.queries.answers import Answer, Column, Registered, RegisteredDimension, RegisteredMeasure
 from sandbox.queries.design import Design, sparse
 from sandbox.queries.errors import TablesConflict, TablesDenied
-from sandbox.queries.jobs import too_sparse
+from sandbox.queries.jobs import CANCELLED, too_sparse
 from sandbox.queries.models import FixedCube, FixedQuestion, FixedTable
 from sandbox.queries.permissions import Standing
 from sandbox.queries.registration import Registration
@@ -162,6 +162,8 @@ def compute(
     if intake.state != IntakeState.READY:
         raise TablesConflict("原始数据批次已不可用 · the intake is not available any more")
     earlier = _cubes(session, dataset)
+    for each in earlier:
+        _settle(session, each)
     rules.check_can_compute(intake.id, registration.renew_days, [_earlier(each) for each in earlier], now=now)
     number = 1 + sum(each.state == CubeState.PUBLISHED for each in earlier)
     design = Design.of(registration, number)
@@ -185,6 +187,16 @@ def compute(
     append(session, AuditEvent("sandbox:tables:request", actor.id, f"dataset:{dataset.id}", now, payload))
     cube.job_id = enqueue(session, JOB, {"cube_id": cube.id}, actor_id=actor.id).id
     return cube
+
+
+def cancel(session: Session, dataset_name: str, *, actor: Actor) -> None:
+    """Have the computation stopped; one that has not begun ends at once. By an officer of the department."""
+    dataset = catalog.get(session, dataset_name, actor)
+    permissions.check_may_compute(actor, dataset.organization_id)
+    cube = _newest(session, dataset)
+    if cube is not None and cube.job_id is not None and cube.state == CubeState.COMPUTING:
+        request_cancel(session, cube.job_id)
+        _settle(session, cube)
 
 
 def ask(
@@ -415,6 +427,13 @@ def _check_level(dataset: Dataset, grades: Grades, actor: Actor) -> None:
     )  # fmt: skip
     clause = NO_CLAUSE if level is None else grades.clause(level)
     raise AccessDenied(reason, clause=clause, door=nearest, code="not_open")
+
+
+def _settle(session: Session, cube: FixedCube) -> None:
+    """End a cube whose job ended before it began: nobody else does, and it would be computed for ever."""
+    job = session.get(Job, cube.job_id) if cube.state == CubeState.COMPUTING and cube.job_id else None
+    if job is not None and job.state in FINISHED:
+        cube.state, cube.error = CubeState.CANCELLED, CANCELLED
 
 
 def _cubes(session: Session, dataset: Dataset) -> list[FixedCube]:

@@ -11,6 +11,7 @@ from sandbox.web import (
     life_api,
     output_pages,
     query_api,
+    query_pages,
     workspace_api,
     workspace_pages,
 )
@@ -19,5 +20,5 @@ router = APIRouter()
 for part in (workspace_api, life_api, airlock_api, query_api, import_api):
     router.include_router(part.router)
 # Imports first: a page of acts on a workspace takes every other last word of its path.
-for part in (import_pages, job_pages, output_pages, workspace_pages, airlock_pages):
+for part in (import_pages, job_pages, output_pages, workspace_pages, airlock_pages, query_pages):
     router.include_router(part.router)

@@ -19,6 +19,7 @@ from opendata.web.doors import app_key
 from opendata.web.rendering import language
 from sandbox.queries import service
 from sandbox.queries.errors import QuestionRefused
+from sandbox.web import query_links
 from sandbox.web.workspace_api import GradesDep
 from sandbox.workspaces import permissions as workspace_permissions
 from sandbox.workspaces import rules as workspace_rules
@@ -91,13 +92,15 @@ def query_tables(
 
 @router.post("/api/v1/workspaces/{name}/queries")
 def query_in_workspace(
-    name: str, body: Question, database: DatabaseDep, actor: CurrentActor, grades: GradesDep
+    name: str, body: Question, database: DatabaseDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
 ) -> JSONResponse:
-    """The same from a session: a dataset of the workspace."""
+    """The same from a session: a dataset of the workspace. ``page``: where people see this table."""
     with database.session() as session:
         _check_holds(session, name, body.dataset, actor)
     answer = service.ask(database, body.dataset, by=body.by, measures=body.measures or None, actor=actor, grades=grades)
-    return JSONResponse(answer.to_json(), headers=PRIVATE)
+    asked = {name: query_links.said(words) for name, words in (body.measures or {"n": "count"}).items()}
+    page = settings.public_url + query_links.page_path(answer.dataset, body.by, asked)
+    return JSONResponse(answer.to_json() | {"page": page}, headers=PRIVATE)
 
 
 @router.get("/api/v1/workspaces/{name}/queries/{dataset}")

@@ -22,6 +22,7 @@ from opendata.web.rendering import language, render
 from sandbox.airlock import service as airlock
 from sandbox.web import next_steps, views
 from sandbox.web.packages import installed
+from sandbox.web.query_panels import answers_tables
 from sandbox.web.timeline import stands_still
 from sandbox.web.workspace_acts import ACTS, FIELDS, Act, FormDep, Shop
 from sandbox.web.workspace_api import GradesDep
@@ -164,7 +165,10 @@ def _page(
         status_code=422 if error else 200,
         error=error,
         workspace=views.workspace(session, found, now=now),
-        datasets=[views.practice(session, each) for each in workspaces.datasets_of(session, found)],
+        datasets=[
+            views.practice(session, each) | {"tables": answers_tables(session, each.name, actor, grades)}
+            for each in workspaces.datasets_of(session, found)
+        ],
         people=views.members(session, found, digest=current_pledge().digest),
         jobs=jobs,
         outputs=[views.output(each) for each in airlock.outputs_of(session, found)] if reads else [],

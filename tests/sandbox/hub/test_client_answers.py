@@ -85,6 +85,7 @@ def test_a_hidden_figure_is_a_sign_and_no_bar():
         ((3,), 1, "bars"),  # one dimension
         ((100,), 1, "bars"),  # a long one is still a list of bars
         ((5, 3), 1, "bars"),  # two: grouped
+        ((31, 3), 3, "bars"),  # a long and a short one: side by side, for their errors to be seen
         ((12, 9), 1, "heat"),  # two long ones
         ((2, 3, 4), 2, "bars"),  # three: one for each category of the shortest
         ((20, 30, 14), MOST_PANELS, "heat"),  # no more panels than people can compare
@@ -96,6 +97,7 @@ def test_the_kind_follows_the_shape(sizes, drawings, kind):
     assert made[0].described.endswith({"bars": "bars; whiskers are 95 % errors"}.get(kind, "larger than the figure"))
     squares = sum(len(marks(each.svg(), "rect")) for each in made)
     assert squares == (1 if len(sizes) < 3 else drawings / min(sizes)) * len(answer(*sizes)["rows"])
+    assert len({each.width for each in made}) == 1
 
 
 def test_errors_are_whiskers_on_the_axis():

@@ -1,0 +1,268 @@
+"""The page of fixed tables (固定口径统计): ask by up to three dimensions, read table, errors and plot, take them along.
+
+The address is the question, so it can be passed on and the back button works; nothing here needs a script. Whoever may
+not ask reads why and which door is nearest; a hidden dataset looks absent. The officer's part has the set computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from masking.errors import MaskingError
+from masking.policy.load import load
+from opendata.access.errors import AccessDenied
+from opendata.catalog import service as catalog
+from opendata.catalog.models import Dataset, Edition, EditionState
+from opendata.db import Database
+from opendata.identity import Actor
+from opendata.jobs import FINISHED, Job
+from opendata.publishing.models import Intake, PolicyVersion
+from opendata.settings import Settings
+from opendata.web import problems
+from opendata.web.deps import CurrentActor, DatabaseDep, OptionalActor, SettingsDep
+from opendata.web.rendering import language, render
+from sandbox.client.charts import WIDTH, draw, left_out
+from sandbox.client.grid import HIDDEN, Grid, figure_text, measures_of, pivot, said
+from sandbox.queries import permissions, service
+from sandbox.queries.answers import MOST_DIMENSIONS, Answer, Registered
+from sandbox.queries.design import ADVANTAGE, DOMINANCE
+from sandbox.queries.errors import QuestionRefused
+from sandbox.queries.registration import Registration
+from sandbox.web import query_links
+from sandbox.web.query_panels import error_in_words, expected, in_words, next_number
+from sandbox.web.workspace_api import GradesDep
+from sandbox.workspaces.errors import WorkspaceError
+
+router = APIRouter(include_in_schema=False)
+PRIVATE: Final = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, X-App-Key"}
+MOST_SHOWN: Final = 3000
+"""Figures of one table on the page; files have all of them."""
+Words = Annotated[list[str] | None, Query(max_length=20)]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One measure: its drawings, and its table as groups of rows with a label and cells."""
+
+    title: str
+    anchor: str
+    grid: Grid
+    drawings: list[tuple[str, Markup]]
+    wide: bool
+    left_out: int
+    groups: list[tuple[str, list[tuple[str, list[tuple[str, str]]]]]]
+    cut: bool
+
+
+@router.get("/fixed-tables")
+def how_page(request: Request) -> Response:
+    """How fixed tables are made, what their errors mean, and what they do not protect."""
+    return render(request, "sandbox/tables_how.html", most=MOST_DIMENSIONS, advantage=ADVANTAGE, dominance=DOMINANCE)
+
+
+@router.get("/dataset/{name}/tables")
+def tables_page(
+    request: Request,
+    name: str,
+    database: DatabaseDep,
+    actor: OptionalActor,
+    settings: SettingsDep,
+    grades: GradesDep,
+    by: Words = None,
+    measures: Words = None,
+) -> Response:
+    """The form, and the answer to the question in the address; with htmx only how far the computation is."""
+    wanted, asked = [each for each in by or () if each], [query_links.said(each) for each in measures or () if each]
+    with database.session() as session:
+        found = service.registered(session, name, actor=actor, grades=grades)
+        if "hx-request" in request.headers:
+            return _progress(request, session, found)
+    named = query_links.named(asked or ["count"], wanted)
+    if by and len(wanted) != len(by):  # selects that were left empty
+        return RedirectResponse(query_links.page_path(name, wanted, named), 303)
+    answer, refused, problem = None, "", None
+    if asked or wanted or not found.may_ask:
+        try:
+            answer = service.ask(database, name, by=wanted, measures=named, actor=actor, grades=grades)
+        except QuestionRefused as error:
+            refused = error.reason[language(request)]
+        except AccessDenied as error:
+            problem = problems.describe(error)
+    return _page(
+        request, database, found, actor, settings, wanted=wanted, named=named, answer=answer, refused=refused,
+        problem=problem,
+    )  # fmt: skip
+
+
+@router.post("/dataset/{name}/tables/compute")
+def compute(
+    request: Request, name: str, database: DatabaseDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
+) -> Response:
+    """Have the set computed; a refusal is told on the page."""
+    try:
+        with database.begin() as session:
+            service.compute(session, name, actor=actor, grades=grades, settings=settings)
+    except WorkspaceError as error:
+        with database.session() as session:
+            found = service.registered(session, name, actor=actor, grades=grades)
+        if not found.may_compute:
+            raise
+        told = error.reason[language(request)]
+        return _page(request, database, found, actor, settings, not_computed=told)
+    return RedirectResponse(f"/dataset/{name}/tables", 303)
+
+
+@router.post("/dataset/{name}/tables/cancel")
+def cancel(name: str, database: DatabaseDep, actor: CurrentActor) -> Response:
+    """Ask the computation to stop."""
+    with database.begin() as session:
+        service.cancel(session, name, actor=actor)
+    return RedirectResponse(f"/dataset/{name}/tables", 303)
+
+
+def _page(
+    request: Request,
+    database: Database,
+    found: Registered,
+    actor: Actor | None,
+    settings: Settings,
+    *,
+    wanted: list[str] | None = None,
+    named: dict[str, str] | None = None,
+    answer: Answer | None = None,
+    refused: str = "",
+    problem: problems.Problem | None = None,
+    not_computed: str = "",
+) -> Response:
+    lang, by = language(request), wanted or []
+    measures = named or query_links.named(["count"], by)
+    with database.session() as session:
+        dataset = catalog.get(session, found.dataset, actor)
+        officer = _officer(session, dataset, found, settings) if found.may_compute else None
+        public = dataset.level in {each.value for each in permissions.FOR_EVERYBODY}
+    status = 422 if refused else 409 if not_computed else 200
+    if problem is not None and officer is None:
+        status = problem.status
+    return render(
+        request,
+        "sandbox/tables.html",
+        status_code=status,
+        headers=PRIVATE,
+        dataset=dataset,
+        found=found,
+        public=public,
+        by=[*by, *[""] * MOST_DIMENSIONS][:MOST_DIMENSIONS],
+        measures=list(measures.values()),
+        answer=answer,
+        shown=_shown(answer, by, lang) if answer is not None else [],
+        sign=HIDDEN,
+        refused=refused,
+        problem=problem,
+        officer=officer,
+        not_computed=not_computed,
+        links=_links(found.dataset, by, measures, settings),
+        most=MOST_DIMENSIONS,
+        most_shown=MOST_SHOWN,
+    )
+
+
+def _shown(answer: Answer, by: list[str], lang: str) -> list[Shown]:
+    item = answer.to_json()
+    grids = [pivot(item, measure=measure, by=by) for measure in measures_of(item)]
+    return [_one(place, grid, lang) for place, grid in enumerate(grids, 1)]
+
+
+def _one(place: int, grid: Grid, lang: str) -> Shown:
+    drawings = draw(grid, lang)
+    return Shown(
+        title=grid.said(lang),
+        anchor=f"table-{place}",
+        grid=grid,
+        drawings=[(each.title, Markup(each.svg())) for each in drawings],  # noqa: S704 (its words are escaped)
+        wide=any(each.width > WIDTH for each in drawings),
+        left_out=left_out(grid),
+        groups=_groups(grid, lang),
+        cut=len(grid.cells) > MOST_SHOWN,
+    )
+
+
+def _groups(grid: Grid, lang: str) -> list[tuple[str, list[tuple[str, list[tuple[str, str]]]]]]:
+    """Panel by panel, row by row: figure and error as text, both empty for a hidden one."""
+    groups, left = [], MOST_SHOWN
+    for panel in range(len(grid.panels)):
+        rows = []
+        for row in range(len(grid.rows)):
+            left -= len(grid.columns)
+            if left < 0:
+                break
+            cells = [grid.cells[panel, row, column] for column in range(len(grid.columns))]
+            label = grid.rows.said(row, lang) or said(grid.title, lang)
+            rows.append((label, [_texts(*cell) for cell in cells]))
+        if rows:
+            groups.append((grid.panels.said(panel, lang), rows))
+    return groups
+
+
+def _texts(value: float | None, error: float | None) -> tuple[str, str]:
+    if value is None:
+        return "", ""
+    return figure_text(value), figure_text(error) if error is not None else ""
+
+
+def _links(dataset: str, by: list[str], measures: dict[str, str], settings: Settings) -> dict[str, str]:
+    api = query_links.api_path(dataset, by, measures)
+    asked = ", ".join(f'"{name}": "{words}"' for name, words in measures.items())
+    dimensions = ", ".join(f'"{each}"' for each in by)
+    return {
+        "page": settings.public_url + query_links.page_path(dataset, by, measures),
+        "json": api,
+        "csv": f"{api}&format=csv",
+        "excel": f"{api}&format=csv&bom=true",
+        "full": settings.public_url + api,
+        "client": "from sandbox.client import Workspace\n\n"
+        f'answer = Workspace.current().query("{dataset}", by=[{dimensions}], measures={{{asked}}})\n'
+        "answer.plot()",
+    }
+
+
+def _progress(request: Request, session: Session, found: Registered) -> Response:
+    job = _job(session, found)
+    headers = {"HX-Refresh": "true"} if job is None else {}
+    return render(request, "sandbox/_tables_status.html", headers=headers, job=job, dataset_name=found.dataset)
+
+
+def _job(session: Session, found: Registered) -> Job | None:
+    """The computation that is under way, for those who may have one."""
+    job = session.get(Job, found.job_id) if found.may_compute and found.job_id else None
+    return None if job is None or job.state in FINISHED else job
+
+
+def _officer(session: Session, dataset: Dataset, found: Registered, settings: Settings) -> dict[str, Any]:
+    """Where the set stands for those who may have it computed: what is registered, what to expect, what can be done."""
+    edition = session.get(Edition, dataset.current_edition_id) if dataset.current_edition_id else None
+    job = _job(session, found)
+    told: dict[str, Any] = {"job": job, "state": found.state, "error": found.error if job is None else ""}
+    told |= {"sentences": (), "newer": False, "done": False}
+    if edition is None or edition.state != EditionState.PUBLISHED:
+        return told | {"can": "publish"}
+    try:
+        registration = Registration.of(
+            load(session.get_one(PolicyVersion, edition.policy_version_id).yaml), settings.policies_dir
+        )
+    except MaskingError:
+        registration = None
+    if registration is None:
+        return told | {"can": "register"}
+    cube = service.cube_of(session, dataset)
+    intake = session.get_one(Intake, edition.intake_id)
+    ahead = expected(registration, number=next_number(session, dataset), rows=intake.rows)
+    done = cube is not None and cube.intake_id == intake.id
+    sentences = in_words(registration) if done else (*in_words(registration), *error_in_words(ahead))
+    can = "wait" if job is not None else "nothing" if done or ahead.sparse else "compute"
+    return told | {"can": can, "sentences": sentences, "newer": cube is not None and not done, "done": done}
