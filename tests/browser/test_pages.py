@@ -21,6 +21,7 @@ PUBLIC = (
     "/ledger",
     "/about",
     "/threats",
+    "/fixed-tables",
     "/api/docs",
     "/sign-in",
 )
