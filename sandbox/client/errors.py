@@ -74,6 +74,12 @@ class TryLater(ClientError):
             "Too many requests at once; wait a few seconds and try again.",
         )
 
+    @classmethod
+    def told(cls, problem: dict[str, Any]) -> TryLater:
+        """In the service's own words when it has any: a door that is shut is not a service that is away."""
+        told = " ".join(filter(None, (_words(problem.get(part)) for part in ("title", "detail", "help"))))
+        return cls(told, "(HTTP 503)") if told else cls.unreachable()
+
 
 class ServiceError(ClientError):
     """The service answered with a problem (RFC 9457). `.status`, `.title`, `.detail`, `.help` hold its words."""
@@ -96,7 +102,7 @@ class ServiceError(ClientError):
         if status in {401, 403}:
             return Denied(status, problem)
         if status in {502, 503, 504}:
-            return TryLater.unreachable()
+            return TryLater.told(problem)
         return ServiceError(status, problem)
 
 

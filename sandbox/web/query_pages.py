@@ -7,35 +7,30 @@ not ask reads why and which door is nearest; a hidden dataset looks absent. The 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from masking.errors import MaskingError
-from masking.policy.load import load
 from opendata.access.errors import AccessDenied
 from opendata.catalog import service as catalog
-from opendata.catalog.models import Dataset, Edition, EditionState
 from opendata.db import Database
 from opendata.identity import Actor
-from opendata.jobs import FINISHED, Job
-from opendata.publishing.models import Intake, PolicyVersion
 from opendata.settings import Settings
 from opendata.web import problems
 from opendata.web.deps import CurrentActor, DatabaseDep, OptionalActor, SettingsDep
 from opendata.web.rendering import language, render
-from sandbox.client.charts import WIDTH, draw, left_out
+from sandbox.client.charts import draw, left_out
 from sandbox.client.grid import HIDDEN, Grid, figure_text, measures_of, pivot, said
+from sandbox.client.marks import WIDTH
 from sandbox.queries import permissions, service
 from sandbox.queries.answers import MOST_DIMENSIONS, Answer, Registered
 from sandbox.queries.design import ADVANTAGE, DOMINANCE
 from sandbox.queries.errors import QuestionRefused
-from sandbox.queries.registration import Registration
 from sandbox.web import query_links
-from sandbox.web.query_panels import error_in_words, expected, in_words, next_number
+from sandbox.web.query_officer import job_of, standing
 from sandbox.web.workspace_api import GradesDep
 from sandbox.workspaces.errors import WorkspaceError
 
@@ -126,6 +121,12 @@ def cancel(name: str, database: DatabaseDep, actor: CurrentActor) -> Response:
     return RedirectResponse(f"/dataset/{name}/tables", 303)
 
 
+def _progress(request: Request, session: Session, found: Registered) -> Response:
+    job = job_of(session, found)
+    headers = {"HX-Refresh": "true"} if job is None else {}
+    return render(request, "sandbox/_tables_status.html", headers=headers, job=job, dataset_name=found.dataset)
+
+
 def _page(
     request: Request,
     database: Database,
@@ -144,7 +145,7 @@ def _page(
     measures = named or query_links.named(["count"], by)
     with database.session() as session:
         dataset = catalog.get(session, found.dataset, actor)
-        officer = _officer(session, dataset, found, settings) if found.may_compute else None
+        officer = standing(session, dataset, found, settings) if found.may_compute else None
         public = dataset.level in {each.value for each in permissions.FOR_EVERYBODY}
     status = 422 if refused else 409 if not_computed else 200
     if problem is not None and officer is None:
@@ -229,40 +230,3 @@ def _links(dataset: str, by: list[str], measures: dict[str, str], settings: Sett
         f'answer = Workspace.current().query("{dataset}", by=[{dimensions}], measures={{{asked}}})\n'
         "answer.plot()",
     }
-
-
-def _progress(request: Request, session: Session, found: Registered) -> Response:
-    job = _job(session, found)
-    headers = {"HX-Refresh": "true"} if job is None else {}
-    return render(request, "sandbox/_tables_status.html", headers=headers, job=job, dataset_name=found.dataset)
-
-
-def _job(session: Session, found: Registered) -> Job | None:
-    """The computation that is under way, for those who may have one."""
-    job = session.get(Job, found.job_id) if found.may_compute and found.job_id else None
-    return None if job is None or job.state in FINISHED else job
-
-
-def _officer(session: Session, dataset: Dataset, found: Registered, settings: Settings) -> dict[str, Any]:
-    """Where the set stands for those who may have it computed: what is registered, what to expect, what can be done."""
-    edition = session.get(Edition, dataset.current_edition_id) if dataset.current_edition_id else None
-    job = _job(session, found)
-    told: dict[str, Any] = {"job": job, "state": found.state, "error": found.error if job is None else ""}
-    told |= {"sentences": (), "newer": False, "done": False}
-    if edition is None or edition.state != EditionState.PUBLISHED:
-        return told | {"can": "publish"}
-    try:
-        registration = Registration.of(
-            load(session.get_one(PolicyVersion, edition.policy_version_id).yaml), settings.policies_dir
-        )
-    except MaskingError:
-        registration = None
-    if registration is None:
-        return told | {"can": "register"}
-    cube = service.cube_of(session, dataset)
-    intake = session.get_one(Intake, edition.intake_id)
-    ahead = expected(registration, number=next_number(session, dataset), rows=intake.rows)
-    done = cube is not None and cube.intake_id == intake.id
-    sentences = in_words(registration) if done else (*in_words(registration), *error_in_words(ahead))
-    can = "wait" if job is not None else "nothing" if done or ahead.sparse else "compute"
-    return told | {"can": can, "sentences": sentences, "newer": cube is not None and not done, "done": done}
