@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.client.charts import Drawing, draw, left_out, stacked
+from sandbox.client.charts import MOST_PLACES, Drawing, draw, left_out, stacked
 from sandbox.client.display import escape, facts, link, picture, table, words
 from sandbox.client.errors import ClientError
 from sandbox.client.grid import HIDDEN, MISSING, Axis, Cell, Grid, both, figure_text, measures_of, pivot
@@ -208,6 +208,11 @@ class ReleasedTable:
 
 def _plot(grid: Grid, lang: str) -> Plot:
     drawings = draw(grid, lang)
+    if not drawings and grid.axes:
+        raise ClientError(
+            f"一个维度多于 {MOST_PLACES} 类，画出来无法辨认；请用 .to_pandas()。",
+            f"A dimension has more than {MOST_PLACES} categories, too many for a picture; use .to_pandas().",
+        )
     if not drawings:
         raise ClientError("只有一个总数，没有可画的维度。", "There is one total only, and no dimension to draw by.")
     return Plot(grid.said(lang), tuple(drawings), left_out(grid))

@@ -20,6 +20,10 @@ from sandbox.client.scale import cut, words
 
 MOST_PANELS: Final = 12
 """Categories of a third dimension that are drawn."""
+MOST_PLACES: Final = 200
+"""Categories of another dimension, if anything is drawn."""
+MOST_MARKS: Final = 4000
+"""Figures of all drawings together, unless one alone has more."""
 MOST_SERIES: Final = 4
 MOST_BARS: Final = 60
 """A bar for each figure as long as there are no more; a heat map otherwise."""
@@ -55,15 +59,18 @@ class Drawing:
 
 
 def draw(grid: Grid, lang: str = "zh") -> list[Drawing]:
-    """The drawings of a grid: none without a dimension, one for each category of a third one."""
-    if not grid.axes:
+    """The drawings of a grid, one for each category of a third dimension; none where there is nothing to see.
+
+    That is without a dimension, and with more categories than people can read in a picture.
+    """
+    if not grid.axes or max(len(grid.rows), len(grid.columns)) > MOST_PLACES:
         return []
     number = len(grid.rows) * len(grid.columns)
     if number > MOST_BARS and len(grid.columns) <= MOST_SERIES and not grid.panels.name:
         grid = _beside(grid)
     by_bars = not grid.columns.name or (len(grid.columns) <= MOST_SERIES and number <= MOST_BARS)
     drawings = []
-    for panel in range(min(len(grid.panels), MOST_PANELS)):
+    for panel in range(len(grid.panels) - left_out(grid)):
         body, width, height = (bars if by_bars else heat_map)(grid, panel, lang)
         title = grid.said(lang)
         if grid.panels.name:
@@ -77,7 +84,8 @@ def draw(grid: Grid, lang: str = "zh") -> list[Drawing]:
 
 def left_out(grid: Grid) -> int:
     """Categories of the third dimension that are not drawn."""
-    return max(0, len(grid.panels) - MOST_PANELS)
+    fitting = min(MOST_PANELS, MOST_MARKS // (len(grid.rows) * len(grid.columns)))
+    return max(0, len(grid.panels) - max(1, fitting))
 
 
 def stacked(drawings: Sequence[Drawing], title: str) -> str:

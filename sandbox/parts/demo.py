@@ -64,7 +64,7 @@ def fixed_tables(demo: Demo) -> None:
             f"居委会、村委会 {counts}；航班按机场和月份 {shown}/{flights['cells']} 个数字",
             f"neighbourhoods, villages {counts}; flights by airport and month {shown}/{flights['cells']} figures",
         )
-        line.where = f"{demo.settings.public_url}/api/v1/datasets/flights/tables"
+        line.where = f"{demo.settings.public_url}/dataset/flights/tables"
 
 
 def compute_tables(demo: Demo, dataset: str, department: str) -> object:

@@ -6,6 +6,7 @@ not ask reads why and which door is nearest; a hidden dataset looks absent. The 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -23,7 +24,7 @@ from opendata.web import problems
 from opendata.web.deps import CurrentActor, DatabaseDep, OptionalActor, SettingsDep
 from opendata.web.rendering import language, render
 from sandbox.client.charts import draw, left_out
-from sandbox.client.grid import HIDDEN, Grid, figure_text, measures_of, pivot, said
+from sandbox.client.grid import HIDDEN, Grid, figure_text, measures_of, pivot
 from sandbox.client.marks import WIDTH
 from sandbox.queries import permissions, service
 from sandbox.queries.answers import MOST_DIMENSIONS, Answer, Registered
@@ -203,8 +204,7 @@ def _groups(grid: Grid, lang: str) -> list[tuple[str, list[tuple[str, list[tuple
             if left < 0:
                 break
             cells = [grid.cells[panel, row, column] for column in range(len(grid.columns))]
-            label = grid.rows.said(row, lang) or said(grid.title, lang)
-            rows.append((label, [_texts(*cell) for cell in cells]))
+            rows.append((grid.rows.said(row, lang), [_texts(*cell) for cell in cells]))
         if rows:
             groups.append((grid.panels.said(panel, lang), rows))
     return groups
@@ -218,8 +218,7 @@ def _texts(value: float | None, error: float | None) -> tuple[str, str]:
 
 def _links(dataset: str, by: list[str], measures: dict[str, str], settings: Settings) -> dict[str, str]:
     api = query_links.api_path(dataset, by, measures)
-    asked = ", ".join(f'"{name}": "{words}"' for name, words in measures.items())
-    dimensions = ", ".join(f'"{each}"' for each in by)
+    dimensions, asked = (json.dumps(each, ensure_ascii=False) for each in (by, measures))
     return {
         "page": settings.public_url + query_links.page_path(dataset, by, measures),
         "json": api,
@@ -227,6 +226,6 @@ def _links(dataset: str, by: list[str], measures: dict[str, str], settings: Sett
         "excel": f"{api}&format=csv&bom=true",
         "full": settings.public_url + api,
         "client": "from sandbox.client import Workspace\n\n"
-        f'answer = Workspace.current().query("{dataset}", by=[{dimensions}], measures={{{asked}}})\n'
-        "answer.plot()",
+        f'answer = Workspace.current().query("{dataset}", by={dimensions}, measures={asked})\n'
+        + ("answer.plot()" if by else "answer"),
     }

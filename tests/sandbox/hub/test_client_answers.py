@@ -88,7 +88,7 @@ def test_a_hidden_figure_is_a_sign_and_no_bar():
         ((31, 3), 3, "bars"),  # a long and a short one: side by side, for their errors to be seen
         ((12, 9), 1, "heat"),  # two long ones
         ((2, 3, 4), 2, "bars"),  # three: one for each category of the shortest
-        ((20, 30, 14), MOST_PANELS, "heat"),  # no more panels than people can compare
+        ((16, 18, 14), MOST_PANELS, "heat"),  # no more panels than people can compare
     ],
 )
 def test_the_kind_follows_the_shape(sizes, drawings, kind):
@@ -135,6 +135,11 @@ def test_plots_are_asked_for_by_name(tmp_path):
     assert shown.plot()._repr_html_().count("data:image/svg+xml;base64,") == 1
     with pytest.raises(ClientError, match="the table has d0, d1, n, n_error"):
         shown.plot("cost")
+    with pytest.raises(ClientError, match="too many for a picture"):
+        QueryAnswer.from_json(answer(300)).plot()
+    crowded = QueryAnswer.from_json(answer(60, 30, 4)).plot()
+    assert (len(crowded.drawings), crowded.left_out) == (2, 2)
+    assert "2 categories are not drawn" in crowded._repr_html_()
     with pytest.raises(ClientError, match="no dimension"):
         QueryAnswer.from_json(answer()).plot()
 

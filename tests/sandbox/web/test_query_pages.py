@@ -25,7 +25,10 @@ CHINESE = re.compile(r"[一-鿿]")
 
 def cells(page: str) -> list[str]:
     """The text of every cell of the page's tables."""
-    found = re.findall(r'<td class="govuk-table__cell govuk-table__cell--numeric">(.*?)</td>', page)
+    found = re.findall(
+        r'<(?:td class="govuk-table__cell govuk-table__cell--numeric"|dd class="govuk-summary-list__value")>(.*?)</(?:td|dd)>',
+        page,
+    )
     return [html.unescape(re.sub(r"<[^>]+>", "", each)) for each in found]
 
 
