@@ -13,7 +13,7 @@ from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
 from opendata.publishing.models import Intake
 from sandbox.errors import SandboxError
-from sandbox.imports import mounting, runs, scanning, service
+from sandbox.imports import mounting, runs, scanning, steps
 from sandbox.imports.models import Import
 from sandbox.imports.states import ImportState
 from sandbox.workspaces.imports import counts_object
@@ -115,7 +115,7 @@ def _destroy(context: JobContext, import_id: str) -> None:
             of = {"workspace": found.workspace_id}
             append(session, AuditEvent("sandbox:import:destroy", None, f"import:{import_id}", now, of))
             found.outcome = found.state
-            service.move(found, ImportState.DESTROYED)
+            steps.move(found, ImportState.DESTROYED)
 
 
 def _exists(context: JobContext, name: str) -> bool:

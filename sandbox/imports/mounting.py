@@ -24,7 +24,7 @@ from opendata.errors import NotFoundError
 from opendata.jobs.context import JobContext
 from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
-from sandbox.imports import rules, service
+from sandbox.imports import door, lookups, rules, steps
 from sandbox.imports.groups import difference, fingerprints
 from sandbox.imports.limits import default_rules
 from sandbox.imports.matching import count_matches
@@ -85,7 +85,7 @@ def refuse(context: JobContext, import_id: str, sentence: str) -> None:
         if ImportState(found.state) is not ImportState.APPROVED:
             return
         found.error, found.ended_at = sentence, now
-        service.move(found, ImportState.REFUSED)
+        steps.move(found, ImportState.REFUSED)
         of = {"workspace": found.workspace_id}
         append(session, AuditEvent("sandbox:import:refuse", None, f"import:{import_id}", now, of))
 
@@ -140,10 +140,10 @@ def mount(context: JobContext, import_id: str) -> str:
             return ""
         workspace = session.get_one(Workspace, found.workspace_id)
         level, personal = DataLevel(str(found.level)), bool(found.person_keys)
-        joined = service.derive_level(session, workspace, level=level, person_keys=personal, without=found.name)
+        joined = door.derive_level(session, workspace, level=level, person_keys=personal, without=found.name)
         try:
             workspace_rules.check_live(workspace.state, workspace.expires_at, now)
-            service.check_door(workspace, found.name, joined.level, matrix)
+            door.check_door(workspace, found.name, joined.level, matrix)
             _check_consents(session, found, workspace)
         except WorkspaceError as error:
             return str(error)
@@ -152,7 +152,7 @@ def mount(context: JobContext, import_id: str) -> str:
         _replace(session, found, workspace, now)
         found.joined_level, found.joined_reasons = joined.level.value, joined.to_json()
         found.mounted_at = now
-        service.move(found, ImportState.MOUNTED)
+        steps.move(found, ImportState.MOUNTED)
         session.add(_mounted(found, joined.level, now))
     return ""
 
@@ -165,8 +165,8 @@ def fingerprints_object(import_id: str) -> str:
 def _check_consents(session: Session, found: Import, workspace: Workspace) -> None:
     """A dataset that was added since the decision has an owner who was not asked."""
     if found.person_keys:
-        given = {dataset: each.approve for dataset, each in service.consents_of(session, found).items()}
-        rules.check_consents(service.joined_datasets(session, workspace), given)
+        given = {dataset: each.approve for dataset, each in lookups.consents_of(session, found).items()}
+        rules.check_consents(lookups.joined_datasets(session, workspace), given)
 
 
 def _mounted(found: Import, joined: DataLevel, now: datetime) -> WorkspaceImport:
@@ -187,10 +187,10 @@ def _mounted(found: Import, joined: DataLevel, now: datetime) -> WorkspaceImport
 
 
 def _replace(session: Session, found: Import, workspace: Workspace, now: datetime) -> None:
-    for other in service.versions_of(session, workspace, found.name):
+    for other in lookups.versions_of(session, workspace, found.name):
         if other.id != found.id and ImportState(other.state) is ImportState.MOUNTED:
             reason = f"已由第 {found.number} 版替换 · replaced by version {found.number}"
-            service.end(session, other, actor_id=None, now=now, reason=reason)
+            steps.end(session, other, actor_id=None, now=now, reason=reason)
 
 
 def _related(session: Session, found: Import) -> list[Import]:

@@ -15,7 +15,7 @@ from opendata.jobs.context import JobContext
 from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
 from opendata.publishing import profile as profiling
-from sandbox.imports import service, sniffing
+from sandbox.imports import sniffing, steps
 from sandbox.imports.errors import ImportInvalid
 from sandbox.imports.groups import near_groups
 from sandbox.imports.keys import key_candidates
@@ -31,7 +31,7 @@ def begin(context: JobContext, import_id: str) -> bool:
     with context.database.begin() as session:
         found = session.get_one(Import, import_id)
         if ImportState(found.state) is ImportState.UPLOADED:
-            service.move(found, ImportState.SCANNING)
+            steps.move(found, ImportState.SCANNING)
         return ImportState(found.state) is ImportState.SCANNING
 
 
@@ -93,7 +93,7 @@ def accept(context: JobContext, import_id: str) -> None:
                 "digest": row.digest,
             }
             append(session, AuditEvent("sandbox:import:scan", None, f"import:{import_id}", now, payload))
-            service.move(row, ImportState.DECLARING)
+            steps.move(row, ImportState.DECLARING)
     context.vault.discard_upload(import_id)
 
 
@@ -103,11 +103,11 @@ def reject(context: JobContext, import_id: str, sentence: str) -> None:
     with context.database.begin() as session:
         row = session.get_one(Import, import_id)
         if ImportState(row.state) is ImportState.UPLOADED:
-            service.move(row, ImportState.SCANNING)
+            steps.move(row, ImportState.SCANNING)
         if ImportState(row.state) is not ImportState.SCANNING:
             return
         row.error, row.ended_at = sentence, now
-        service.move(row, ImportState.REJECTED)
+        steps.move(row, ImportState.REJECTED)
         of = {"workspace": row.workspace_id}
         append(session, AuditEvent("sandbox:import:reject", None, f"import:{import_id}", now, of))
 

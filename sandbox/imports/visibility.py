@@ -15,7 +15,7 @@ from masking.taxonomy import DataLevel
 from opendata.catalog.models import Dataset
 from opendata.identity import User
 from opendata.identity.models import Organization
-from sandbox.imports import service
+from sandbox.imports import lookups
 from sandbox.imports.limits import default_rules
 from sandbox.imports.models import Import
 from sandbox.imports.states import GOING, TITLES, ImportState
@@ -26,7 +26,7 @@ from sandbox.workspaces.models import Workspace
 def import_view(session: Session, found: Import, workspace: Workspace) -> dict[str, Any]:
     """One version as members see it: states, what the scan found, what is still needed."""
     state = ImportState(found.state)
-    answered = service.consents_of(session, found)
+    answered = lookups.consents_of(session, found)
     return {
         "id": found.id,
         "name": found.name,
@@ -52,7 +52,7 @@ def import_view(session: Session, found: Import, workspace: Workspace) -> dict[s
         "person_keys": found.person_keys,
         "consents": [
             {"dataset": name, "given": answered[id_].approve if id_ in answered else None}
-            for id_, name in (service.joined_datasets(session, workspace) if found.person_keys else {}).items()
+            for id_, name in (lookups.joined_datasets(session, workspace) if found.person_keys else {}).items()
         ],
         "purpose": found.purpose,
         "created_at": found.created_at.isoformat(),
@@ -66,8 +66,8 @@ def import_view(session: Session, found: Import, workspace: Workspace) -> dict[s
 def review_view(session: Session, found: Import) -> dict[str, Any]:
     """All evidence on one page, for those who answer for the data or decide."""
     workspace = session.get_one(Workspace, found.workspace_id)
-    datasets = [session.get_one(Dataset, dataset) for dataset in service.joined_datasets(session, workspace)]
-    answered = service.consents_of(session, found)
+    datasets = [session.get_one(Dataset, dataset) for dataset in lookups.joined_datasets(session, workspace)]
+    answered = lookups.consents_of(session, found)
     bases = default_rules().legal_bases
     return import_view(session, found, workspace) | {
         "workspace": {"name": workspace.name, "title": workspace.title, "purpose": workspace.purpose},
@@ -92,7 +92,7 @@ def review_view(session: Session, found: Import) -> dict[str, Any]:
             }
             for dataset in datasets
         ],
-        "versions": [version(each) for each in service.versions_of(session, workspace, found.name)],
+        "versions": [version(each) for each in lookups.versions_of(session, workspace, found.name)],
         "decided_by": session.get_one(User, found.decided_by).name if found.decided_by else None,
     }
 
