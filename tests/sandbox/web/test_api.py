@@ -131,7 +131,9 @@ def test_vote_and_download(app, world: World, open_door):
         f"/api/v1/airlock/outputs/{output['id']}/revoke", json={"reason": "数据提供部门要求撤回该产出"}
     )
     assert revoked.status_code == 200
-    assert author.get(f"/api/v1/workspaces/study/outputs/{output['id']}/t.csv").status_code == 409  # and says that copies are to be deleted
+    assert (
+        author.get(f"/api/v1/workspaces/study/outputs/{output['id']}/t.csv").status_code == 409
+    )  # and says that copies are to be deleted
 
 
 def test_submit_and_check_over_http(app, world: World, open_door):
