@@ -141,8 +141,7 @@ def _officer(demo: Demo) -> list[Stop]:
 
 
 def _open_data(demo: Demo) -> list[Stop]:
-    del demo
-    return [
+    found = [
         Stop(None, "/datasets", "任何人检索目录", "Anyone searches the catalogue"),
         Stop(
             None,
@@ -164,6 +163,13 @@ def _open_data(demo: Demo) -> list[Stop]:
             "The flights: tail numbers are pseudonyms of this firm alone",
         ),
     ]
+    if "tables" in demo.made:
+        zh, en = (
+            "固定口径统计：任何人选择口径，立即得到数字、误差和图",
+            "Fixed tables: anyone asks, figures, errors and plot at once",
+        )
+        found.append(Stop(None, demo.made["tables"], zh, en))
+    return found
 
 
 def _sandbox(demo: Demo) -> list[Stop]:
