@@ -159,7 +159,8 @@ def test_no_raw_direct_identifier_is_left(name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_same_input_and_keys_give_the_same_table(name):
-    some = TABLES[name]().head(1_500)
+    texts = any(rule.free_text for rule in policy(name).attributes.values())
+    some = TABLES[name]().head(200 if texts else 1_500)  # a text takes a thousand times what a code does
     once = unlimited(name, some)
     assert once.equals(unlimited(name, some))
     tokens = [rule.name for rule in policy(name).attributes.values() if rule.pseudonym and not rule.free_text]
