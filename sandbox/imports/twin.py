@@ -22,7 +22,8 @@ def practice_twin(table: pa.Table, keys: Sequence[str], known: Mapping[str, Sequ
     """``table`` with the values of ``keys`` replaced by those of ``known``: key column → identifiers of practice data.
 
     Each person becomes one person of the practice data, eight of ten in order of first appearance, as long as there
-    are any. A key without practice identifiers stays.
+    are any. Nobody becomes two: who would keep a key that another one gets takes a key that was given up. A key
+    without practice identifiers stays.
     """
     for key in keys:
         values = list(dict.fromkeys(str(value) for value in known.get(key, ()) if value is not None))
@@ -32,6 +33,10 @@ def practice_twin(table: pa.Table, keys: Sequence[str], known: Mapping[str, Sequ
         twins = dict(zip(map(str, chosen), values, strict=False))
         if not twins:
             continue
+        given = set(twins.values())
+        free = [key for key in twins if key not in given]
+        kept = [key for key in map(str, persons) if key not in twins and key in given]
+        twins.update(zip(kept, free, strict=False))
         replaced = column.cast(pl.String).replace(twins)
         made = replaced.to_arrow().cast(pa.string())
         type_ = table.schema.field(key).type
