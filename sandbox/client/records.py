@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sandbox.client.answers import Plot, ReleasedTable
-from sandbox.client.display import ProgressLine, facts, picture, table, words
+from sandbox.client.display import ProgressLine, escape, facts, picture, table, words
 from sandbox.client.errors import ClientError, UnusableFile
 
 DATA_ROOT = "/data"
@@ -192,7 +192,12 @@ class Findings:
 
     def __repr__(self) -> str:
         lines = [f"  [{f.rule}] {f.where}  {f.message}  {f.advice}".rstrip() for f in self.findings]
-        return "\n".join([self._verdict, *lines])
+        return "\n".join([self._verdict, *lines, *([self.error] if self.error else [])])
+
+    @property
+    def error(self) -> str:
+        """What the dry run's code said when it failed; empty otherwise. It met practice data only."""
+        return words(self.json.get("error"))
 
     @property
     def figures(self) -> dict[str, str]:
@@ -201,7 +206,8 @@ class Findings:
 
     def _repr_html_(self) -> str:
         drawn = "".join(picture(name, svg) for name, svg in self.figures.items())
-        return table(Finding.HEADINGS, (f.row() for f in self.findings), caption=self._verdict) + drawn
+        failed = f"<pre>{escape(self.error)}</pre>" if self.error else ""
+        return table(Finding.HEADINGS, (f.row() for f in self.findings), caption=self._verdict) + failed + drawn
 
 
 class Job:
