@@ -14,7 +14,7 @@ from opendata.identity import Actor, Role
 from sandbox.airlock import permissions
 from sandbox.airlock.models import Assignment, CodeReview, ReleaseRequest, SeededCase, Vote
 from sandbox.airlock.permissions import RequestFacts
-from sandbox.airlock.states import DECIDED, VOTING, RequestState
+from sandbox.airlock.states import DECIDED, VOTING, RequestState, check_transition
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.errors import WorkspaceNotFound
 from sandbox.workspaces.models import SandboxJob, Workspace
@@ -188,6 +188,24 @@ def assigned(session: Session, case: Case) -> list[str]:
             .order_by(Assignment.position),
         ),
     )
+
+
+def request_of(session: Session, job: SandboxJob) -> ReleaseRequest | None:
+    """The release request of a job, if its sealed run was started."""
+    return session.scalar(select(ReleaseRequest).where(ReleaseRequest.job_id == job.id))
+
+
+def approved_code(session: Session, scope_digest: str) -> CodeReview | None:
+    """The review that accepted this code in this scope."""
+    return session.scalar(
+        select(CodeReview).where(CodeReview.scope_digest == scope_digest, CodeReview.state == RequestState.APPROVED),
+    )
+
+
+def move(request: ReleaseRequest, new: RequestState) -> None:
+    """Change a request's state along ``TRANSITIONS``."""
+    check_transition(RequestState(request.state), new)
+    request.state = new
 
 
 def _cases_in(session: Session, states: Collection[RequestState]) -> list[Case]:
