@@ -13,6 +13,7 @@ from typing import Any
 from opendata.db import utc_now
 from opendata.errors import JobFailed
 from opendata.jobs.context import JobContext
+from sandbox.airlock import checking
 from sandbox.airlock import dry as drying
 from sandbox.airlock import release as releasing
 from sandbox.airlock import sealed as sealing
@@ -44,10 +45,10 @@ def sealed(context: JobContext, arguments: dict[str, Any]) -> None:
     if context.step("begin", lambda: sealing.begin(context, job_id)):
         try:
             context.step("sealed run", lambda: sealing.run(context, launcher, ticks, job_id))
-            context.step("check", lambda: sealing.check(context, launcher, job_id))
+            context.step("check", lambda: checking.check(context, launcher, job_id))
         except JobFailed:
             # Whatever broke, the author sees what every author sees; the checkers see that nothing can leave.
-            context.step("fail closed", lambda: sealing.package_failure(context, job_id))
+            context.step("fail closed", lambda: checking.package_failure(context, job_id))
         tick = context.step("tick", lambda: sealing.wait_for_tick(context, launcher, ticks, job_id))
         context.step("review", lambda: sealing.start_review(context, job_id, tick))
         with suppress(JobFailed):  # a made-up case that fails concerns no real one

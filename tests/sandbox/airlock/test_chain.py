@@ -434,7 +434,7 @@ def queued_only(world: World, workspace: str, program: bytes) -> str:
 
 def die_at(world: World, moment: str) -> None:
     """In a child: run the queued jobs on connections of its own and kill the process at the moment."""
-    from sandbox.airlock import release, sealed
+    from sandbox.airlock import checking, release
     from tests.sandbox import sandbox_world
 
     def kill() -> None:
@@ -461,7 +461,7 @@ def die_at(world: World, moment: str) -> None:
         if moment == "after the run is stored":
             type(world.vault).put_object = then_kill(type(world.vault).put_object)  # type: ignore[method-assign]
         elif moment == "after the package is stored":
-            sealed._store_package = lambda *_, **__: kill()  # type: ignore[assignment]
+            checking._store_package = lambda *_, **__: kill()  # type: ignore[assignment]
         elif moment == "before the run's own object goes":
             type(world.vault).destroy_object = lambda *_: kill()  # type: ignore[method-assign]
         elif moment == "after the bundle is written":

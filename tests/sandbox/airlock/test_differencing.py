@@ -235,10 +235,10 @@ def test_author_is_told_what_will_be_compared_and_no_figure(world: World):
 
 def test_something_shown_between_comparison_and_storage_is_compared_too(world: World, monkeypatch):
     """Another worker stores its output while this one compares: the comparison is made again."""
-    from sandbox.airlock import sealed
+    from sandbox.airlock import checking
 
     workspace = world.workspace("L1")
-    real, calls = sealed.compare, []
+    real, calls = checking.compare, []
 
     def slow(context, files, earlier, *rest, **more):
         calls.append([each.kind for each in earlier])
@@ -248,7 +248,7 @@ def test_something_shown_between_comparison_and_storage_is_compared_too(world: W
                 session.add(Exposure(population=dataset.id, kind="gone", reference="0123456789", at=utc_now()))
         return real(context, files, earlier, *rest, **more)
 
-    monkeypatch.setattr(sealed, "compare", slow)
+    monkeypatch.setattr(checking, "compare", slow)
     job_id = world.submit(workspace, counts(1500, 1500))
     assert calls == [[], ["gone"]]
     assert [f["rule"] for f in findings(world, job_id)] == ["not_compared"]
