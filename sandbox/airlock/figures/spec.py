@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sandbox.airlock.typed import Shape, TypedTable
 from sandbox.contracts import ParsedFile, ParsedOutput
-from sandbox.inside.parse import FIGURE, FIGURE_MEMBERS
+from sandbox.inside.figure_words import FIGURE, FIGURE_MEMBERS
 
 KINDS: Final = ("bar", "grouped_bar", "line", "heat_map", "box")
 """What is drawn. A plot of rows, points or densities shows individuals and is none of them."""
