@@ -4,7 +4,8 @@
 checkers' eyes. The same checks run on practice output, where the author reads every word of them.
 """
 
-from sandbox.airlock.checks.findings import RULES, Finding, Rule
+from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.run import CheckInput, explain, run_checks
+from sandbox.airlock.checks.words import RULES, Rule
 
 __all__ = ["RULES", "CheckInput", "Finding", "Rule", "explain", "run_checks"]
