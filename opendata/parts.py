@@ -7,6 +7,7 @@ A part is data and dotted names; nothing heavy is imported until somebody needs 
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,6 +19,7 @@ from opendata.errors import ConfigurationError
 from opendata.settings import Settings
 
 Text = Mapping[str, str]  # {"zh": ..., "en": ...}
+_importing = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,15 @@ def installed_parts() -> tuple[Part, ...]:
 
 
 def resolve(dotted: str) -> Any:
-    """The object behind ``module:attribute``. Raises ConfigurationError when there is none."""
+    """The object behind ``module:attribute``. Raises ConfigurationError when there is none.
+
+    One thread at a time: when threads import modules that share others, Python breaks their deadlock by showing one of
+    them a module that is half there. So a worker with several jobs to recover would lose some.
+    """
     module, _, attribute = dotted.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        with _importing:
+            return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"部件所指的 {dotted} 不存在（cannot be resolved）") from error
 
