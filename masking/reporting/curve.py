@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from masking.reporting.html import document
+from masking.reporting.page import document
 from masking.reporting.svg import AFTER, printable
 from masking.reporting.words import Language
 
