@@ -6,6 +6,7 @@ the raw table at the same path; only checked results come back, as ``outputs()``
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,8 +104,12 @@ class Workspace:
         return QueryAnswer.from_json(self._gate.post(self._path("queries"), question) or {}, by)
 
     def submit(self, path: str | os.PathLike[str]) -> Job:
-        """Hand in a notebook or script: first a dry run on practice data, then the sealed run on raw data."""
-        content = _read(path)
+        """Hand in a notebook or script: first a dry run on practice data, then the sealed run on raw data.
+
+        It is the file as it was saved. A notebook goes without its results, so that another execution in the session
+        is not other code, which people would have to read again.
+        """
+        content = _code_only(Path(path).name, _read(path))
         answer = self._gate.post(self._path("jobs"), content, {"filename": Path(path).name})
         job = answer.get("job") if isinstance(answer, dict) and isinstance(answer.get("job"), dict) else answer
         return Job(job or {}, self._job, self._cancel, self._rerun)
@@ -164,6 +169,21 @@ def _items(answer: Any, member: str) -> list[dict[str, Any]]:
     if isinstance(answer, dict):
         answer = answer.get(member) or answer.get("items")
     return list(answer or [])
+
+
+def _code_only(name: str, content: bytes) -> bytes:
+    """A notebook without what its cells showed; anything else, and what cannot be read, as it is."""
+    if not name.endswith(".ipynb"):
+        return content
+    try:
+        notebook = json.loads(content)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+                cell.get("metadata", {}).pop("execution", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return content
+    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True).encode()
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
