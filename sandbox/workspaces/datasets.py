@@ -87,9 +87,7 @@ def _prepare_one(context: JobContext, cube: CubeCounts, workspace_dataset_id: st
     if content is None:
         policy = load(policy_yaml)
         followed = published_marginals(edition, policy, context.editions, cube=counts)
-        table = make_practice(
-            policy, schema, seed=workspace_id, marginals=followed, files=context.settings.policies_dir
-        )
+        table = make_practice(policy, schema, seed=workspace_id, marginals=followed)
         content = parquet_bytes(table)
     target = practice_path(context.settings, workspace_id, name)
     _write(target, content, below=context.settings.workspaces_dir)
