@@ -139,7 +139,7 @@ class Quiet:
     level: str
     queued_at: float
     ticks: Ticks = field(default_factory=Ticks)
-    related: tuple[str, ...] = ()
+    kin: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.level not in QUIET_RULES:
@@ -148,8 +148,8 @@ class Quiet:
             raise BadContract("quiet.queued_at must be a moment in seconds")
         if not math.isfinite(self.queued_at):
             raise BadContract("quiet.queued_at must be a moment in seconds")
-        for name in self.related:
-            _match(name, ID, "quiet.related")
+        for name in self.kin:
+            _match(name, ID, "quiet.kin")
 
     @property
     def rule(self) -> QuietRule:
@@ -160,9 +160,9 @@ class Quiet:
     def from_json(cls, given: object) -> Self:
         """Read what ``asdict`` wrote."""
         fields = _fields(given, "quiet", cls)
-        if not isinstance(fields["related"], list | tuple):
-            raise BadContract("quiet.related must be a list")
-        fields["related"] = tuple(fields["related"])
+        if not isinstance(fields["kin"], list | tuple):
+            raise BadContract("quiet.kin must be a list")
+        fields["kin"] = tuple(fields["kin"])
         fields["ticks"] = Ticks(**_fields(fields["ticks"], "ticks", Ticks))
         return cls(**fields)
 

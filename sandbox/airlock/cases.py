@@ -1,4 +1,4 @@
-"""What checkers decide on, as one kind of thing: sealed outputs, snapshots of code, and made-up outputs among them."""
+"""What checkers decide on, as one kind of thing: sealed outputs, snapshots of code, and seeded ones among them."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def code_case(session: Session, review: CodeReview) -> Case:
 
 
 def seeded_case(seed: SeededCase) -> Case:
-    """A made-up case as a case: of no workspace, no job, no author."""
+    """A seeded case as a case: of no workspace, no job, no author."""
     return Case(
         kind="output",
         id=seed.id,

@@ -51,7 +51,7 @@ def sealed(context: JobContext, arguments: dict[str, Any]) -> None:
             context.step("fail closed", lambda: checking.package_failure(context, job_id))
         tick = context.step("tick", lambda: sealing.wait_for_tick(context, launcher, ticks, job_id))
         context.step("review", lambda: sealing.start_review(context, job_id, tick))
-        with suppress(JobFailed):  # a made-up case that fails concerns no real one
+        with suppress(JobFailed):  # a seeded case that fails concerns no real one
             context.step("seed", lambda: sealing.seed(context, job_id))
 
 

@@ -52,7 +52,7 @@ def check_can_revoke(actor: Actor) -> None:
 
 
 def check_can_see_scores(actor: Actor) -> None:
-    """How checkers fare with made-up cases is for the security administrator and auditors."""
+    """How checkers fare with seeded cases is for the security administrator and auditors."""
     if not actor.roles & {Role.SECURITY_ADMIN, Role.AUDITOR}:
         raise AirlockDenied(
             "只有安全管理员和审计人员可以查看 · only the security administrator and auditors may see this",

@@ -1,4 +1,4 @@
-"""Planting made-up cases in checkers' queues.
+"""Planting seeded cases, which are made up, in checkers' queues.
 
 Source: PRIVACY.md 21. A case is planted when a real one comes in, for a checker who was not drawn for that one: it
 looks like any arrival, and no request waits for it. Before the vote nobody can tell it from a real one, ledger
@@ -34,7 +34,7 @@ from sandbox.workspaces.models import Workspace, WorkspaceDataset
 
 
 def plant(context: JobContext, request_id: str, *, now: datetime, rng: Random | None = None) -> int:
-    """After a request came in: for each of its checkers, sometimes a made-up case for another one. How many."""
+    """After a request came in: for each of its checkers, sometimes a seeded case for another one. How many."""
     limits, rng = default_limits(), rng or SystemRandom()
     with context.database.session() as session:
         drawn = set(session.scalars(select(Assignment.checker_id).where(Assignment.subject_id == request_id)))

@@ -1,4 +1,4 @@
-"""What each checker made of the made-up cases: their one vote is scored and decides nothing.
+"""What each checker made of the seeded cases: their one vote is scored and decides nothing.
 
 Source: PRIVACY.md 21. The checker hears it after the vote, the security administrator and auditors see everybody's.
 """
@@ -29,7 +29,7 @@ Z: Final = 1.96
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How often a checker was right about made-up cases: all, bad ones stopped, good ones passed."""
+    """How often a checker was right about seeded cases: all, bad ones stopped, good ones passed."""
 
     checker_id: str
     name: str
@@ -53,7 +53,7 @@ class Score:
 
 
 def score(session: Session, case: Case, decision: Decision, *, now: datetime) -> bool:
-    """Close a made-up case by its one vote. Returns whether the vote was right."""
+    """Close a seeded case by its one vote. Returns whether the vote was right."""
     seed = session.get_one(SeededCase, case.id)
     refused = RequestState.RETURNED if decision is Decision.RETURN else RequestState.REJECTED
     hit = (decision is Decision.APPROVE) == seed.good
@@ -65,7 +65,7 @@ def score(session: Session, case: Case, decision: Decision, *, now: datetime) ->
 
 
 def scores(session: Session, actor: Actor) -> list[Score]:
-    """What each present checker made of the made-up cases, by name. For the security administrator and auditors."""
+    """What each present checker made of the seeded cases, by name. For the security administrator and auditors."""
     permissions.check_can_see_scores(actor)
     rows = session.scalars(select(SeededCase).where(SeededCase.hit.is_not(None))).all()
     people = [user for user in session.scalars(select(User).order_by(User.name)) if Role.OUTPUT_CHECKER in user.roles]
@@ -73,7 +73,7 @@ def scores(session: Session, actor: Actor) -> list[Score]:
 
 
 def feedback(session: Session, case: Case) -> SeededCase | None:
-    """The made-up case behind a decided one, for the checker who voted; None for real and open ones."""
+    """The seeded case behind a decided one, for the checker who voted; None for real and open ones."""
     return session.get(SeededCase, case.id) if case.seeded and case.state in DECIDED else None
 
 

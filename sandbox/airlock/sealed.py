@@ -119,7 +119,10 @@ def wait_for_tick(context: JobContext, launcher: Launcher, ticks: Ticks, job_id:
         settled = launcher.settle(run_name(job_id))
     except SandboxError:
         settled = None
-    tick = ticks.next_at(queued, utc_now()) if settled is None else datetime.fromtimestamp(settled, UTC)
+    if settled is None:
+        tick = ticks.next_at(queued, utc_now())
+    else:
+        tick = ticks.meant_at(queued, datetime.fromtimestamp(settled, UTC))
     while (left := (tick - utc_now()).total_seconds()) > 0:
         time.sleep(min(left, 5.0))
     return tick.isoformat()
@@ -160,12 +163,12 @@ def _quiet(session: Session, job: SandboxJob, workspace: Workspace, ticks: Ticks
         level=job.level,
         queued_at=job.sealed_queued_at.timestamp(),
         ticks=contracts.Ticks(base_s=ticks.base_s, wall_s=ticks.wall_s),
-        related=tuple(sorted(kin(session, workspace) - {workspace.id})),
+        kin=tuple(sorted(kin(session, workspace) - {workspace.id})),
     )
 
 
 def seed(context: JobContext, job_id: str) -> int:
-    """With a real request a made-up one may come in, for another checker."""
+    """With a real request a seeded one may come in, for another checker."""
     with context.database.session() as session:
         request = service.request_of(session, session.get_one(SandboxJob, job_id))
     return plant(context, request.id, now=utc_now()) if request is not None else 0

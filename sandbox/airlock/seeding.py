@@ -46,7 +46,7 @@ _PURPOSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """One made-up case. ``good`` is the right answer, ``template`` what was planted."""
+    """One seeded case. ``good`` is the right answer, ``template`` what was planted."""
 
     template: str
     good: bool

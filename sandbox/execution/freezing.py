@@ -40,7 +40,7 @@ class QuietTime:
 
     def concerns(self, workspace: str) -> bool:
         """Whether that workspace stands still for it."""
-        return self.quiet.rule.everyone or workspace == self.workspace or workspace in self.quiet.related
+        return self.quiet.rule.everyone or workspace == self.workspace or workspace in self.quiet.kin
 
     def next_tick(self, now: float) -> float:
         """The earliest tick not before ``now``."""

@@ -56,7 +56,7 @@ def compare(context: JobContext, import_id: str) -> str:
         keys = list(found.person_keys)
         earlier = [
             (each.id, each.name, each.number)
-            for each in _related(session, found)
+            for each in _imports_of_kin(session, found)
             if each.id != import_id and each.person_keys and each.mounted_at is not None
         ]
     with context.vault.read_table(import_id) as reader:
@@ -193,7 +193,7 @@ def _replace(session: Session, found: Import, workspace: Workspace, now: datetim
             steps.end(session, other, actor_id=None, now=now, reason=reason)
 
 
-def _related(session: Session, found: Import) -> list[Import]:
+def _imports_of_kin(session: Session, found: Import) -> list[Import]:
     """All versions in workspaces that count as one with this one."""
     workspace = session.get_one(Workspace, found.workspace_id)
     return list(

@@ -62,7 +62,7 @@ def key(settings: SettingsDep) -> PlainTextResponse:
 
 @router.get("/checkers")
 def checkers(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
-    """How each checker fared with made-up cases: share with n and 95 % interval."""
+    """How each checker fared with seeded cases: share with n and 95 % interval."""
     return {"checkers": [row.to_json() for row in scoring.scores(session, actor)]}
 
 

@@ -36,7 +36,7 @@ def queue_page(request: Request, session: WriteDep, actor: CurrentActor) -> Resp
 
 @router.get("/airlock/checkers")
 def checkers_page(request: Request, session: SessionDep, actor: CurrentActor) -> Response:
-    """How each checker fared with made-up cases, for the security administrator and auditors."""
+    """How each checker fared with seeded cases, for the security administrator and auditors."""
     return render(request, "sandbox/checkers.html", checkers=[row.to_json() for row in scoring.scores(session, actor)])
 
 

@@ -70,7 +70,7 @@ def test_a_table_with_nothing_to_group_gives_no_case():
 
 @pytest.fixture
 def planted(world: World, monkeypatch) -> tuple[str, str, str]:
-    """A world in which every real case brings a made-up one: a real request, the made-up case, its checker."""
+    """A world in which every real case brings a seeded one: a real request, the seeded case, its checker."""
     monkeypatch.setattr(planting, "default_limits", lambda: replace(LIMITS, seed_one_in=1, seed_pool_minimum=4))
     monkeypatch.setattr(planting, "pq", Reading())
     job_id = world.submit(world.workspace("L1"), code({"t.csv": GOOD_TABLE}))
@@ -97,7 +97,7 @@ def test_it_looks_like_a_real_one_until_the_vote(world: World, planted: tuple[st
     from sandbox.web import views
 
     request, seed, checker = planted
-    assert drawn(world, request) != [checker], "no request waits for somebody's made-up case"
+    assert drawn(world, request) != [checker], "no request waits for somebody's seeded case"
     [real] = queue(world, drawn(world, request)[0])
     [made] = queue(world, checker)
     with world.database.session() as session:

@@ -75,9 +75,9 @@ class Running:
             os.close(output)
 
 
-def quiet_now(level: str = "L1", *, base_s: float = 0.05, wall_s: float = 60.0, related: tuple[str, ...] = ()) -> Quiet:
+def quiet_now(level: str = "L1", *, base_s: float = 0.05, wall_s: float = 60.0, kin: tuple[str, ...] = ()) -> Quiet:
     """A quiet time that counts from now."""
-    return Quiet(level, time.time(), Ticks(base_s, wall_s), related)
+    return Quiet(level, time.time(), Ticks(base_s, wall_s), kin)
 
 
 def memory_file(content: bytes) -> int:

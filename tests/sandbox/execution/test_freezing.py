@@ -32,14 +32,14 @@ from sandbox.workspaces import visibility
 TICKS = Ticks(base_s=15.0, wall_s=600.0)
 
 
-def quiet(level: str = "L1", *related: str, queued_at: float = 1000.0) -> Quiet:
-    return Quiet(level, queued_at, TICKS, related)
+def quiet(level: str = "L1", *kin: str, queued_at: float = 1000.0) -> Quiet:
+    return Quiet(level, queued_at, TICKS, kin)
 
 
-def begun(level: str = "L1", *related: str) -> QuietTimes:
+def begun(level: str = "L1", *kin: str) -> QuietTimes:
     """Queued at 1000 by the calendar, started 3 seconds later; the launcher's own clock shows 50 then."""
     times = QuietTimes()
-    times.begin("j1", "w1", quiet(level, *related), now=50.0, clock=1003.0)
+    times.begin("j1", "w1", quiet(level, *kin), now=50.0, clock=1003.0)
     return times
 
 
@@ -145,7 +145,7 @@ def test_sealed_jobs_and_they_alone_say_their_quiet_time() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"level": "L5"}, {"level": "core"}, {"queued_at": float("nan")}, {"queued_at": True}, {"related": ("../x",)}],
+    [{"level": "L5"}, {"level": "core"}, {"queued_at": float("nan")}, {"queued_at": True}, {"kin": ("../x",)}],
 )
 def test_quiet_times_are_checked(wrong: dict[str, object]) -> None:
     with pytest.raises(BadContract):

@@ -116,7 +116,7 @@ def test_a_session_goes_on_at_the_tick_and_not_when_the_job_ends(running: Runnin
 
 def test_what_its_author_sees_waits_for_the_tick(running: Running) -> None:
     with session(running, "w1"):
-        job = Sealed(running, "pass", "w1", quiet_now(base_s=SHORT, related=("kin",)))
+        job = Sealed(running, "pass", "w1", quiet_now(base_s=SHORT, kin=("kin",)))
         job.thread.join()
         practice = running.run(b"open('/out/a.csv','w').write('a\\n1\\n')", workspace="w2")[1]
         for workspace in ("w1", "kin"):
