@@ -15,20 +15,19 @@ from sqlalchemy.orm import Session
 
 from masking.taxonomy import DataLevel
 from opendata.catalog.grades import Grades
-from opendata.catalog.workdays import WorkCalendar
 from opendata.db import utc_now
 from opendata.identity import Actor, Organization, Role, User
 from opendata.jobs import enqueue
 from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
-from sandbox.workspaces import approval, permissions, rules
+from sandbox.workspaces import approval, rules
 from sandbox.workspaces.approval import ApprovalRule, Part, Progress, Question
 from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceError
+from sandbox.workspaces.extensions import extend, move_extension, waiting_extension
 from sandbox.workspaces.lookups import door_of, facts, sources
 from sandbox.workspaces.models import Workspace, WorkspaceApproval, WorkspaceExtension
 from sandbox.workspaces.quotas import default_quotas
 from sandbox.workspaces.states import (
-    EXTENSION_TRANSITIONS,
     WORKSPACE_TRANSITIONS,
     ExtensionState,
     WorkspaceState,
@@ -106,60 +105,9 @@ def decide(
     return workspace
 
 
-def ask_extension(
-    session: Session,
-    workspace: Workspace,
-    *,
-    actor: Actor,
-    days: int,
-    reason: str,
-    calendar: WorkCalendar,
-    now: datetime | None = None,
-) -> WorkspaceExtension:
-    """The owner asks for more days; the same people decide anew, within 1 work day."""
-    now = now or utc_now()
-    permissions.check_can_manage_members(actor, facts(session, workspace))
-    earlier = extensions_of(session, workspace)
-    rules.check_extension(
-        state=workspace.state,
-        expires_at=workspace.expires_at,
-        cleared=workspace.cleared_at is not None,
-        days=days,
-        reason=reason,
-        waiting=any(each.state == ExtensionState.APPLIED for each in earlier),
-    )
-    payload = {"days": days, "number": len(earlier) + 1}
-    append(session, AuditEvent("sandbox:extension:apply", actor.id, f"workspace:{workspace.id}", now, payload))
-    made = WorkspaceExtension(
-        workspace_id=workspace.id,
-        number=len(earlier) + 1,
-        days=days,
-        reason=reason.strip(),
-        state=ExtensionState.APPLIED,
-        requested_by=actor.id,
-        requested_at=now,
-        due_at=calendar.due(now),
-    )
-    session.add(made)
-    session.flush()
-    return made
-
-
-def withdraw_extension(session: Session, workspace: Workspace, *, actor: Actor, now: datetime | None = None) -> None:
-    """The owner takes an undecided request for more days back."""
-    now = now or utc_now()
-    permissions.check_can_manage_members(actor, facts(session, workspace))
-    waiting = _waiting_extension(session, workspace)
-    if waiting is None:
-        raise WorkspaceConflict("没有等待决定的延期申请 · no extension waits for a decision")
-    append(session, AuditEvent("sandbox:extension:withdraw", actor.id, f"workspace:{workspace.id}", now))
-    _move_extension(waiting, ExtensionState.WITHDRAWN)
-    waiting.decided_at = now
-
-
 def waiting_decision(session: Session, workspace: Workspace, grades: Grades) -> Decision | None:
     """The application or extension of this workspace that waits for a decision, if there is one."""
-    extension = _waiting_extension(session, workspace)
+    extension = waiting_extension(session, workspace)
     if extension is None and workspace.state != WorkspaceState.APPLIED:
         return None
     parts = tuple(parts_of(session, workspace, extension.number if extension else APPLICATION))
@@ -226,17 +174,6 @@ def parts_of(session: Session, workspace: Workspace, round_: int) -> list[Worksp
     )
 
 
-def extensions_of(session: Session, workspace: Workspace) -> list[WorkspaceExtension]:
-    """All requests for more days, in order."""
-    return list(
-        session.scalars(
-            select(WorkspaceExtension)
-            .where(WorkspaceExtension.workspace_id == workspace.id)
-            .order_by(WorkspaceExtension.number),
-        ),
-    )
-
-
 def shown_parts(session: Session, decision: Decision) -> list[dict[str, Any]]:
     """Every place of a decision for pages: which organisation, who agreed with what reason, or that it is awaited."""
     shown = [_shown(session, part) for part in decision.parts]
@@ -254,10 +191,10 @@ def _carry_out(
 ) -> None:
     workspace, extension = decision.workspace, decision.extension
     if extension is not None:
-        _move_extension(extension, ExtensionState(outcome))
+        move_extension(extension, ExtensionState(outcome))
         extension.decided_at = now
         if outcome == "approved":
-            _extend(session, workspace, extension.days, now)
+            extend(session, workspace, extension.days, now)
         return
     check_transition(WORKSPACE_TRANSITIONS, WorkspaceState(workspace.state), WorkspaceState(outcome))
     workspace.state = WorkspaceState(outcome)
@@ -267,28 +204,6 @@ def _carry_out(
         workspace.bits_budget = default_quotas().of(door_of(session, workspace, grades).level).bits
         append(session, AuditEvent("sandbox:workspace:open", None, f"workspace:{workspace.id}", now))
         enqueue(session, PREPARE_JOB, {"workspace_id": workspace.id}, actor_id=part.decider_id)
-
-
-def _extend(session: Session, workspace: Workspace, days: int, now: datetime) -> None:
-    payload = {"days": days}
-    append(session, AuditEvent("sandbox:workspace:extend", None, f"workspace:{workspace.id}", now, payload))
-    workspace.expires_at = max(workspace.expires_at or now, now) + timedelta(days=days)
-    if workspace.state == WorkspaceState.EXPIRED:
-        check_transition(WORKSPACE_TRANSITIONS, WorkspaceState.EXPIRED, WorkspaceState.APPROVED)
-        workspace.state = WorkspaceState.APPROVED
-
-
-def _waiting_extension(session: Session, workspace: Workspace) -> WorkspaceExtension | None:
-    return session.scalar(
-        select(WorkspaceExtension).where(
-            WorkspaceExtension.workspace_id == workspace.id, WorkspaceExtension.state == ExtensionState.APPLIED
-        ),
-    )
-
-
-def _move_extension(extension: WorkspaceExtension, new: ExtensionState) -> None:
-    check_transition(EXTENSION_TRANSITIONS, ExtensionState(extension.state), new)
-    extension.state = new
 
 
 def _part(row: WorkspaceApproval) -> Part:

@@ -22,18 +22,16 @@ from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
 from sandbox.workspaces import permissions, rules
 from sandbox.workspaces.decisions import (
-    ask_extension,
     can_decide,
     decide,
     decision_queue,
-    extensions_of,
     organization_title,
     parts_of,
     shown_parts,
     waiting_decision,
-    withdraw_extension,
 )
 from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceInvalid
+from sandbox.workspaces.extensions import ask_extension, extensions_of, withdraw_extension
 from sandbox.workspaces.lookups import (
     check_authorized,
     columns_json,
