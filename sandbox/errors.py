@@ -21,6 +21,19 @@ class SandboxUnavailable(SandboxError):
     """The door is shut: something this machine must enforce is missing. Nothing was run; the operator must act."""
 
 
+class LauncherAway(SandboxUnavailable):
+    """The launcher does not answer: it is starting, or it was killed. ``broke_off``: with the request in its hands."""
+
+    broke_off = False
+
+    @classmethod
+    def while_asked(cls) -> LauncherAway:
+        """It ended before it answered; what it ran for the request has ended with it."""
+        made = cls("沙箱启动器中断了请求。", "The sandbox launcher broke off the request.")
+        made.broke_off = True
+        return made
+
+
 class LauncherBusy(SandboxError):
     """Every place is taken at the moment. Nothing was run; try later."""
 

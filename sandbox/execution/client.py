@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox.contracts import Enforcement, JobResult, JobSpec, SessionSpec
-from sandbox.errors import LauncherBusy, LauncherRefused, SandboxError, SandboxUnavailable
+from sandbox.errors import LauncherAway, LauncherBusy, LauncherRefused, SandboxError, SandboxUnavailable
 
 MAX_LINE: Final = 128 * 1024
 LOOK_S: Final = 2.0
@@ -56,7 +56,8 @@ class Launcher:
         `LOOK_S` seconds meanwhile; when it raises, the jail is killed and the exception goes on.
 
         Raises:
-            SandboxUnavailable: the launcher is not there or its door is shut.
+            LauncherAway: the launcher is not there, or was killed meanwhile and the jail with it.
+            SandboxUnavailable: its door is shut.
             LauncherBusy: all places are taken, or a quiet time is on (`sandbox.execution.freezing`); try later.
             LauncherRefused: the request is wrong or may not be made on this socket.
         """
@@ -132,17 +133,20 @@ class Launcher:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             try:
                 connection.connect(os.fspath(self.socket_path))
+            except OSError as error:
+                raise LauncherAway(
+                    "沙箱启动器没有运行。", f"The sandbox launcher does not answer ({error.strerror})."
+                ) from error
+            try:
                 socket.send_fds(connection, [line], list(fds))
                 # Closing the connection, as leaving this block does, tells the jail's keeper that nobody waits.
                 while waiting is not None and not select.select([connection], [], [], LOOK_S)[0]:
                     waiting()
                 answered = connection.recv(MAX_LINE)
             except OSError as error:
-                raise SandboxUnavailable(
-                    "沙箱启动器没有运行。", f"The sandbox launcher does not answer ({error.strerror})."
-                ) from error
+                raise LauncherAway.while_asked() from error
         if not answered:
-            raise SandboxUnavailable("沙箱启动器中断了请求。", "The sandbox launcher broke off the request.")
+            raise LauncherAway.while_asked()
         answer: dict[str, Any] = json.loads(answered)
         if "error" in answer:
             raise ERRORS.get(str(answer["error"]), SandboxError)(str(answer["zh"]), str(answer["en"]))

@@ -340,8 +340,8 @@ class Daemon:
 
 
 def _check_new(running: Sequence[Kept], name: str, most: int) -> None:
-    if any(kept.id == name for kept in running):
-        raise LauncherRefused("这个编号正在运行。", "Something with this id is running.")
+    if any(kept.id == name for kept in running):  # that of a killed worker ends when its keeper has seen it
+        raise LauncherBusy("这个编号正在运行。", "Something with this id is running.")
     if len(running) >= most:
         raise LauncherBusy("沙箱已满，请稍后再试。", "The sandbox is full; try later.")
 

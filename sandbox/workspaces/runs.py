@@ -22,13 +22,17 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa
 
 from sandbox.contracts import PARSE_LIMITS, BadContract, JobResult, JobSpec, Limits, ParsedOutput
-from sandbox.errors import LauncherBusy
+from sandbox.errors import LauncherAway, LauncherBusy
 from sandbox.execution.client import Launcher
 
 Feeder = Callable[[BinaryIO], None]
 BUSY_PAUSE_S: Final = 2.0
 BUSY_TRIES: Final = 5400
 """Three hours: several quiet times of the host may come before a job's turn."""
+AWAY_S: Final = 60.0
+"""How long a launcher may be away, in seconds: the supervisor starts a killed one again within a few."""
+BROKEN_RUNS: Final = 3
+"""After so many runs that ended with the launcher no more are tried: the job itself may be what kills it."""
 MAX_NOTEBOOK_BYTES: Final = 8_000_000
 MAX_LOG: Final = 4000
 EXECUTED: Final = "executed.ipynb"
@@ -52,16 +56,25 @@ def run_job(
 ) -> RunOutput:
     """Run ``spec`` with each input written by its feeder, in order; wait for a free place.
 
-    ``waiting`` is called between tries and while it runs; it may raise to give up, which kills the jail.
+    A run that ended with a killed launcher is run again by the next one. ``waiting`` is called between tries and while
+    it runs; it may raise to give up, which kills the jail.
 
     Raises SandboxUnavailable, LauncherRefused, or whatever a feeder raised.
     """
+    broken, away_since = 0, None
     for _ in range(BUSY_TRIES):
         try:
             return _run_once(launcher, spec, inputs, waiting)
         except LauncherBusy:
-            waiting()
-            time.sleep(BUSY_PAUSE_S)
+            away_since = None
+        except LauncherAway as error:
+            now = time.monotonic()
+            broken += error.broke_off
+            away_since = now if away_since is None or error.broke_off else away_since
+            if broken == BROKEN_RUNS or now - away_since > AWAY_S:
+                raise
+        waiting()
+        time.sleep(BUSY_PAUSE_S)
     raise LauncherBusy("沙箱一直没有空位。", "There was no free place in the sandbox for a long time.")
 
 
