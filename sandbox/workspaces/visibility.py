@@ -38,6 +38,15 @@ class Ticks(contracts.Ticks):
         """The earliest tick not before ``now``."""
         return start + timedelta(seconds=self.next((now - start).total_seconds()))
 
+    def meant_at(self, start: datetime, moment: datetime) -> datetime:
+        """The tick that ``moment`` means, which another clock counted from ``start``: the two drift by a little.
+
+        A moment that is a hair after its tick would otherwise be shown at the next one only.
+        """
+        drift = timedelta(seconds=min(1.0, self.base_s / 4))
+        tick = self.last_at(start, moment + drift)
+        return tick if tick is not None and moment - tick <= drift else self.next_at(start, moment)
+
 
 DEFAULT_TICKS: Final = Ticks()
 

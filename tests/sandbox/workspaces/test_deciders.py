@@ -350,5 +350,14 @@ def test_the_end_is_seen_at_the_tick_it_waited_for(seconds):
     assert TICKS.last_at(START, tick) == tick
 
 
+@pytest.mark.parametrize("drift_s", [-0.9, -0.0001, 0, 0.0001, 0.9])
+@pytest.mark.parametrize("tick_s", [15, 30, 480, 960])
+def test_a_tick_told_by_another_clock_is_the_jobs_own(tick_s, drift_s):
+    """The launcher counts on a clock of its own; a hair after a tick must not be shown a whole tick later."""
+    told = START + timedelta(seconds=tick_s + drift_s)
+    assert TICKS.meant_at(START, told) == START + timedelta(seconds=tick_s)
+    assert TICKS.meant_at(START, told + timedelta(seconds=5)) > START + timedelta(seconds=tick_s)
+
+
 def test_moment_of_the_end_tells_few_bits():
     assert bits_of(TICKS) <= 6
