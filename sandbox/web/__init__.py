@@ -7,6 +7,7 @@ from sandbox.web import (
     airlock_pages,
     import_api,
     import_pages,
+    job_api,
     job_pages,
     life_api,
     output_pages,
@@ -17,7 +18,7 @@ from sandbox.web import (
 )
 
 router = APIRouter()
-for part in (workspace_api, life_api, airlock_api, query_api, import_api):
+for part in (workspace_api, job_api, life_api, airlock_api, query_api, import_api):
     router.include_router(part.router)
 # Imports first: a page of acts on a workspace takes every other last word of its path.
 for part in (import_pages, job_pages, output_pages, workspace_pages, airlock_pages, query_pages):

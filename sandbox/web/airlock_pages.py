@@ -14,9 +14,9 @@ from sandbox.airlock import permissions, scoring
 from sandbox.airlock import service as airlock
 from sandbox.airlock.rules import FORWARD_TEXT, Decision, Forward
 from sandbox.airlock.states import VOTING
-from sandbox.web import views, workspace_api
+from sandbox.web import job_api, views
 from sandbox.web.airlock_api import look
-from sandbox.web.workspace_api import GradesDep
+from sandbox.web.deps import GradesDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,9 +45,7 @@ def rerun(
     *, name: str, job_id: str, session: WriteDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
 ) -> Response:
     """Run a finished job again, and follow it."""
-    made = workspace_api.rerun_job(
-        name=name, job_id=job_id, session=session, actor=actor, settings=settings, grades=grades
-    )
+    made = job_api.rerun_job(name=name, job_id=job_id, session=session, actor=actor, settings=settings, grades=grades)
     return RedirectResponse(f"/workspaces/{name}/jobs/{made['id']}", 303)
 
 

@@ -27,7 +27,7 @@ from sandbox.imports.limits import default_rules
 from sandbox.imports.models import Import
 from sandbox.imports.tables import too_large
 from sandbox.imports.visibility import import_view, review_view
-from sandbox.web.workspace_api import GradesDep
+from sandbox.web.deps import GradesDep
 from sandbox.workspaces import permissions, rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_open

@@ -19,8 +19,8 @@ from opendata.web.rendering import CHINA, render
 from sandbox.airlock import service as airlock
 from sandbox.airlock.limits import airlock_ticks
 from sandbox.airlock.models import CodeReview
-from sandbox.web import timeline, views, workspace_api
-from sandbox.web.workspace_api import GradesDep
+from sandbox.web import job_api, timeline, views
+from sandbox.web.deps import GradesDep
 from sandbox.workspaces import permissions
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.models import SandboxJob, Workspace
@@ -39,7 +39,7 @@ def submit(
     grades: GradesDep,
 ) -> Response:
     """Submit a notebook or script chosen in the browser, and follow it."""
-    made = workspace_api.submit_job(
+    made = job_api.submit_job(
         name=name,
         filename=file.filename or "",
         code=file.file.read(),
@@ -73,7 +73,7 @@ def job_page(
 @router.post("/workspaces/{name}/jobs/{job_id}/cancel")
 def cancel(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -> Response:
     """The author stops a job that has not met raw data yet."""
-    workspace_api.cancel_job(name, job_id, session, actor)
+    job_api.cancel_job(name, job_id, session, actor)
     return RedirectResponse(f"/workspaces/{name}/jobs/{job_id}", 303)
 
 

@@ -12,7 +12,8 @@ from opendata.catalog import workdays
 from opendata.db import utc_now
 from opendata.web.deps import CurrentActor, SettingsDep, WriteDep
 from sandbox.web import views
-from sandbox.web.workspace_api import GradesDep, Signature
+from sandbox.web.deps import GradesDep
+from sandbox.web.workspace_api import Signature
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.states import MemberRole
 

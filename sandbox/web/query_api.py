@@ -20,7 +20,7 @@ from opendata.web.rendering import language
 from sandbox.queries import service
 from sandbox.queries.errors import QuestionRefused
 from sandbox.web import query_links
-from sandbox.web.workspace_api import GradesDep
+from sandbox.web.deps import GradesDep
 from sandbox.workspaces import permissions as workspace_permissions
 from sandbox.workspaces import rules as workspace_rules
 from sandbox.workspaces import service as workspaces

@@ -31,8 +31,8 @@ from sandbox.queries.answers import MOST_DIMENSIONS, Answer, Registered
 from sandbox.queries.design import ADVANTAGE, DOMINANCE
 from sandbox.queries.errors import QuestionRefused
 from sandbox.web import query_links
+from sandbox.web.deps import GradesDep
 from sandbox.web.query_officer import job_of, standing
-from sandbox.web.workspace_api import GradesDep
 from sandbox.workspaces.errors import WorkspaceError
 
 router = APIRouter(include_in_schema=False)

@@ -21,11 +21,11 @@ from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep
 from opendata.web.rendering import language, render
 from sandbox.airlock import service as airlock
 from sandbox.web import next_steps, views
+from sandbox.web.deps import GradesDep
 from sandbox.web.packages import installed
 from sandbox.web.query_panels import answers_tables
 from sandbox.web.timeline import stands_still
 from sandbox.web.workspace_acts import ACTS, FIELDS, Act, FormDep, Shop
-from sandbox.web.workspace_api import GradesDep
 from sandbox.workspaces import permissions
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_open, door_state, sandbox_settings

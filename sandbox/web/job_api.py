@@ -1,0 +1,165 @@
+"""``/api/v1/workspaces/{name}/…``: jobs, from submission to their end, and checks of practice output."""
+
+from __future__ import annotations
+
+import time
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+
+from opendata.catalog import workdays
+from opendata.db import new_id, utc_now
+from opendata.jobs import enqueue
+from opendata.storage.vault import SealedWriter
+from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
+from sandbox.airlock import reruns
+from sandbox.airlock.limits import airlock_ticks
+from sandbox.airlock.models import PracticeCheck
+from sandbox.airlock.sources import kernel_digest
+from sandbox.airlock.typed import digest
+from sandbox.web import views
+from sandbox.web.deps import BodyDep, GradesDep, working
+from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.door import check_level_open, check_open
+from sandbox.workspaces.errors import SandboxClosed, WorkspaceInvalid
+from sandbox.workspaces.visibility import bits_of
+
+router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
+
+CHECK_JOB: Final = "sandbox.check"
+
+CHECK_WAIT_S: Final = 50.0
+
+MAX_CHECK_BYTES: Final = 4 * 1024 * 1024
+
+
+@router.get("/{name}/jobs")
+def list_jobs(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """The workspace's jobs, newest first."""
+    found = working(session, name, actor)
+    now = utc_now()
+    return {"jobs": [views.job(session, each, now=now) for each in workspaces.jobs_of(session, found)]}
+
+
+@router.post("/{name}/jobs", status_code=202)
+def submit_job(
+    *,
+    name: str,
+    filename: Annotated[str, Query(max_length=128)],
+    code: BodyDep,
+    database: DatabaseDep,
+    actor: CurrentActor,
+    settings: SettingsDep,
+    grades: GradesDep,
+) -> dict[str, Any]:
+    """Submit a notebook or script: dry run, code review where asked for, sealed run, airlock."""
+    check_open(settings)
+    job_id, charge, now = new_id(), bits_of(airlock_ticks()), utc_now()
+    with database.session() as session:
+        found = workspaces.get_workspace(session, name, actor=actor)
+        workspaces.check_may_submit(session, found, actor=actor, entry=filename, code=code, charge_bits=charge, now=now)
+        check_level_open(settings, workspaces.door_of(session, found, grades).level)
+    with SealedWriter(settings, job_id) as sealed:
+        sealed.write(code)
+    with database.begin() as session:
+        found = workspaces.get_workspace(session, name, actor=actor)
+        job = workspaces.submit_job(
+            session,
+            found,
+            actor=actor,
+            entry=filename,
+            code=code,
+            job_id=job_id,
+            grades=grades,
+            charge_bits=charge,
+            ticks=airlock_ticks(),
+            now=now,
+        )
+        return views.job(session, job, now=now)
+
+
+@router.get("/{name}/jobs/{job_id}")
+def get_job(name: str, job_id: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """One job: its id and state; everything about its dry run."""
+    found = working(session, name, actor)
+    return views.job(session, workspaces.get_job(session, found, job_id), now=utc_now())
+
+
+@router.post("/{name}/jobs/{job_id}/cancel")
+def cancel_job(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
+    """The author stops a job that has not met raw data yet."""
+    found = working(session, name, actor)
+    job = workspaces.cancel_job(session, workspaces.get_job(session, found, job_id), actor=actor)
+    return views.job(session, job, now=utc_now())
+
+
+@router.post("/{name}/jobs/{job_id}/rerun", status_code=202)
+def rerun_job(
+    *, name: str, job_id: str, session: WriteDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
+) -> dict[str, Any]:
+    """Run a finished job again: same code, same intakes, same environment; or say what is no longer the same."""
+    check_open(settings)
+    found = working(session, name, actor)
+    ticks = airlock_ticks()
+    job = reruns.rerun(
+        session,
+        found,
+        workspaces.get_job(session, found, job_id),
+        actor=actor,
+        kernel=kernel_digest(),
+        grades=grades,
+        calendar=workdays.load(settings),
+        charge_bits=bits_of(ticks),
+        ticks=ticks,
+    )
+    return views.job(session, job, now=utc_now())
+
+
+@router.post("/{name}/check")
+def check_file(
+    *,
+    name: str,
+    path: Annotated[str, Query(max_length=128)],
+    content: BodyDep,
+    database: DatabaseDep,
+    actor: CurrentActor,
+    settings: SettingsDep,
+) -> dict[str, Any]:
+    """What the automatic checks say about a file made from practice data, every finding explained."""
+    check_open(settings)
+    filename = PurePosixPath(path).name
+    if not filename or len(content) > MAX_CHECK_BYTES or not content:
+        raise WorkspaceInvalid("文件为空、过大或没有名称 · the file is empty, too large or has no name")
+    check_id = new_id()
+    with database.session() as session:
+        working(session, name, actor)
+    with SealedWriter(settings, check_id) as sealed:
+        sealed.write(content)
+    with database.begin() as session:
+        found = working(session, name, actor)
+        check = PracticeCheck(
+            id=check_id,
+            workspace_id=found.id,
+            author_id=actor.id,
+            filename=filename,
+            digest=digest(content),
+            created_at=utc_now(),
+        )
+        session.add(check)
+        session.flush()
+        check.job_id = enqueue(session, CHECK_JOB, {"check_id": check_id}, actor_id=actor.id).id
+    return _wait_for_check(database, check_id)
+
+
+def _wait_for_check(database: DatabaseDep, check_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + CHECK_WAIT_S
+    while time.monotonic() < deadline:
+        with database.session() as session:
+            check = session.get_one(PracticeCheck, check_id)
+            if check.state == "done":
+                return {"id": check.id, "state": "done", "findings": check.findings or [], "files": check.files or []}
+            if check.state == "unavailable":
+                raise SandboxClosed("沙箱未开放，没有检查文件 · the sandbox is closed; the file was not checked")
+        time.sleep(0.2)
+    raise SandboxClosed("检查仍在排队，请稍后再试 · the check is still waiting; try again in a moment")
