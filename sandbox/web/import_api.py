@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
 from opendata.catalog import workdays
 from opendata.db import Database, new_id, utc_now
@@ -27,9 +26,7 @@ from sandbox.imports.limits import default_rules
 from sandbox.imports.models import Import
 from sandbox.imports.tables import too_large
 from sandbox.imports.visibility import import_view, review_view
-from sandbox.web.deps import GradesDep
-from sandbox.workspaces import permissions, rules
-from sandbox.workspaces import service as workspaces
+from sandbox.web.deps import GradesDep, working
 from sandbox.workspaces.door import check_open
 from sandbox.workspaces.errors import SandboxClosed
 from sandbox.workspaces.imports import imports_of
@@ -217,14 +214,6 @@ def name_of(filename: str) -> str:
     """The name an import gets from its file's name."""
     stem = uploads.clean_filename(filename).rpartition(".")[0] or filename
     return _NOT_IN_NAMES.sub("-", stem.lower()).strip("-_")[:40] or "own"
-
-
-def working(session: Session, name: str, actor: Actor) -> Workspace:
-    """The workspace, for a member at work in a live one."""
-    found = workspaces.get_workspace(session, name, actor=actor)
-    permissions.check_can_work(actor, workspaces.facts(session, found))
-    rules.check_live(found.state, found.expires_at, utc_now())
-    return found
 
 
 def _check(database: Database, name: str, actor: Actor, import_name: str, filename: str) -> None:

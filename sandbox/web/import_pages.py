@@ -21,8 +21,8 @@ from sandbox.imports.limits import default_rules
 from sandbox.imports.models import Import
 from sandbox.imports.states import OPEN, ImportState
 from sandbox.imports.visibility import import_view, review_view, version
-from sandbox.web.deps import GradesDep
-from sandbox.web.import_api import receive, working
+from sandbox.web.deps import GradesDep, working
+from sandbox.web.import_api import receive
 from sandbox.workspaces.door import door_state
 from sandbox.workspaces.errors import WorkspaceError
 from sandbox.workspaces.models import Workspace

@@ -20,8 +20,7 @@ from sandbox.airlock import service as airlock
 from sandbox.airlock.limits import airlock_ticks
 from sandbox.airlock.models import CodeReview
 from sandbox.web import job_api, timeline, views
-from sandbox.web.deps import GradesDep
-from sandbox.workspaces import permissions
+from sandbox.web.deps import GradesDep, member
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.models import SandboxJob, Workspace
 
@@ -56,8 +55,7 @@ def job_page(
     request: Request, name: str, job_id: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
 ) -> Response:
     """One job; asked by htmx, only the part that changes."""
-    found = workspaces.get_workspace(session, name, actor=actor)
-    permissions.check_can_read(actor, workspaces.facts(session, found))
+    found = member(session, name, actor)
     job = workspaces.get_job(session, found, job_id)
     fragment = request.headers.get("HX-Request") == "true"
     return render(

@@ -22,8 +22,7 @@ from sandbox.airlock.models import ReleasedOutput
 from sandbox.airlock.release import output_directory
 from sandbox.airlock.verify import verify_files
 from sandbox.web import views
-from sandbox.workspaces import permissions
-from sandbox.workspaces import service as workspaces
+from sandbox.web.deps import member
 
 router = APIRouter(include_in_schema=False)
 MOST_ROWS: Final = 200
@@ -35,8 +34,7 @@ def output_page(
     request: Request, name: str, output_id: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
 ) -> Response:
     """One released output."""
-    found = workspaces.get_workspace(session, name, actor=actor)
-    permissions.check_can_read(actor, workspaces.facts(session, found))
+    found = member(session, name, actor)
     output = airlock.get_output(session, found, output_id)
     files = read(settings, output)
     return render(
