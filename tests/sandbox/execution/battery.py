@@ -384,7 +384,11 @@ def hard_link_to_shared_file():
 
 for _name in ("fs/file-nr", "fs/inode-nr", "fs/dentry-state", "fs/inotify/max_user_watches", "kernel/random/entropy_avail",
               "kernel/pty/nr", "kernel/ns_last_pid", "kernel/random/boot_id", "vm/overcommit_memory", "fs/aio-nr"):  # fmt: skip
-    define(f"sysctl_{_name.replace('/', '_').replace('-', '_')}", readable(f"/proc/sys/{_name}"), harmless=_name in ("fs/file-nr", "fs/inode-nr"))
+    define(
+        f"sysctl_{_name.replace('/', '_').replace('-', '_')}",
+        readable(f"/proc/sys/{_name}"),
+        harmless=_name in ("fs/file-nr", "fs/inode-nr"),
+    )
 
 
 @attempt
