@@ -76,5 +76,8 @@ def next_moment(
 
 
 def stands_still(jobs: list[dict[str, Any]]) -> bool:
-    """Whether sessions of the workspace stand still, as far as its members may know: a sealed run shows as running."""
-    return any(job["state"] == "running" for job in jobs)
+    """Whether sessions of the workspace may stand still, as far as its members may know.
+
+    A run that ends before its first tick never shows as running: while it shows as queued, sessions stood still too.
+    """
+    return any(job["state"] in {"queued", "running"} for job in jobs)

@@ -49,4 +49,5 @@ def test_next_moment(state, elapsed_s, kind, at_s, refresh_s):
 
 def test_sessions_are_said_to_stand_still_only_as_far_as_the_ticks_tell():
     assert timeline.stands_still([{"state": "finished"}, {"state": "running"}])
-    assert not timeline.stands_still([{"state": "queued"}, {"state": "finished"}])
+    assert timeline.stands_still([{"state": "queued"}])  # a short run never shows as running
+    assert not timeline.stands_still([{"state": "code_review"}, {"state": "finished"}])
