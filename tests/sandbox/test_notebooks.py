@@ -24,9 +24,9 @@ from masking.policy import check, load
 from opendata.app import create_app
 from opendata.db import create_schema, utc_now
 from opendata.identity import service as identity
+from sandbox import client
 from sandbox.airlock import jobs
 from sandbox.airlock.package import Package, package_name
-from sandbox.client import Findings
 from sandbox.contracts import MIB, Limits
 from sandbox.execution import cgroup
 from sandbox.execution.child import keep_in_child
@@ -98,9 +98,32 @@ def test_the_policy_of_their_dataset_is_one() -> None:
 
 def test_what_made_a_dry_run_fail_is_shown() -> None:
     """The error came from practice data, so the author reads it; markup in it stays text."""
-    failed = Findings.from_json("a.ipynb", {"state": "failed", "error": "NameError: <b>", "findings": []})
+    failed = client.Findings.from_json("a.ipynb", {"state": "failed", "error": "NameError: <b>", "findings": []})
     assert "NameError: &lt;b&gt;" in failed._repr_html_()
     assert repr(failed).endswith("NameError: <b>")
+
+
+def test_another_execution_is_not_other_code(tmp_path: Path) -> None:
+    """What is handed in has no results, so its hash, which reviewers accepted, stays."""
+    sent: list[bytes] = []
+
+    class Gate:
+        def post(self, path: str, content: bytes, query: Any = None) -> dict[str, str]:
+            sent.append(content)
+            return {"id": "j", "state": "submitted"}
+
+    path = tmp_path / "a.ipynb"
+    book = json.loads((NOTEBOOKS / "regression-cost.ipynb").read_text("utf-8"))
+    for number, (source, shown) in enumerate((("x = 1", "1"), ("x = 1", "2"), ("x = 2", "2"))):
+        book["cells"][1] |= {"source": source, "execution_count": number, "outputs": [{"text": shown}]}
+        path.write_text(json.dumps(book), "utf-8")
+        client.Workspace("study", Gate()).submit(path)  # type: ignore[arg-type]
+    assert sent[0] == sent[1] != sent[2]
+    assert b"outputs" in sent[0]
+    script = tmp_path / "a.py"
+    script.write_bytes(b"x = 1\n")
+    client.Workspace("study", Gate()).submit(script)  # type: ignore[arg-type]
+    assert sent[-1] == b"x = 1\n"
 
 
 # --- in jails
