@@ -1,43 +1,187 @@
-"""A researcher's notebook in a browser: single sign-on, a cell on practice data, no network."""
+"""A researcher's whole way in a browser: sign in, notebook, fixed tables, sealed job, votes, a verified output."""
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 from secrets import token_hex
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from sandbox.parts.demo import CHECKERS
 from tests.browser.conftest import Browser
-from tests.chain.steps import csv, open_workspace, people, people_policy, publish
+from tests.chain.steps import open_workspace, publish
+from tests.chain.visits import as_csv, notebook, policy, visits
 
-pytestmark = pytest.mark.integration
-ROWS = 1_500
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+BOOK = "visits-and-cost.ipynb"
+PATIENCE_S = 240.0
+"""For what waits for jails, people and fixed moments on a busy machine."""
 
 
-def test_a_cell_meets_practice_data_and_no_network(browser: Browser) -> None:
+def test_from_a_cell_on_practice_data_to_a_verified_output(browser: Browser, tmp_path: Path) -> None:
     name = f"lab-{token_hex(3)}"
     service = browser.service
     service.wait_hub()
-    publish(service, name, csv(people(ROWS)), people_policy(name, keyed=False), opening_class="conditional")
-    open_workspace(service, name, [name], title="浏览器里的沙箱", purpose="检查会话没有网络，也没有原始数据")
+    publish(service, name, as_csv(visits()), policy(name), opening_class="conditional")
+    officer = service.client("officer-social")
+    officer.wait_job(officer.post(f"/api/v1/datasets/{name}/tables")["job_id"])
+    open_workspace(service, name, [name], title=f"浏览器里的沙箱 {name}", purpose="比较各组居民的就诊次数与费用")
 
     researcher = browser.page("researcher")
     stop_session(researcher, service.settings().hub_url)
     researcher.goto(f"{service.url}/workspaces/{name}")
     expect(researcher.get_by_text(f"/data/{name}/{name}.parquet")).to_be_visible()
     researcher.get_by_role("link", name="打开 JupyterLab").click()
-    researcher.get_by_role("listitem").filter(has_text="example").dblclick()
-    first = researcher.locator(".jp-CodeCell").first
+
+    a_cell_meets_practice_data_and_no_network(researcher, name)
+    submit_the_worked_notebook(researcher, name, tmp_path)
+    portal = researcher.context.new_page()
+    vote(browser, name, "code")
+    sessions_stand_still(portal, f"{service.url}/workspaces/{name}")
+    vote(browser, name, "output")
+    shown = run_again(researcher)
+    expect(shown.filter(has_text="mean_cost").first).to_be_visible()
+
+    bundle = download(portal, f"{service.url}/workspaces/{name}", tmp_path)
+    key = tmp_path / "release.pub"
+    key.write_bytes(officer.request("GET", "/ledger/release-key").content)
+    assert verified(bundle, key) == 0
+    table = bundle / "cost.csv"
+    table.write_text(table.read_text("utf-8").replace("5", "6"), "utf-8")
+    assert verified(bundle, key) != 0
+
+
+def a_cell_meets_practice_data_and_no_network(page: Page, name: str) -> None:
+    page.get_by_role("listitem").filter(has_text="example").dblclick()
+    first = page.locator(".jp-CodeCell").first
     first.wait_for()
     type_and_run(
-        researcher, f"import os; print(os.listdir('/data'), len(open('/data/{name}/{name}.parquet','rb').read()) > 0)"
+        page, f"import os; print(os.listdir('/data'), len(open('/data/{name}/{name}.parquet','rb').read()) > 0)"
     )
     expect(first.locator(".jp-OutputArea-output").first).to_contain_text(f"['{name}'] True")
-    type_and_run(researcher, "!curl -s https://example.org")
-    refused = researcher.locator(".jp-OutputArea-output").filter(has_text="network guard")
+    type_and_run(page, "!curl -s https://example.org")
+    refused = page.locator(".jp-OutputArea-output").filter(has_text="network guard")
     expect(refused.first).to_contain_text(re.compile("网络守卫.*curl"))
+
+
+def submit_the_worked_notebook(page: Page, name: str, folder: Path) -> None:
+    """Upload it, open it, run it cell by cell: the fixed tables answer, checks pass, the job waits for its reviewer."""
+    file = folder / BOOK
+    file.write_bytes(notebook(BOOK.removesuffix(".ipynb"), name))
+    with page.expect_file_chooser() as chooser:
+        page.locator("[data-command='filebrowser:upload'], [title*='上传'], [title*='Upload']").first.click()
+    chooser.value.set_files(file)
+    page.get_by_role("listitem").filter(has_text=BOOK).dblclick()
+    open_book(page).locator(".jp-CodeCell").first.wait_for()
+    expect(page.get_by_text(re.compile(r"ipykernel\) \| (空闲|Idle)"))).to_be_visible(timeout=90_000)
+    open_book(page).locator(".jp-MarkdownCell").first.click()
+    cells = json.loads(file.read_bytes())["cells"]
+    for number, cell in enumerate(cells):
+        page.keyboard.press("Shift+Enter")
+        source = "".join(cell["source"])
+        if "ws.query(" in source:  # an answer with errors, and drawn
+            expect(outputs(page).filter(has_text="±").first).to_be_visible(timeout=90_000)
+        if "ws.submit(" in source:
+            waiting = outputs(page).filter(has_text="代码审查中").first
+            expect(waiting).to_be_visible(timeout=PATIENCE_S * 1000)
+        if number == len(cells) - 1:
+            expect(outputs(page).filter(has_text="还没有放行的产出").first).to_be_visible(timeout=90_000)
+
+
+def open_book(page: Page) -> Locator:
+    return page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
+
+def outputs(page: Page) -> Locator:
+    return open_book(page).locator(".jp-OutputArea-output")
+
+
+def vote(browser: Browser, workspace: str, kind: str) -> None:
+    """Each checker who was drawn reads the case in the own page and agrees."""
+    case = waited(lambda: drawn(browser, workspace, kind))
+    for checker in case["checkers"]:
+        page = browser.page(checker)
+        page.goto(f"{browser.service.url}/airlock")
+        page.locator(f"a[href='/airlock/{case['id']}']").click()
+        page.get_by_role("button", name="查看").click()
+        expect(page.locator("#content")).to_contain_text("by_group")  # the code, beside tables and findings
+        page.get_by_label("同意", exact=True).check()
+        page.get_by_label("理由").fill("每组人数足够，已取整，符合规则。")
+        page.get_by_role("button", name="投票").click()
+        expect(page.get_by_text("投票记录").or_(page.get_by_text("已投票")).first).to_be_visible()
+        page.context.close()
+        browser.opened.remove(page.context)
+
+
+def drawn(browser: Browser, workspace: str, kind: str) -> dict | None:
+    """The case of that kind, with those who may vote on it, once all are drawn."""
+    found: dict[str, list[str]] = {}
+    for checker in CHECKERS:
+        for each in browser.service.client(checker).get("/api/v1/airlock")["cases"]:
+            if each["workspace"].endswith(workspace) and each["kind"] == kind and not each["voted"]:
+                found.setdefault(each["id"], []).append(checker)
+    return next(({"id": case, "checkers": who} for case, who in found.items()), None)
+
+
+def sessions_stand_still(page: Page, url: str) -> None:
+    """While the sealed job runs the workspace's page says that sessions stand still; afterwards it does not."""
+
+    def said() -> bool:
+        page.goto(url)
+        return page.get_by_text("作业期间会话静止").is_visible()
+
+    waited(said)
+    expect(page.get_by_text("静止到下一个固定时刻").first).to_be_visible()
+    waited(lambda: not said())
+    expect(page.get_by_role("cell", name=re.compile("已结束")).first).to_be_visible()
+
+
+def run_again(page: Page) -> Locator:
+    """The last cell once more: what was released is there now."""
+    page.bring_to_front()
+    open_book(page).locator(".jp-CodeCell .cm-content").last.click()
+    for _ in range(5):
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(4000)
+        if outputs(page).filter(has_text="mean_cost").count():
+            break
+    return outputs(page)
+
+
+def download(page: Page, url: str, folder: Path) -> Path:
+    """Every file of the released output, by its link."""
+    page.goto(url)
+    page.get_by_role("link", name=re.compile("^放行于")).first.click()
+    expect(page.get_by_text("签名与文件相符")).to_be_visible()
+    bundle = folder / "bundle"
+    bundle.mkdir()
+    for link in page.locator("a[download]").all():
+        with page.expect_download() as started:
+            link.click()
+        started.value.save_as(bundle / link.inner_text())
+    assert {path.name for path in bundle.iterdir()} >= {"cost.csv", "persons.csv", "cost.svg", "sdc-record.json"}
+    return bundle
+
+
+def verified(bundle: Path, key: Path) -> int:
+    """Exit code of the offline check."""
+    command = [sys.executable, "-c", "from sandbox.cli import main; main()", "airlock", "verify", bundle, "--key", key]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
+
+
+def waited(ask):
+    """The first answer that holds, asked every second."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (answer := ask()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(1.0)
+    return answer
 
 
 def stop_session(page: Page, hub: str) -> None:
