@@ -272,8 +272,8 @@ class Job:
     def wait(self, timeout_s: float = 900, every_s: float = 3) -> Job:
         """Wait until the job is done, showing its state.
 
-        ``timeout_s`` and ``every_s`` must be positive. States change at fixed ticks, so asking more often shows nothing
-        earlier.
+        ``timeout_s`` and ``every_s`` must be positive. It asks a little more often at first, as a dry run may be over
+        soon; the states of a sealed run change at fixed ticks, so asking more often shows nothing earlier.
         """
         line = ProgressLine(f"作业 job {self.id}")
         began = time.monotonic()
@@ -286,7 +286,7 @@ class Job:
                         f"Job {self.id} is still going after {timeout_s:g} s and goes on; look again with .jobs().",
                     )
                 line.say(f"{self._state_words}  {waited:.0f} s")
-                time.sleep(every_s)
+                time.sleep(min(every_s, 0.5 + waited / 4))
             line.say(self._state_words)
         finally:
             line.end()

@@ -16,8 +16,9 @@ STRANGERS = 600
 def notebook(name: str, dataset: str) -> bytes:
     """A worked notebook about a dataset of another name, as a researcher would adapt it."""
     text = (NOTEBOOKS / f"{name}.ipynb").read_text("utf-8")
-    assert '\\"visits\\"' in text
-    return text.replace('\\"visits\\"\\n', f'\\"{dataset}\\"\\n').encode()
+    here = 'DATASET = \\"visits\\"'
+    assert here in text
+    return text.replace(here, f'DATASET = \\"{dataset}\\"').encode()
 
 
 def policy(dataset: str) -> str:
