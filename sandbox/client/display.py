@@ -58,7 +58,10 @@ def words(value: object) -> str:
 
 
 class ProgressLine:
-    """One line on the error stream that is rewritten: ``下载 downloading summary.csv  42%  1.2/2.9 MB``."""
+    """One line that is rewritten: ``下载 downloading summary.csv  42%  1.2/2.9 MB``.
+
+    On standard output, because notebooks show the error stream in red.
+    """
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -75,10 +78,10 @@ class ProgressLine:
 
     def say(self, text: str) -> None:
         """Replace the line."""
-        sys.stderr.write(f"\r\x1b[2K{self.label}  {text}")
-        sys.stderr.flush()
+        sys.stdout.write(f"\r\x1b[2K{self.label}  {text}")
+        sys.stdout.flush()
 
     def end(self) -> None:
         """Leave the line standing."""
-        sys.stderr.write("\n")
-        sys.stderr.flush()
+        sys.stdout.write("\n")
+        sys.stdout.flush()

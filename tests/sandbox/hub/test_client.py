@@ -85,7 +85,7 @@ def test_job_is_waited_for_through_its_states(capsys):
     states = iter(["submitted", "dry_running", "code_review"])
     job = Job({"id": "7", "state": "submitted"}, lambda _: {"id": "7", "state": next(states)}, dict)
     assert job.wait(timeout_s=5, every_s=0.01).state == "code_review"
-    assert "dry_running" in capsys.readouterr().err
+    assert "dry_running" in capsys.readouterr().out
 
 
 def test_job_that_goes_on_is_not_waited_for_for_ever():
