@@ -23,7 +23,7 @@ from sandbox.airlock.rules import Decision
 from sandbox.contracts import SessionSpec
 from sandbox.errors import LauncherBusy
 from sandbox.execution.client import Launcher
-from sandbox.imports import service
+from sandbox.imports import door, service
 from sandbox.imports.limits import default_rules
 from sandbox.workspaces.door import sandbox_settings
 from sandbox.workspaces.visibility import Ticks
@@ -64,7 +64,7 @@ def world(launched, monkeypatch) -> ImportWorld:  # noqa: F811
     # stays there. That step and what it means for jobs are tested without a jail.
     rules = default_rules()
     level = replace(rules, joining=tuple(rule for rule in rules.joining if rule.id != "pooling"))
-    monkeypatch.setattr(service, "default_rules", lambda: level)
+    monkeypatch.setattr(door, "default_rules", lambda: level)
     create_schema(launched.database, "sandbox.imports.models")
     launched.__class__ = ImportWorld
     return launched
