@@ -60,7 +60,12 @@ def dry_inputs(context: JobContext, workspace_id: str, wanted: Mapping[str, str]
 def import_raws(context: JobContext, found: Sequence[WorkspaceImport]) -> list[RawTable]:
     """The imports as tables that outputs are compared with: a row number of one's own names a matched person too."""
     return [
-        RawTable(f"import/{each.name}", partial(context.vault.read_table, each.id), dict(each.distinct))
+        RawTable(
+            f"import/{each.name}",
+            partial(context.vault.read_table, each.id),
+            dict(each.distinct),
+            "persons" if each.person_keys else "things",
+        )
         for each in found
     ]
 

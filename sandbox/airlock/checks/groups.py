@@ -31,12 +31,16 @@ _MOST_GROUPS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Rows of an output on some columns: which raw column each repeats. ``sums``: also ask who holds the sums."""
+    """Rows of an output on some columns: which raw column each repeats. ``sums``: also ask who holds the sums.
+
+    ``counted``: the output's counts are of this table's records. Those of an import may be joined with many.
+    """
 
     table: TypedTable
     mapped: Mapping[int, str]
     kind: Literal["groups", "records"]
     sums: bool = False
+    counted: bool = True
 
     @property
     def differs_in_name(self) -> bool:

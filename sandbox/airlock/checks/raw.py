@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -44,11 +44,16 @@ _MIN_ENCODED: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """One raw table: how to stream it and how many distinct values its columns hold (from the intake's profile)."""
+    """One raw table: how to stream it and how many distinct values its columns hold (from the intake's profile).
+
+    ``kind``: an intake; an import whose records are ``persons``; or one of ``things``, which has no person key: then
+    what matches it is a question for the checker (was a key left undeclared?) and stops nothing.
+    """
 
     name: str
     open: OpenTable
     distinct: Mapping[str, int] = field(default_factory=dict)
+    kind: Literal["intake", "persons", "things"] = "intake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,9 @@ def match_raw(
 ) -> RawMatch:
     """Search every raw table for the output's values and rows. ``known`` labels are not read another way."""
     findings: list[Finding] = []
+    asked: list[Finding] = []
     frequent: set[str] = set()
-    found: list[Groups] = []
+    found: dict[str, list[Groups]] = {"intake": [], "persons": [], "things": []}
     values = {t for table in tables for i in range(len(table.columns)) for t in spellings(table, i) if t is not None}
     read = {label: readings(label) for label in _labels(tables, limits) - known} if raws else {}
     wanted = sorted(values.union(*read.values()))
@@ -84,15 +90,20 @@ def match_raw(
             for column, counts in occurrences.items()
             if raw.distinct.get(column, limits.high_cardinality) <= limits.max_labels
             for value, count in counts.items()
-            if count >= limits.threshold and value in values
+            if count >= (1 if raw.kind == "things" else limits.threshold) and value in values
         }
+        told = asked if raw.kind == "things" else findings
         for table in tables:
-            findings += _values(table, raw, occurrences, limits)
-            findings += _encoded(table, raw, occurrences, read, limits)
-            findings += _numbers(table, disguises[table.name], columns)
-            findings += _persons(table, persons[table.name], columns)
-        found += count_groups(raw.open, _queries(tables, raw, occurrences), seen=seen)
-    findings += _rows(tables, found, limits)
+            told += _values(table, raw, occurrences, limits)
+            told += _encoded(table, raw, occurrences, read, limits)
+            told += _numbers(table, disguises[table.name], columns)
+            told += _persons(table, persons[table.name], columns)
+        found[raw.kind] += count_groups(raw.open, _queries(tables, raw, occurrences), seen=seen)
+    # Each by itself: a group that is large in an import of one's own is not large in the raw table for that.
+    findings += _rows(tables, found["intake"], limits)
+    findings += _rows(tables, found["persons"], limits)
+    asked += _rows(tables, found["things"], limits)
+    findings += [Finding("import_records", name) for name in dict.fromkeys(finding.file for finding in asked)]
     return RawMatch(tuple(dict.fromkeys(findings)), frozenset(frequent))
 
 
@@ -233,7 +244,8 @@ def _queries(tables: Sequence[TypedTable], raw: RawTable, occurrences: Occurrenc
         groups = {i: name for i, name in mapped.items() if table.columns[i].role is ColumnRole.DIMENSION}
         if groups:
             whole = len(groups) == len(table.indexes(ColumnRole.DIMENSION))
-            queries.append(Query(table, groups, "groups", sums=whole and table.kind is TableKind.MAGNITUDE))
+            sums = whole and table.kind is TableKind.MAGNITUDE
+            queries.append(Query(table, groups, "groups", sums=sums, counted=raw.kind == "intake"))
         if len(mapped) >= 3 and len(mapped) > len(groups):
             queries.append(Query(table, mapped, "records"))
     return queries
@@ -254,10 +266,11 @@ def _rows(tables: Sequence[TypedTable], found: Sequence[Groups], limits: Airlock
                 yield Finding(rule, table.name, count=few)
             if kind == "records" or not about:
                 continue
-            more = 0 if any(each.query.differs_in_name for each in about) else stated_beyond(about, limits.rounding)
-            if more:
-                yield Finding("overstated_count", table.name, count=more)
-            yield from check_claims(table, about, limits.rounding)
+            if about[0].query.counted:
+                more = 0 if any(each.query.differs_in_name for each in about) else stated_beyond(about, limits.rounding)
+                if more:
+                    yield Finding("overstated_count", table.name, count=more)
+                yield from check_claims(table, about, limits.rounding)
             for each in about:
                 for column, cells in each.dominated(limits.dominance_percent / 100):
                     yield Finding("dominance", table.name, column, cells)

@@ -570,6 +570,14 @@ _TABLE: Final = [
         "merge groups",
     ),
     Rule(
+        "import_records",
+        False,
+        "产出与一个未声明人员标识的导入数据相符，而其中只有少数记录如此",
+        "the output matches an import without person keys, and few of its records",
+        "请审查员看导入数据的每条记录是否其实代表一个人",
+        "checkers look whether a record of the import stands for a person after all",
+    ),
+    Rule(
         "run_not_ok",
         True,
         "作业没有正常结束",

@@ -103,6 +103,31 @@ def test_a_group_large_in_one_table_is_not_small_in_another():
     assert [f.rule for f in match_raw([false], raws, LIMITS).findings] == ["overstated_count"]
 
 
+def test_an_import_of_things_may_be_grouped_by_and_hides_nothing():
+    """Towns have a kind; the raw table has towns. Few towns of a kind are no few persons; few persons are."""
+    towns = pl.DataFrame({"town": [f"镇{i:03d}" for i in range(60)], "kind": ["山区", "平原", "沿海"] * 20})
+    few = pl.DataFrame({"town": ["镇001"] * 4, "kind": ["海岛"] * 4})
+    raw = pl.DataFrame({"town": [f"镇{i % 60:03d}" for i in range(3000)], "cost": [1.5] * 3000})
+    joined = typed("kind,n\n山区,1000\n平原,1000\n沿海,1000\n海岛,1000\n")
+    things, persons = (
+        [RawTable("raw", reader(raw)), RawTable("import/own", reader(pl.concat([towns, few])), {"kind": 4}, kind)]
+        for kind in ("things", "persons")
+    )
+    matched = match_raw([joined], things, LIMITS)
+    assert [(f.rule, f.blocking) for f in matched.findings] == [("import_records", False)]
+    assert "海岛" in matched.frequent
+    assert [f.rule for f in match_raw([joined], persons, LIMITS).findings] == ["small_group_in_raw"]
+
+
+def test_a_large_group_of_an_import_is_not_large_in_the_raw_table():
+    raw = pl.DataFrame({"district": ["东"] * 40 + ["西"] * 3, "cost": [1.5] * 43})
+    own = pl.DataFrame({"district": ["东", "西"] * 500, "note": [1] * 1000})
+    for kind in ("things", "persons"):
+        raws = [RawTable("raw", reader(raw)), RawTable("import/own", reader(own), {}, kind)]
+        found = match_raw([typed("district,n\n东,40\n西,30\n")], raws, LIMITS).findings
+        assert {f.rule for f in found} >= {"small_group_in_raw", "overstated_count"}
+
+
 def test_one_strange_row_does_not_hide_the_others():
     raw = pl.DataFrame({"village": [f"村{i // 3:03d}" for i in range(300)], "cost": [float(i) for i in range(300)]})
     lines = [f"村{i:03d},50" for i in range(20)]
