@@ -262,7 +262,7 @@ def test_client_through_the_gate(running, tmp_path, capsys):
     assert (job.id, job.entry) == ("job1", "a.ipynb")
     saved = workspace.outputs()[0].save(tmp_path / "outputs")
     assert saved[0].stat().st_size == 3_000_000
-    assert "100%" in capsys.readouterr().err
+    assert "100%" in capsys.readouterr().out
 
 
 def test_client_says_what_is_refused(running):
