@@ -243,7 +243,7 @@ def test_a_killed_launcher_leaves_no_frozen_process_after_the_next_start(
         running.process.wait()
         job.thread.join(20)
         again = start(running.settings)
-        assert not any(Path(f"/proc/{pid}").exists() for pid in inside)
+        assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in inside))
         assert not [path for parent in set(tree.parents.values()) for path in parent.iterdir() if path.is_dir()]
         stop(again)
 
