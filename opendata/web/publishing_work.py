@@ -79,26 +79,11 @@ async def receive_intake(
     database: Database = request.app.state.database
     await run_in_threadpool(_check_upload, database, name, actor, filename)
     intake_id = new_id()
-    writer = _Sealing(SealedWriter(request.app.state.settings, intake_id))
-
-    def begin(chosen: str) -> _Sealing:
-        _check_upload(database, name, actor, chosen)
-        return writer.open()
-
-    try:
-        if visitor is None:
-            await run_in_threadpool(writer.open)
-            await uploads.receive_body(request, writer)
-        else:
-            filename = await uploads.receive_form(request, visitor, begin)
-        writer.check_not_empty()
-    except BaseException as error:
-        writer.abandon(error)
-        raise
-    await run_in_threadpool(writer.finish)
-    return await run_in_threadpool(
-        _record_intake, database, name, actor, intake_id, uploads.clean_filename(filename), writer.bytes_written
+    upload = uploads.SealedUpload(SealedWriter(request.app.state.settings, intake_id))
+    chosen = await uploads.receive_sealed(
+        request, visitor, upload, filename, lambda chosen: _check_upload(database, name, actor, chosen)
     )
+    return await run_in_threadpool(_record_intake, database, name, actor, intake_id, chosen, upload.bytes_written)
 
 
 def preview(
@@ -281,34 +266,3 @@ def _record_intake(
             session, dataset, filename=filename, nbytes=nbytes, actor=actor, intake_id=intake_id
         )
         return intake.id, job.id
-
-
-class _Sealing:
-    """A sealed writer that is opened when the file begins and closed or abandoned at its end."""
-
-    def __init__(self, writer: SealedWriter) -> None:
-        self._writer = writer
-        self._open = False
-        self.bytes_written = 0
-
-    def open(self) -> _Sealing:
-        self._writer.__enter__()
-        self._open = True
-        return self
-
-    def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        self.bytes_written += len(data)
-
-    def check_not_empty(self) -> None:
-        if self.bytes_written == 0:
-            raise Problem.invalid({"zh": "文件是空的。", "en": "The file is empty."})
-
-    def finish(self) -> None:
-        self._open = False
-        self._writer.__exit__(None, None, None)
-
-    def abandon(self, error: BaseException) -> None:
-        if self._open:
-            self._open = False
-            self._writer.__exit__(type(error), error, error.__traceback__)

@@ -11,13 +11,23 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from opendata.storage.vault import SealedWriter
 from opendata.web.problems import Problem
 from opendata.web.security import CSRF_FIELD, Visitor, check_token
 
 BLOCK_BYTES = 1024 * 1024
 MAX_FIELD_BYTES = 4096
 
-__all__ = ["Writer", "clean_filename", "python_multipart", "receive_body", "receive_form"]
+__all__ = [
+]
+    "SealedUpload",
+    "Writer",
+    "clean_filename",
+    "python_multipart",
+    "receive_body",
+    "receive_form",
+    "receive_sealed",
+]
 
 
 class Writer(Protocol):
@@ -67,11 +77,79 @@ async def receive_form(request: Request, visitor: Visitor, open_writer: Callable
     return form.filename
 
 
+async def receive_sealed(
+    request: Request, visitor: Visitor | None, upload: SealedUpload, filename: str, check: Callable[[str], object]
+) -> str:
+    """One file into ``upload``, from a form or, without a visitor, as the body; returns its clean name.
+
+    ``check`` gets the name a form gives before anything is kept. Whatever goes wrong, nothing stays; an empty file is
+    wrong.
+    """
+
+    def begin(chosen: str) -> SealedUpload:
+        check(chosen)
+        return upload.open()
+
+    try:
+        if visitor is None:
+            await run_in_threadpool(upload.open)
+            await receive_body(request, upload)
+        else:
+            filename = await receive_form(request, visitor, begin)
+        upload.check_not_empty()
+    except BaseException as error:
+        upload.abandon(error)
+        raise
+    await run_in_threadpool(upload.finish)
+    return clean_filename(filename)
+
+
 def clean_filename(name: str) -> str:
     """The last part of a file name, at most 200 characters, without control characters; never a path."""
     last = PureWindowsPath(PurePosixPath(name).name).name
     kept = "".join(character for character in last if character.isprintable() and character not in '<>:"|?*')
     return kept.strip(". ")[-200:] or "upload"
+
+
+class SealedUpload:
+    """A sealed writer that is opened when the file begins and closed or abandoned at its end; abandoned leaves nothing.
+
+    ``check`` gets the bytes so far before they are kept, and raises where they are too many.
+    """
+
+    def __init__(self, writer: SealedWriter, check: Callable[[int], None] = lambda _: None) -> None:
+        self._writer = writer
+        self._check = check
+        self._open = False
+        self.bytes_written = 0
+
+    def open(self) -> SealedUpload:
+        """Begin the file."""
+        self._writer.__enter__()
+        self._open = True
+        return self
+
+    def write(self, data: bytes, /) -> None:
+        """Take some bytes."""
+        self.bytes_written += len(data)
+        self._check(self.bytes_written)
+        self._writer.write(data)
+
+    def check_not_empty(self) -> None:
+        """Raise if no byte came."""
+        if self.bytes_written == 0:
+            raise Problem.invalid({"zh": "文件是空的。", "en": "The file is empty."})
+
+    def finish(self) -> None:
+        """The file is whole."""
+        self._open = False
+        self._writer.__exit__(None, None, None)
+
+    def abandon(self, error: BaseException) -> None:
+        """Leave nothing of what was opened."""
+        if self._open:
+            self._open = False
+            self._writer.__exit__(type(error), error, error.__traceback__)
 
 
 class _Form:

@@ -65,7 +65,7 @@ def fixed_tables(demo: Demo) -> None:
             f"neighbourhoods, villages {counts}; flights by airport and month {shown}/{flights['cells']} figures",
         )
         line.where = f"{demo.settings.public_url}/dataset/flights/tables"
-    demo.made["tables"] = "/dataset/villages/tables?by=province&by=town&measures=count"
+    demo.made["fixed_tables"] = "/dataset/villages/tables?by=province&by=town&measures=count"
 
 
 def compute_tables(demo: Demo, dataset: str, department: str) -> object:

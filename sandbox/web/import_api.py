@@ -21,7 +21,6 @@ from opendata.web.problems import Problem
 from opendata.web.publishing_work import uploads_allowed
 from opendata.web.security import Visitor, streams_body
 from sandbox.imports import service as imports
-from sandbox.imports.errors import ImportInvalid
 from sandbox.imports.limits import default_rules
 from sandbox.imports.models import Import
 from sandbox.imports.tables import too_large
@@ -187,27 +186,16 @@ async def receive(
     await run_in_threadpool(check_open, settings)
     await run_in_threadpool(_check, database, name, actor, import_name or name_of(filename), filename)
     import_id = new_id()
-    sink = _Bounded(SealedWriter(settings, import_id))
-
-    def begin(chosen: str) -> _Bounded:
-        _check(database, name, actor, import_name or name_of(chosen), chosen)
-        return sink.open()
-
-    try:
-        if visitor is None:
-            await run_in_threadpool(sink.open)
-            await uploads.receive_body(request, sink)
-        else:
-            filename = await uploads.receive_form(request, visitor, begin)
-        if not sink.bytes_written:
-            raise ImportInvalid("文件是空的 · the file is empty")  # noqa: TRY301 - leaves nothing, as any other fault
-    except BaseException as error:
-        sink.abandon(error)
-        raise
-    await run_in_threadpool(sink.finish)
-    filename = uploads.clean_filename(filename)
+    upload = uploads.SealedUpload(SealedWriter(settings, import_id), _check_size)
+    filename = await uploads.receive_sealed(
+        request,
+        visitor,
+        upload,
+        filename,
+        lambda chosen: _check(database, name, actor, import_name or name_of(chosen), chosen),
+    )
     chosen = import_name or name_of(filename)
-    return await run_in_threadpool(_record, database, name, actor, import_id, chosen, filename, sink.bytes_written)
+    return await run_in_threadpool(_record, database, name, actor, import_id, chosen, filename, upload.bytes_written)
 
 
 def name_of(filename: str) -> str:
@@ -245,31 +233,7 @@ def _shown(database: Database, import_id: str, actor: Actor) -> dict[str, Any]:
         return import_view(session, found, session.get_one(Workspace, found.workspace_id))
 
 
-class _Bounded:
-    """A sealed writer that is opened when the file begins, refuses more than the limit, and leaves nothing then."""
-
-    def __init__(self, writer: SealedWriter) -> None:
-        self._writer = writer
-        self._open = False
-        self.bytes_written = 0
-
-    def open(self) -> _Bounded:
-        self._writer.__enter__()
-        self._open = True
-        return self
-
-    def write(self, data: bytes) -> None:
-        self.bytes_written += len(data)
-        most = default_rules().limits.max_bytes
-        if self.bytes_written > most:
-            raise too_large(most)
-        self._writer.write(data)
-
-    def finish(self) -> None:
-        self._open = False
-        self._writer.__exit__(None, None, None)
-
-    def abandon(self, error: BaseException) -> None:
-        if self._open:
-            self._open = False
-            self._writer.__exit__(type(error), error, error.__traceback__)
+def _check_size(nbytes: int) -> None:
+    most = default_rules().limits.max_bytes
+    if nbytes > most:
+        raise too_large(most)

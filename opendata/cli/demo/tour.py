@@ -163,12 +163,12 @@ def _open_data(demo: Demo) -> list[Stop]:
             "The flights: tail numbers are pseudonyms of this firm alone",
         ),
     ]
-    if "tables" in demo.made:
+    if "fixed_tables" in demo.made:
         zh, en = (
             "固定口径统计：任何人选择口径，立即得到数字、误差和图",
             "Fixed tables: anyone asks, figures, errors and plot at once",
         )
-        found.append(Stop(None, demo.made["tables"], zh, en))
+        found.append(Stop(None, demo.made["fixed_tables"], zh, en))
     return found
 
 
