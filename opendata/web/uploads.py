@@ -19,7 +19,6 @@ BLOCK_BYTES = 1024 * 1024
 MAX_FIELD_BYTES = 4096
 
 __all__ = [
-]
     "SealedUpload",
     "Writer",
     "clean_filename",
