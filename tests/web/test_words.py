@@ -9,6 +9,7 @@ from jinja2.ext import extract_from_ast
 
 from opendata.app import PART
 from opendata.web.rendering import Texts
+from opendata.web.words import EVENTS
 
 WEB = Path(__file__).resolve().parents[2] / "opendata" / "web"
 
@@ -45,3 +46,18 @@ def test_the_reader_chooses(portal):
     answer = client.get("/lang/en?next=/about")
     assert answer.headers["location"] == "/about"
     assert '<html lang="en"' in client.get("/about", headers={"Accept-Language": "zh-CN"}).text
+
+
+def test_every_event_has_words():
+    """Whatever is written to the ledger is shown in the reader's language; found as literals of the event grammar."""
+    grammar = re.compile(r"(?:identity|catalog|access|publishing|rawdoor|ledger|sandbox|airlock):[a-z_]+:[a-z_]+")
+    literals = {
+        node.value
+        for package in (WEB.parent, WEB.parent.parent / "sandbox")
+        for path in package.rglob("*.py")
+        if "node_modules" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and grammar.fullmatch(node.value)
+    }
+    assert len(literals) > 60
+    assert sorted(literals - EVENTS.keys()) == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 NOTEBOOK_MS = 60_000
+IDLE = re.compile(r"ipykernel\) \| (空闲|Idle)")
 CELLS_TO_THE_GUARD = 7  # of the example notebook, from its first cell of code
 
 STYLE = """
@@ -224,6 +226,8 @@ def _notebook(view: Any) -> None:
     view.locator("a[href*='/hub/spawn']").click()
     view.locator(".jp-DirListing-item").filter(has_text="example").dblclick(timeout=NOTEBOOK_MS)
     view.locator(".jp-CodeCell").first.wait_for(timeout=NOTEBOOK_MS)
+    # Lab drops what is run before the kernel is there, which takes a while after a sealed job wiped the host's caches.
+    view.get_by_text(IDLE).first.wait_for(timeout=NOTEBOOK_MS)
     view.locator(".jp-CodeCell .cm-content").first.click()
     for _ in range(CELLS_TO_THE_GUARD):
         view.keyboard.press("Shift+Enter")
