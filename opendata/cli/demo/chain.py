@@ -256,6 +256,9 @@ def use_open_data(demo: Demo) -> None:
             demo.made["flipped"] = demo.client().upload("/api/v1/verify", file)["verdict"]
     with demo.step("企业检索航班并申请", "a firm searches and applies for flights") as line:
         found = [each["name"] for each in firm.get("/api/v1/datasets", q="航班")["datasets"]]
+        for grant in firm.get("/api/v1/grants")["grants"]:  # of an earlier run in the same home
+            if grant["dataset"] == "flights" and grant["revoked_at"] is None:
+                firm.post(f"/api/v1/grants/{grant['id']}/revoke", json={"reason": "演示重新开始"})
         asked = firm.post(
             "/api/v1/datasets/flights/requests",
             json={
