@@ -247,6 +247,7 @@ def _remove(folders: Iterable[Path], version: int) -> None:
             except OSError:
                 still.append(folder)
                 _kill(folder)
+                freeze_folder(folder, version, False)  # in a quiet time the launcher may have frozen it again
         left = still
         if not left:
             return

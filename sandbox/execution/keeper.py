@@ -40,6 +40,7 @@ REFUSED_OUTPUT: Final = 77
 STARTED: Final = b"\x06"
 """First byte our runner writes on the output: everything is mounted and copied, user code comes next."""
 LOOK_AT_CLOCK_S: Final = 0.5
+KILL_AGAIN_S: Final = 0.02
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -142,10 +143,7 @@ def keep(order: Order, *, on_start: Callable[[], None] = lambda: None) -> JobRes
         try:
             _watch(order, watch, process, status_fd, output_fd, started)
         finally:
-            if process.poll() is None:
-                process.kill()
-                order.group.kill()  # also what is frozen: it wakes up dead
-            process.wait()
+            _end(order.group, process)
             for fd in (status_fd, output_fd):
                 if fd is not None:
                     os.close(fd)
@@ -164,6 +162,21 @@ def die_with(parent: int) -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _end(group: Group, process: subprocess.Popen[bytes]) -> None:
+    """Kill the jail and wait for it. Again and again: in a quiet time the launcher freezes what it finds, and what
+    was frozen between the kill and its death would die at the tick only."""
+    if process.poll() is None:
+        process.kill()
+        group.kill()
+    while True:
+        try:
+            process.wait(KILL_AGAIN_S)
+        except subprocess.TimeoutExpired:
+            group.kill()  # also what is frozen: it wakes up dead
+        else:
+            return
 
 
 def _start(order: Order, jail: Jail) -> tuple[subprocess.Popen[bytes], int, int | None]:

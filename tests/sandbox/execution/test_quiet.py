@@ -227,6 +227,31 @@ def no_canary(running: Running) -> bool:
     return not subprocess.run(["grep", "-rlaF", CANARY.decode(), *places], capture_output=True, check=False).stdout
 
 
+def test_what_is_frozen_again_while_it_is_killed_dies_before_the_tick(running: Running) -> None:
+    """The launcher freezes what it finds four times a second, also between a kill and the death that follows."""
+    trees = cgroup.find(running.settings.run_dir)
+    freezer = trees.parents["freezer"] / "session-w1-7"
+    refrozen = threading.Event()
+
+    def freeze_again() -> None:
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end and freezer.exists():
+            cgroup.freeze_folder(freezer, trees.version, True)
+        refrozen.set()
+
+    with session(running, "w1") as own:
+        job = Sealed(running, "import time; time.sleep(1)", "w1", quiet_now(base_s=16 * SHORT))
+        assert wait_for(lambda: still(running, own))
+        again = threading.Thread(target=freeze_again)
+        again.start()
+        before = time.monotonic()
+        running.hub.stop_session(own)
+        assert time.monotonic() - before < 5
+        assert refrozen.wait(2)
+        assert not freezer.exists()
+    job.settle()  # the last of this launcher: nobody waits for that tick
+
+
 def test_a_killed_launcher_leaves_no_frozen_process_after_the_next_start(
     places: Callable[..., SandboxSettings],
 ) -> None:
