@@ -165,8 +165,11 @@ def die_with(parent: int) -> None:
 
 
 def _end(group: Group, process: subprocess.Popen[bytes]) -> None:
-    """Kill the jail and wait for it. Again and again: in a quiet time the launcher freezes what it finds, and what
-    was frozen between the kill and its death would die at the tick only."""
+    """Kill the jail and wait for its death.
+
+    Again and again: in a quiet time the launcher freezes what it finds, and a jail that it froze between the kill and
+    its death would die at the tick only.
+    """
     if process.poll() is None:
         process.kill()
         group.kill()
