@@ -12,7 +12,9 @@ from sandbox.client.errors import UnusableFile
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One version of an import. Mounted, it stands at ``path``, here and in sealed jobs."""
+    """One version of an import. Mounted, it stands at ``path``: itself in sealed jobs, here a twin that joins with the
+    practice data when it has person keys.
+    """
 
     name: str
     number: int
@@ -20,7 +22,7 @@ class Import:
     path: str
     json: dict[str, Any] = field(repr=False)
 
-    HEADINGS = ("导入 import", "版本 version", "状态 state", "级别 level", "文件 file")
+    HEADINGS = ("导入 import", "版本 version", "状态 state", "级别 level", "这里看到的 what stands here", "文件 file")
 
     @classmethod
     def from_json(cls, item: dict[str, Any]) -> Import:
@@ -42,8 +44,13 @@ class Import:
         """Why the scan or the review refused it; empty when it did not."""
         return words(self.json.get("error"))
 
+    @property
+    def stands(self) -> str:
+        """What this session finds at ``path``: a practice twin, or the import itself."""
+        return words(self.json.get("stands"))
+
     def read(self) -> Any:
-        """The table as a pandas DataFrame.
+        """The table as a pandas DataFrame, as it stands here.
 
         Raises:
             UnusableFile: it is not mounted, or not in this session yet.
@@ -62,8 +69,9 @@ class Import:
         place: object = None
         if self.state == "mounted":
             place = self.path if self.here else f"{self.path}（重新启动会话后可见 after a restart of the session）"
+        state = words(self.json.get("state_title")) or self.state
         level = words(self.json.get("joined_level_title") or self.json.get("level_title"))
-        return self.name, self.number, words(self.json.get("state_title")) or self.state, level, place
+        return self.name, self.number, state, level, self.stands if place else None, place
 
     def _repr_html_(self) -> str:
         pairs = list(zip(self.HEADINGS, self.row(), strict=True))

@@ -1,13 +1,14 @@
 """What runs, checks and sessions get of the mounted imports: feeders, twins, counts, and copies in memory.
 
-Nothing of an import is on a disk in clear: runs read it through a pipe out of the vault, sessions get it through the
-launcher's memory (PRIVACY.md 30).
+Practice data are met by an import's practice twin, in dry runs and sessions alike, the raw table by the import itself;
+so the same program joins in all three (PRIVACY.md 19). Nothing of an import is on a disk in clear: runs read it through
+a pipe out of the vault, sessions get its twin through the launcher's memory (PRIVACY.md 30).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Final
 
@@ -40,21 +41,27 @@ def sealed_inputs(context: JobContext, workspace_id: str, wanted: Mapping[str, s
 def dry_inputs(context: JobContext, workspace_id: str, wanted: Mapping[str, str] | None) -> list[tuple[str, Feeder]]:
     """The same paths with the imports' practice twins."""
     found = imports_in_run(context, workspace_id, wanted)
+    return [(import_path(each.name), _bytes_feeder(content)) for each, content in twins(context, workspace_id, found)]
+
+
+def twins(
+    context: JobContext, workspace_id: str, found: Sequence[WorkspaceImport]
+) -> Iterator[tuple[WorkspaceImport, bytes]]:
+    """Each import with the Parquet file that stands in its place beside the workspace's practice data.
+
+    One without person keys is its own twin: its codes are the practice data's too.
+    """
     if not found:
-        return []
+        return
     with context.database.session() as session:
         targets = targets_of(session, workspace_id)
     practice = {target.name: _practice_columns(context, workspace_id, target, found) for target in targets}
     known = {target.name: target.identifiers for target in targets}
-    inputs = []
     for each in found:
         with context.vault.read_table(each.id) as reader:
             table = reader.read_all()
         values = {key: identifiers_for(key, practice, known) for key in each.person_keys}
-        inputs.append(
-            (import_path(each.name), _bytes_feeder(parquet_bytes(practice_twin(table, each.person_keys, values))))
-        )
-    return inputs
+        yield each, parquet_bytes(practice_twin(table, each.person_keys, values))
 
 
 def import_raws(context: JobContext, found: Sequence[WorkspaceImport]) -> list[RawTable]:
@@ -101,7 +108,7 @@ def direct_columns_of(found: Sequence[WorkspaceImport]) -> frozenset[str]:
 
 
 def hand_over(context: JobContext, workspace_id: str) -> int:
-    """Give the launcher the workspace's imports in memory, for its sessions, in place of what it held; how many.
+    """Give the launcher the twins of the workspace's imports in memory, in place of what it held; how many.
 
     Raises SandboxUnavailable, LauncherRefused.
     """
@@ -109,8 +116,8 @@ def hand_over(context: JobContext, workspace_id: str) -> int:
         found = imports_of(session, session.get_one(Workspace, workspace_id))
     opened: list[int] = []
     try:
-        for each in found:
-            opened.append(_in_memory(context, each.id))  # noqa: PERF401 - closed below, however far it came
+        for _, content in twins(context, workspace_id, found):
+            opened.append(_in_memory(content))
         Launcher(context.settings.launcher_worker_socket).set_imports(
             workspace_id, [(each.name, each.id) for each in found], opened
         )
@@ -145,14 +152,14 @@ def _practice_columns(
     return {name: table[name].unique().to_pylist() for name in wanted}
 
 
-def _in_memory(context: JobContext, import_id: str) -> int:
-    """A sealed file in memory that holds the import as Parquet; the caller closes it."""
+def _in_memory(content: bytes) -> int:
+    """A sealed file in memory; the caller closes it."""
     import fcntl
 
     descriptor = os.memfd_create("import", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as sink:
-            _feeder(context, import_id)(sink)
+            sink.write(content)
         fcntl.fcntl(descriptor, F_ADD_SEALS, SEALS)
     except BaseException:
         os.close(descriptor)

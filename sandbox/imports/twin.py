@@ -1,8 +1,8 @@
 """The practice twin of an import: its own records, but with persons that occur in the practice data.
 
-A dry run joins practice data, in which nobody of the real import occurs: the join would be empty and the dry run could
-show nothing. So dry runs meet the twin at the import's path. It is made of two things the members hold anyway, the
-import and the practice table, and never of raw data; which persons match says nothing (PRIVACY.md 19).
+Sessions and dry runs join practice data, in which nobody of the real import occurs: the join would be empty and could
+show nothing. So both meet the twin at the import's path. It is made of two things the members hold anyway, the import
+and the practice table, and never of raw data; which persons match says nothing (PRIVACY.md 19).
 
 Pure: tables in, a table out.
 """

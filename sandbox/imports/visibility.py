@@ -7,7 +7,7 @@ its persons occur in raw data. That is in the vault's quarantine, and no functio
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,16 @@ from sandbox.imports.models import Import
 from sandbox.imports.states import GOING, TITLES, ImportState
 from sandbox.workspaces.imports import import_path
 from sandbox.workspaces.models import Workspace
+
+STANDS: Final = {
+    True: {
+        "zh": "替身：键换成仿真数据里的人，关联得上，结果没有意义；密封作业遇到真实的导入",
+        "en": "a twin: its keys are persons of the practice data, so that it joins; results mean nothing; sealed jobs "
+        "meet the import itself",
+    },
+    False: {"zh": "导入本身：没有个人关联键", "en": "the import itself: it has no person keys"},
+}
+"""With and without person keys: what sessions and dry runs find at its path."""
 
 
 def import_view(session: Session, found: Import, workspace: Workspace) -> dict[str, Any]:
@@ -43,6 +53,7 @@ def import_view(session: Session, found: Import, workspace: Workspace) -> dict[s
         "columns": columns(found),
         "path": import_path(found.name),
         "mounted": state is ImportState.MOUNTED,
+        "stands": STANDS[bool(found.person_keys)],
         "proposed_level": found.proposed_level,
         "level": found.level,
         "level_title": _title(found.level or found.proposed_level),

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 import uvicorn
 
@@ -24,6 +23,7 @@ from masking.policy import check, load
 from opendata.app import create_app
 from opendata.db import create_schema, utc_now
 from opendata.identity import service as identity
+from opendata.jobs import Job
 from sandbox import client
 from sandbox.airlock import jobs
 from sandbox.airlock.package import Package, package_name
@@ -36,8 +36,10 @@ from sandbox.execution.profiles import load as profile
 from sandbox.imports import door
 from sandbox.imports import service as imports
 from sandbox.imports.limits import default_rules
+from sandbox.imports.runs import twins
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.datasets import practice_path
+from sandbox.workspaces.imports import imports_of
 from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.visibility import Ticks
 from tests.chain.visits import NOTEBOOKS, POLICY, notebook, survey, visits
@@ -45,6 +47,7 @@ from tests.sandbox.airlock.test_chain import accept_code, request_of
 from tests.sandbox.airlock.test_sealed_run import KERNEL, launched  # noqa: F401 - a fixture
 from tests.sandbox.imports.conftest import ImportWorld
 from tests.sandbox.queries.conftest import Tables
+from tests.sandbox.sandbox_world import Context
 
 BOOKS = {
     "visits-and-cost": {"cost.csv": "magnitude", "persons.csv": "frequency"},
@@ -196,7 +199,12 @@ def study(launched) -> Iterator[Study]:  # noqa: F811
         for folder in (place, place / "visits", place / "import/occupation", place / "gate"):
             folder.mkdir(parents=True)
         shutil.copyfile(practice_path(launched.settings, identifier, "visits"), place / "visits/visits.parquet")
-        pq.write_table(own, place / "import/occupation/occupation.parquet")
+        with launched.database.session() as session:
+            mounted = imports_of(session, session.get_one(Workspace, identifier))
+        [(_, twin)] = twins(
+            Context(launched, Job(id="", created_by=None)), identifier, mounted
+        )  # what a session is handed
+        (place / "import/occupation/occupation.parquet").write_bytes(twin)
         with served(launched, place / "gate/hub.sock"), working(launched):
             yield Study(launched, identifier, place)
 

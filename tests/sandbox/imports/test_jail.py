@@ -1,4 +1,5 @@
-"""With the real launcher: a sealed job joins an import with a raw table; a session holds the import in memory only."""
+"""With the real launcher: a sealed job joins an import with a raw table; a session joins its twin, held in memory only,
+with practice data."""
 
 from __future__ import annotations
 
@@ -78,9 +79,12 @@ def test_import_is_joined_in_a_sealed_job_released_held_in_memory_and_withdrawn(
     import_id = world.bring(workspace, table)
     assert world.row(import_id).state == "mounted", world.row(import_id).error
 
-    # A session: the worker hands the import over, the jail shows it, the disk never does.
+    # A session: the worker hands the twin over, the jail shows it beside practice data, the disk never does.
     settings = sandbox_settings(world.settings)
-    hub, spec = Launcher(settings.launcher_hub_socket), SessionSpec("s1", 7, workspace, (), session_env(), ("own",))
+    hub, spec = (
+        Launcher(settings.launcher_hub_socket),
+        SessionSpec("s1", 7, workspace, ("study-data",), session_env(), ("own",)),
+    )
     running = type("Running", (), {"settings": settings})
     with session_socket(running, "s1") as listener:
         with pytest.raises(LauncherBusy):  # nothing was handed over yet
@@ -90,7 +94,11 @@ def test_import_is_joined_in_a_sealed_job_released_held_in_memory_and_withdrawn(
         world.work()
         hub.start_session(spec, listener.fileno())
         shown = pq.read_table(io.BytesIO(_inside("/data/import/own/own.parquet")))
-        assert shown.equals(table)
+        practice = pq.read_table(io.BytesIO(_inside("/data/study-data/study-data.parquet")))
+        persons = set(practice["patient"].to_pylist())
+        assert len(persons & set(shown["patient"].to_pylist())) == min(len(persons), 2400)  # eight of ten
+        assert not persons & set(table["patient"].to_pylist())  # the control: the import itself joins with nobody
+        assert shown.drop_columns("patient").equals(table.drop_columns("patient"))
         _search_disk(world, CANARY)
         planted = world.settings.home / "planted"
         planted.write_text(CANARY)

@@ -6,11 +6,13 @@ import io
 import json
 import os
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
 from opendata.errors import NotFoundError
+from opendata.jobs import enqueue
 from opendata.ledger.models import LedgerEntry
 from sandbox.imports import service
 from sandbox.imports.errors import ImportConflict, ImportDenied, ImportInvalid, ImportNotFound
@@ -160,6 +162,26 @@ def test_a_job_meets_the_import_and_its_twin_and_is_judged_by_the_joined_level(w
     assert len(shared) > 100
     assert not set(real["patient"].to_pylist()) & set(practice["patient"].to_pylist())
     assert twin["occupation"].equals(real["occupation"])
+    # A session meets the very file of the dry run, so what joins in one joins in the other.
+    with world.database.begin() as session:
+        enqueue(session, service.OPEN_JOB, {"workspace_id": workspace}, actor_id=None)
+    world.work()
+    assert ImportLauncher.held[workspace] == {"own": met["dry"][path]}
+
+
+def test_an_import_of_things_is_its_own_twin(world: ImportWorld):
+    """A table of codes joins with practice data as it is; nothing in it is replaced."""
+    workspace = world.workspace("L1")
+    table = pa.table({"age_from": list(range(60, 100)), "band": [f"B{age // 10}" for age in range(60, 100)]})
+    import_id = world.upload(workspace, table, name="bands")
+    candidates = [candidate["column"] for candidate in world.row(import_id).key_candidates]
+    world.declare(import_id, (), not_keys=dict.fromkeys(candidates, "年龄的代码，不是人"))
+    world.decide(import_id)
+    assert world.row(import_id).state == "mounted", world.row(import_id).error
+    with world.database.begin() as session:
+        enqueue(session, service.OPEN_JOB, {"workspace_id": workspace}, actor_id=None)
+    world.work()
+    assert pq.read_table(io.BytesIO(ImportLauncher.held[workspace]["bands"])).equals(table)
 
 
 def test_a_queued_job_whose_import_was_withdrawn_does_not_start(world: ImportWorld):
