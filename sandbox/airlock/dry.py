@@ -101,12 +101,16 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
 def fail(context: JobContext, job_id: str, sentence: str) -> None:
     """Something of ours broke in the dry run: say so and stop; nothing raw was met."""
     with context.database.begin() as session:
-        job = session.get_one(SandboxJob, job_id)
-        if JobState(job.state) is JobState.SUBMITTED:
-            workspaces.move_job(job, JobState.DRY_RUNNING)
-        if JobState(job.state) is JobState.DRY_RUNNING:
-            job.dry_result = _dry_result("failed", "exit", sentence)
-            workspaces.move_job(job, JobState.DRY_FAILED)
+        stop(session.get_one(SandboxJob, job_id), sentence)
+
+
+def stop(job: SandboxJob, sentence: str) -> None:
+    """The dry run of ``job`` did not come to its end, if it has not ended already."""
+    if JobState(job.state) is JobState.SUBMITTED:
+        workspaces.move_job(job, JobState.DRY_RUNNING)
+    if JobState(job.state) is JobState.DRY_RUNNING:
+        job.dry_result = _dry_result("failed", "exit", sentence)
+        workspaces.move_job(job, JobState.DRY_FAILED)
 
 
 def follow(context: JobContext, job_id: str, passed: bool) -> None:

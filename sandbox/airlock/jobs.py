@@ -13,7 +13,7 @@ from typing import Any
 from opendata.db import utc_now
 from opendata.errors import JobFailed
 from opendata.jobs.context import JobContext
-from sandbox.airlock import checking
+from sandbox.airlock import checking, ends
 from sandbox.airlock import dry as drying
 from sandbox.airlock import release as releasing
 from sandbox.airlock import sealed as sealing
@@ -41,18 +41,26 @@ def dry(context: JobContext, arguments: dict[str, Any]) -> None:
 
 def sealed(context: JobContext, arguments: dict[str, Any]) -> None:
     """Job ``sandbox.sealed``: the same code in the same jail on raw data; only the airlock sees what comes out."""
-    job_id, launcher, ticks = arguments["job_id"], _launcher(context), airlock_ticks()
+    job_id, launcher = arguments["job_id"], _launcher(context)
     if context.step("begin", lambda: sealing.begin(context, job_id)):
         try:
-            context.step("sealed run", lambda: sealing.run(context, launcher, ticks, job_id))
+            context.step("sealed run", lambda: sealing.run(context, launcher, airlock_ticks(), job_id))
             context.step("check", lambda: checking.check(context, launcher, job_id))
         except JobFailed:
             # Whatever broke, the author sees what every author sees; the checkers see that nothing can leave.
             context.step("fail closed", lambda: checking.package_failure(context, job_id))
-        tick = context.step("tick", lambda: sealing.wait_for_tick(context, launcher, ticks, job_id))
-        context.step("review", lambda: sealing.start_review(context, job_id, tick))
-        with suppress(JobFailed):  # a seeded case that fails concerns no real one
-            context.step("seed", lambda: sealing.seed(context, job_id))
+        _to_review(context, launcher, job_id)
+
+
+def end_sealed(context: JobContext, arguments: dict[str, Any]) -> None:
+    """Job ``sandbox.sealed_end``: a sealed job that was left behind (`sandbox.airlock.ends`) goes to its checkers.
+
+    Nothing is run again. Without a checked output it is a package that can only be refused.
+    """
+    job_id, launcher = arguments["job_id"], _launcher(context)
+    if context.step("begin", lambda: ends.still_running(context, job_id)):
+        context.step("fail closed", lambda: checking.package_failure(context, job_id))
+        _to_review(context, launcher, job_id)
 
 
 def release(context: JobContext, arguments: dict[str, Any]) -> None:
@@ -64,6 +72,14 @@ def check_practice(context: JobContext, arguments: dict[str, Any]) -> None:
     """Job ``sandbox.check``: the checks on a file a member made from practice data, explained in full."""
     launcher = _launcher(context)
     context.step("check", lambda: drying.check_file(context, launcher, arguments["check_id"]))
+
+
+def _to_review(context: JobContext, launcher: Launcher, job_id: str) -> None:
+    """At a tick, and not before, its end is shown and recorded."""
+    tick = context.step("tick", lambda: sealing.wait_for_tick(context, launcher, airlock_ticks(), job_id))
+    context.step("review", lambda: sealing.start_review(context, job_id, tick))
+    with suppress(JobFailed):  # a seeded case that fails concerns no real one
+        context.step("seed", lambda: sealing.seed(context, job_id))
 
 
 def _release(context: JobContext, request_id: str) -> None:

@@ -96,6 +96,7 @@ PART = Part(
         "sandbox.prepare": "sandbox.parts.preparing:prepare",
         "sandbox.dry": "sandbox.airlock.jobs:dry",
         "sandbox.sealed": "sandbox.airlock.jobs:sealed",
+        "sandbox.sealed_end": "sandbox.airlock.jobs:end_sealed",
         "sandbox.release": "sandbox.airlock.jobs:release",
         "sandbox.check": "sandbox.airlock.jobs:check_practice",
         "sandbox.import_scan": "sandbox.imports.jobs:scan",
@@ -127,6 +128,7 @@ PART = Part(
     demo="sandbox.parts.demo:steps",
     rounds={
         "sandbox.ends": "sandbox.workspaces.ends:sweep",
+        "sandbox.airlock_ends": "sandbox.airlock.ends:sweep",
         "sandbox.import_ends": "sandbox.imports.ends:sweep",
     },
     panels={

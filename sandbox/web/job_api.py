@@ -161,5 +161,7 @@ def _wait_for_check(database: DatabaseDep, check_id: str) -> dict[str, Any]:
                 return {"id": check.id, "state": "done", "findings": check.findings or [], "files": check.files or []}
             if check.state == "unavailable":
                 raise SandboxClosed("沙箱未开放，没有检查文件 · the sandbox is closed; the file was not checked")
+            if check.state == "failed":
+                raise SandboxClosed("检查中断，请重新提交 · the check was interrupted; send the file again")
         time.sleep(0.2)
     raise SandboxClosed("检查仍在排队，请稍后再试 · the check is still waiting; try again in a moment")
