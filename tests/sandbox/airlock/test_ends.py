@@ -27,7 +27,6 @@ from sandbox.workspaces.visibility import Ticks
 from tests.sandbox.airlock.test_chain import drawn, request_of, seen, vote
 from tests.sandbox.sandbox_world import GOOD, Context, SimulatedLauncher, World, code, make_world
 
-
 TICKS = Ticks(base_s=0.01, wall_s=0.05)
 """Many, so that a job that is some seconds old does not wait as long again."""
 _names = (f"left-{number}" for number in count())
