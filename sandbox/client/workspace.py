@@ -6,13 +6,13 @@ the raw table at the same path; only checked results come back, as ``outputs()``
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sandbox.client.answers import QueryAnswer
+from sandbox.client.code import code_only
 from sandbox.client.display import ProgressLine, facts, words
 from sandbox.client.errors import NotInSession, UnusableFile
 from sandbox.client.figures import with_table
@@ -109,7 +109,7 @@ class Workspace:
         It is the file as it was saved. A notebook goes without its results, so that another execution in the session
         is not other code, which people would have to read again.
         """
-        content = _code_only(Path(path).name, _read(path))
+        content = code_only(Path(path).name, _read(path))
         answer = self._gate.post(self._path("jobs"), content, {"filename": Path(path).name})
         job = answer.get("job") if isinstance(answer, dict) and isinstance(answer.get("job"), dict) else answer
         return Job(job or {}, self._job, self._cancel, self._rerun)
@@ -169,21 +169,6 @@ def _items(answer: Any, member: str) -> list[dict[str, Any]]:
     if isinstance(answer, dict):
         answer = answer.get(member) or answer.get("items")
     return list(answer or [])
-
-
-def _code_only(name: str, content: bytes) -> bytes:
-    """A notebook without what its cells showed; anything else, and what cannot be read, as it is."""
-    if not name.endswith(".ipynb"):
-        return content
-    try:
-        notebook = json.loads(content)
-        for cell in notebook["cells"]:
-            if cell["cell_type"] == "code":
-                cell["outputs"], cell["execution_count"] = [], None
-                cell.get("metadata", {}).pop("execution", None)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return content
-    return json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True).encode()
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

@@ -18,6 +18,7 @@ from sandbox.airlock.limits import airlock_ticks
 from sandbox.airlock.models import PracticeCheck
 from sandbox.airlock.sources import kernel_digest
 from sandbox.airlock.typed import digest
+from sandbox.client.code import code_only
 from sandbox.web import views
 from sandbox.web.deps import BodyDep, GradesDep, working
 from sandbox.workspaces import service as workspaces
@@ -53,8 +54,12 @@ def submit_job(
     settings: SettingsDep,
     grades: GradesDep,
 ) -> dict[str, Any]:
-    """Submit a notebook or script: dry run, code review where asked for, sealed run, airlock."""
+    """Submit a notebook or script: dry run, code review where asked for, sealed run, airlock.
+
+    A notebook is taken without its results; its hash, by which reviewers know it again, is that of what is left.
+    """
     check_open(settings)
+    code = code_only(filename, code)
     job_id, charge, now = new_id(), bits_of(airlock_ticks()), utc_now()
     with database.session() as session:
         found = workspaces.get_workspace(session, name, actor=actor)

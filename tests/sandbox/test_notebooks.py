@@ -105,29 +105,6 @@ def test_what_made_a_dry_run_fail_is_shown() -> None:
     assert repr(failed).endswith("NameError: <b>")
 
 
-def test_another_execution_is_not_other_code(tmp_path: Path) -> None:
-    """What is handed in has no results, so its hash, which reviewers accepted, stays."""
-    sent: list[bytes] = []
-
-    class Gate:
-        def post(self, path: str, content: bytes, query: Any = None) -> dict[str, str]:
-            sent.append(content)
-            return {"id": "j", "state": "submitted"}
-
-    path = tmp_path / "a.ipynb"
-    book = json.loads((NOTEBOOKS / "regression-cost.ipynb").read_text("utf-8"))
-    for number, (source, shown) in enumerate((("x = 1", "1"), ("x = 1", "2"), ("x = 2", "2"))):
-        book["cells"][1] |= {"source": source, "execution_count": number, "outputs": [{"text": shown}]}
-        path.write_text(json.dumps(book), "utf-8")
-        client.Workspace("study", Gate()).submit(path)  # type: ignore[arg-type]
-    assert sent[0] == sent[1] != sent[2]
-    assert b"outputs" in sent[0]
-    script = tmp_path / "a.py"
-    script.write_bytes(b"x = 1\n")
-    client.Workspace("study", Gate()).submit(script)  # type: ignore[arg-type]
-    assert sent[-1] == b"x = 1\n"
-
-
 # --- in jails
 
 

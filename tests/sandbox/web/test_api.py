@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import threading
 import time
 from datetime import timedelta
@@ -16,14 +19,13 @@ from opendata.identity import service as identity
 from sandbox.airlock.models import Assignment, ReleaseRequest
 from sandbox.contracts import QUIET_RULES, Check, Enforcement
 from sandbox.workspaces.door import sandbox_settings
+from sandbox.workspaces.models import SandboxJob
 from tests.sandbox.sandbox_world import GOOD, World, code
 
 
 @pytest.fixture
 def open_door(world: World):
     """The launcher's probes say that everything is stopped."""
-    import json
-
     names = (*Enforcement.REQUIRED, *QUIET_RULES["L4"].needs)
     checks = tuple(Check(name, "stopped", name, name) for name in names)
     path = sandbox_settings(world.settings).enforcement_file
@@ -161,6 +163,37 @@ def test_submit_and_check_over_http(app, world: World, open_door):
     assert {"small_count", "unrounded_count"} <= rules
     assert client.post("/api/v1/workspaces/study/jobs", params={"filename": "x.sh"}, content=b"x").status_code == 422
     assert client.post("/api/v1/workspaces/study/queries", json={}).status_code == 422
+
+
+def test_a_notebook_is_taken_without_its_results_whichever_way_it_comes(app, world: World, open_door):
+    """The hash of the snapshot is that of the code: another execution is not other code, for API and page alike."""
+    world.workspace("L1")
+    client = speak(app, world, "researcher")
+    taken = []
+    for number, source in enumerate(("x = 1", "x = 1", "x = 2")):
+        cell = {"cell_type": "code", "source": source, "metadata": {}, "execution_count": number}
+        shown = [{"output_type": "stream", "name": "stdout", "text": f"CANARY-{number}"}]
+        content = json.dumps({"cells": [cell | {"outputs": shown}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        job = client.post("/api/v1/workspaces/study/jobs", params={"filename": "x.ipynb"}, content=content)
+        taken.append(job.json()["id"])
+        token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/workspaces/study").text)[1]
+        sent = client.post(
+            "/workspaces/study/jobs", data={"csrf_token": token}, files={"file": ("x.ipynb", content)},
+            follow_redirects=False,
+        )  # fmt: skip
+        taken.append(sent.headers["location"].rpartition("/")[2])
+    with world.database.session() as session:
+        digests = [session.get_one(SandboxJob, each).code_digest for each in taken]
+    assert len(set(digests[:4])) == 1
+    assert digests[4] == digests[5] != digests[0]
+    for job_id, digest in zip(taken, digests, strict=True):
+        with world.vault.open(job_id) as stream:
+            stored = stream.read()
+        assert hashlib.sha256(stored).hexdigest() == digest
+        assert b"CANARY" not in stored
+        assert b"x = " in stored
+    for language, words in (("zh", "去掉各格的结果"), ("en", "without its cells")):
+        assert words in speak(app, world, "researcher", language).get("/workspaces/study").text
 
 
 def test_closed_door_is_said_plainly_and_the_rest_works(app, world: World):
