@@ -23,6 +23,7 @@ from sandbox.execution.client import Launcher
 from sandbox.imports.runs import columns_of, direct_columns_of, dry_inputs, imports_in_run
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.datasets import practice_path
+from sandbox.workspaces.imports import imports_of
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.runs import executed_notebook, feed_file, notebook_error, pack_single, parse_output
 from sandbox.workspaces.states import JobState
@@ -143,6 +144,7 @@ def check_file(context: JobContext, launcher: Launcher, check_id: str) -> None:
         workspace = session.get_one(Workspace, check.workspace_id)
         sources = sources_of(session, workspace)
         limits = limits_of(context, session, workspace, sources)
+        own = imports_of(session, workspace)
         filename, state = check.filename, check.state
     if state != "queued":
         return
@@ -157,11 +159,12 @@ def check_file(context: JobContext, launcher: Launcher, check_id: str) -> None:
     else:
         state = "done"
         output = parsed or ParsedOutput(())
-        tables = typed_tables(output, attributes=attributes_of(sources), shape=None)
+        attributes, direct = attributes_of(sources) | columns_of(own), direct_of(sources) | direct_columns_of(own)
+        tables = typed_tables(output, attributes=attributes, shape=None)
         figures = figures_of(output, shape=None)
-        found = run_checks(CheckInput(output, tables, limits, direct=direct_of(sources), figures=figures))
+        found = run_checks(CheckInput(output, tables, limits, direct=direct, figures=figures))
         with context.database.session() as session:
-            found += comparable(context.settings, session, workspace, tables, attributes_of(sources))
+            found += comparable(context.settings, session, workspace, tables, attributes)
         findings = explain(found, limits)
         files = [_shown(file) for file in package_files(tables, None, limits, figures)]
     with context.database.begin() as session:

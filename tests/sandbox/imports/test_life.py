@@ -11,9 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
+from opendata.db import new_id, utc_now
 from opendata.errors import NotFoundError
 from opendata.jobs import enqueue
 from opendata.ledger.models import LedgerEntry
+from opendata.storage.vault import SealedWriter
+from sandbox.airlock.models import PracticeCheck
 from sandbox.imports import service
 from sandbox.imports.errors import ImportConflict, ImportDenied, ImportInvalid, ImportNotFound
 from sandbox.imports.models import Import
@@ -182,6 +185,45 @@ def test_an_import_of_things_is_its_own_twin(world: ImportWorld):
         enqueue(session, service.OPEN_JOB, {"workspace_id": workspace}, actor_id=None)
     world.work()
     assert pq.read_table(io.BytesIO(ImportLauncher.held[workspace]["bands"])).equals(table)
+
+
+def test_check_knows_the_columns_of_an_import_as_a_dry_run_does(world: ImportWorld):
+    """A group key of the import is not a count, and its person key must not be in an output."""
+    workspace = world.workspace("L1")
+    written = "grade,n\n1,20\n2,40\n"
+    named = "who,n\na,20\nb,40\n"
+    # The control: nobody knows the columns yet.
+    assert ("unrounded_count", "grade") in check(world, workspace, written)
+    assert check(world, workspace, named) == set()
+    table = people(range(2000, 3500)).rename_columns(["who", "occupation", "hours"])
+    world.bring(workspace, table.append_column("grade", [[number % 5 for number in range(1500)]]), keys=("who",))
+    assert check(world, workspace, written) == set()
+    assert check(world, workspace, named) == {("identifier_column", "who")}
+    job = world.job(world.submit(workspace, code({"t.csv": written}, dry={"t.csv": written})))
+    assert {finding["rule"] for finding in job.dry_findings if finding["blocking"]} == set()
+
+
+def check(world: ImportWorld, workspace: str, content: str) -> set[tuple[str, str]]:
+    """What ``.check`` objects to in a file: rule and column."""
+    check_id = new_id()
+    with SealedWriter(world.settings, check_id) as sealed:
+        sealed.write(content.encode())
+    with world.database.begin() as session:
+        author, now = world.actor("researcher").id, utc_now()
+        of = {
+            "workspace_id": workspace,
+            "author_id": author,
+            "filename": "t.csv",
+            "digest": "0" * 64,
+            "created_at": now,
+        }
+        session.add(PracticeCheck(id=check_id, **of))
+        enqueue(session, "sandbox.check", {"check_id": check_id}, actor_id=None)
+    world.work()
+    with world.database.session() as session:
+        found = session.get_one(PracticeCheck, check_id)
+        assert found.state == "done"
+        return {(each["rule"], each["column"]) for each in found.findings if each["blocking"]}
 
 
 def test_a_queued_job_whose_import_was_withdrawn_does_not_start(world: ImportWorld):
