@@ -90,6 +90,8 @@ def _proxy(c: Any, options: HubOptions, secrets: HubSecrets) -> None:
         "TERM",
         "--",
         str(options.node),
+        "--import",
+        str(options.proxy_preload),
         str(options.proxy_script),
     ]
     c.ConfigurableHTTPProxy.auth_token = secrets.proxy_token

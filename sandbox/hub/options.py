@@ -34,6 +34,7 @@ class HubOptions:
     keys_dir: Path
     web_url: str = "http://127.0.0.1:8000"
     proxy_script: Path = CODE_ROOT / "deploy/proxy/node_modules/configurable-http-proxy/bin/configurable-http-proxy"
+    proxy_preload: Path = CODE_ROOT / "deploy/proxy/unix_targets.mjs"
     idle_s: float = 3600
     longest_s: float = 12 * 3600
     recheck_s: float = 30
