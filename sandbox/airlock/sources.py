@@ -22,6 +22,7 @@ from opendata.publishing.models import Intake, PolicyVersion
 from sandbox.airlock.checks.raw import RawTable
 from sandbox.airlock.limits import AirlockLimits, default_limits
 from sandbox.airlock.rawdoor import code_text
+from sandbox.airlock.registered import registered_of
 from sandbox.settings import CODE_ROOT
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.errors import WorkspaceError
@@ -118,7 +119,8 @@ def known_of(sources: Iterable[Source], entry: str, code: bytes) -> frozenset[st
 def raw_table(context: JobContext, source: Source) -> RawTable:
     """The raw table of a source as the checks stream it."""
     intake_id = source.intake_id or ""
-    return RawTable(source.name, lambda: context.vault.read_table(intake_id), source.distinct)
+    registered = registered_of(source.policy, context.settings.policies_dir)
+    return RawTable(source.name, lambda: context.vault.read_table(intake_id), source.distinct, registered=registered)
 
 
 def kernel_digest() -> str | None:

@@ -38,7 +38,7 @@ def check_claims(table: TypedTable, about: Sequence[Groups], rounding: int) -> I
     if not any(_follows(table, each) for each in asked):
         yield Finding("counts_unlike_raw", table.name, count=len(table.rows))
         return
-    all_of = [each for each in asked if _counts_all(table, each, rounding)]
+    all_of = [each for each in asked if counts_all(table, each, rounding)]
     for index in table.indexes(ColumnRole.MEASURE):
         off = [_means_off(table, index, each) for each in all_of]
         if off and all(off):
@@ -46,6 +46,28 @@ def check_claims(table: TypedTable, about: Sequence[Groups], rounding: int) -> I
     left_out = [_left_out(each) for each in all_of]
     if left_out and all(left_out):
         yield Finding("groups_left_out", table.name, count=min(left_out))
+
+
+def counts_all(table: TypedTable, groups: Groups, rounding: int) -> bool:
+    """Whether some count column states the very sizes of the groups: then the output is about all their records."""
+    sizes = groups.of_rows
+    for index in table.indexes(ColumnRole.COUNT):
+        stated = _numbers(table.column(index))
+        there = (sizes > 0) & ~np.isnan(stated)
+        if there.any() and bool((np.abs(stated[there] - sizes[there]) < rounding).all()):
+            return True
+    return False
+
+
+def states_all(table: TypedTable, groups: Groups, rounding: int) -> bool:
+    """The same, and no row states a count of a group that has no record."""
+    none = groups.of_rows == 0
+    named = groups.of_row >= 0
+    for index in table.indexes(ColumnRole.COUNT):
+        stated = np.nan_to_num(_numbers(table.column(index)))
+        if bool((none & named & (stated >= rounding)).any()):
+            return False
+    return counts_all(table, groups, rounding)
 
 
 def _is_whole(table: TypedTable, groups: Groups) -> bool:
@@ -63,17 +85,6 @@ def _follows(table: TypedTable, groups: Groups) -> bool:
         if _rank_correlation(stated[there], sizes[there]) >= FOLLOWS:
             return True
     return not table.indexes(ColumnRole.COUNT)
-
-
-def _counts_all(table: TypedTable, groups: Groups, rounding: int) -> bool:
-    """Whether some count column states the very sizes of the groups: then the output is about all their records."""
-    sizes = groups.of_rows
-    for index in table.indexes(ColumnRole.COUNT):
-        stated = _numbers(table.column(index))
-        there = (sizes > 0) & ~np.isnan(stated)
-        if there.any() and bool((np.abs(stated[there] - sizes[there]) < rounding).all()):
-            return True
-    return False
 
 
 def _means_off(table: TypedTable, index: int, groups: Groups) -> int:

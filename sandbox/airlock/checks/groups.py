@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sandbox.airlock.checks.derived import Grouping
 from sandbox.airlock.checks.spelling import Ints, Places, Positions, spellings
 from sandbox.airlock.typed import ColumnRole, TypedTable, is_total
 from sandbox.contracts import Cell
@@ -33,14 +34,16 @@ _MOST_GROUPS = 1 << 20
 class Query:
     """Rows of an output on some columns: which raw column each repeats. ``sums``: also ask who holds the sums.
 
+    ``made``: of the columns that repeat none, how their labels are made of that raw column (kind ``derived``).
     ``counted``: the output's counts are of this table's records. Those of an import may be joined with many.
     """
 
     table: TypedTable
     mapped: Mapping[int, str]
-    kind: Literal["groups", "records"]
+    kind: Literal["groups", "records", "derived"]
     sums: bool = False
     counted: bool = True
+    made: Mapping[int, Grouping] = field(default_factory=dict)
 
     @property
     def differs_in_name(self) -> bool:
@@ -163,22 +166,14 @@ class _Counter:
         self._groups = np.unique(combined[combined >= 0])
         every = math.prod(len(keys) for keys in self._keys)
         self._every = np.zeros(every if every <= _MOST_GROUPS else 0, dtype=np.int64)
-        self._places: list[Places] | None = None
+        self._places: dict[int, Places] = {}
         self._own = None if seen is None else [_own_positions(seen, keys) for keys in self._keys]
         self.found = Groups(query, self._position(combined), np.zeros(len(self._groups), dtype=np.int64))
 
     def add(
         self, batch: pa.RecordBatch, measures: dict[str, Floats], positions: Mapping[str, Positions] | None
     ) -> None:
-        names = [self.found.query.mapped[index] for index in self._columns]
-        if self._own is not None and positions is not None:
-            codes = [own[positions[name]] for own, name in zip(self._own, names, strict=True)]
-        else:
-            mapped = [batch.column(name) for name in names]
-            if self._places is None:
-                self._places = [Places(keys, column.type) for keys, column in zip(self._keys, mapped, strict=True)]
-            codes = [places.of(column).astype(np.int64) for places, column in zip(self._places, mapped, strict=True)]
-        combined = self._combined(codes)
+        combined = self._combined([self._codes(at, batch, positions) for at in range(len(self._columns))])
         if len(self._every):
             self._every += np.bincount(combined[combined >= 0], minlength=len(self._every))
         group = self._position(combined)
@@ -193,6 +188,18 @@ class _Counter:
             self._every[self._groups] = 0
             self.found.others = self._every[self._every > 0]
         return self.found
+
+    def _codes(self, at: int, batch: pa.RecordBatch, positions: Mapping[str, Positions] | None) -> Ints:
+        """Of one column, where each record's value is among the keys."""
+        query, index, keys = self.found.query, self._columns[at], self._keys[at]
+        name = query.mapped[index]
+        if index in query.made:
+            return query.made[index].places(batch.column(name), keys)
+        if self._own is not None and positions is not None:
+            return self._own[at][positions[name]]
+        column = batch.column(name)
+        places = self._places.setdefault(at, Places(keys, column.type))
+        return places.of(column).astype(np.int64)
 
     def _add_sums(
         self, batch: pa.RecordBatch, group: Ints, inside: npt.NDArray[np.bool_], measures: dict[str, Floats]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import islice, product
 from typing import Final, Literal
 
 import numpy as np
@@ -24,7 +25,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sandbox.airlock.checks import numbers
-from sandbox.airlock.checks.claims import check_claims
+from sandbox.airlock.checks.claims import check_claims, counts_all, states_all
+from sandbox.airlock.checks.derived import Registered, groupings, is_number
 from sandbox.airlock.checks.encoded import readings
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.groups import Groups, Query, Seen, count_groups, fewer_than, stated_beyond
@@ -40,6 +42,8 @@ _MOST: Final = 0.9
 _SAME_NAME: Final = 0.5
 """The same for a raw column of the same name."""
 _MIN_ENCODED: Final = 2
+MOST_WAYS: Final = 6
+"""Ways in which a table's groups may be made of raw columns that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class RawTable:
     open: OpenTable
     distinct: Mapping[str, int] = field(default_factory=dict)
     kind: Literal["intake", "persons", "things"] = "intake"
+    registered: Sequence[Registered] = ()
+    """Groupings that the data officer registered for its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,14 @@ def match_raw(
     asked: list[Finding] = []
     frequent: set[str] = set()
     found: dict[str, list[Groups]] = {"intake": [], "persons": [], "things": []}
+    derived: list[Groups] = []
     values = {t for table in tables for i in range(len(table.columns)) for t in spellings(table, i) if t is not None}
     read = {label: readings(label) for label in _labels(tables, limits) - known} if raws else {}
     wanted = sorted(values.union(*read.values()))
     disguises = {table.name: list(numbers.candidates(table)) for table in tables}
     persons = {table.name: list(numbers.of_persons(table)) for table in tables}
     for raw in raws if values else ():
-        occurrences, columns, seen = _first_pass(
+        occurrences, columns, types, seen = _first_pass(
             raw, wanted, limits, gather=any([*disguises.values(), *persons.values()])
         )
         frequent |= {
@@ -98,11 +105,17 @@ def match_raw(
             told += _encoded(table, raw, occurrences, read, limits)
             told += _numbers(table, disguises[table.name], columns)
             told += _persons(table, persons[table.name], columns)
-        found[raw.kind] += count_groups(raw.open, _queries(tables, raw, occurrences), seen=seen)
+        queries = _queries(tables, raw, occurrences)
+        queries += _derived(tables, raw, occurrences, types) if raw.kind == "intake" else []
+        answers = count_groups(raw.open, queries, seen=seen)
+        found[raw.kind] += [each for each in answers if each.query.kind != "derived"]
+        derived += [each for each in answers if each.query.kind == "derived"]
     # Each by itself: a group that is large in an import of one's own is not large in the raw table for that.
     findings += _rows(tables, found["intake"], limits)
     findings += _rows(tables, found["persons"], limits)
     asked += _rows(tables, found["things"], limits)
+    if any(raw.kind == "intake" for raw in raws):
+        findings += _dominance(tables, found["intake"], derived, limits)
     findings += [Finding("import_records", name) for name in dict.fromkeys(finding.file for finding in asked)]
     return RawMatch(tuple(dict.fromkeys(findings)), frozenset(frequent))
 
@@ -119,8 +132,9 @@ def _labels(tables: Sequence[TypedTable], limits: AirlockLimits) -> set[str]:
 
 def _first_pass(
     raw: RawTable, wanted: Sequence[str], limits: AirlockLimits, *, gather: bool
-) -> tuple[dict[str, Counter[str]], dict[str, numbers.RawNumbers], Seen | None]:
-    """For each raw column, how often each of ``wanted`` occurs in it; the numbers of columns with many; what was seen.
+) -> tuple[dict[str, Counter[str]], dict[str, numbers.RawNumbers], dict[str, pa.DataType], Seen | None]:
+    """For each raw column, how often each of ``wanted`` occurs in it; the numbers of columns with many; the columns'
+    types; what was seen.
 
     A table of at most ``KEPT_BYTES`` is kept for the second pass instead of being decrypted and searched twice.
     """
@@ -128,11 +142,13 @@ def _first_pass(
     size = 0
     tallies: dict[str, np.ndarray] = {}
     chunks: dict[str, list[numbers.Floats]] = {}
+    types: dict[str, pa.DataType] = {}
     for batch, positions in _searched(raw, wanted):
+        types = types or {name: column.type for name, column in zip(batch.schema.names, batch.columns, strict=True)}
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             tally = np.bincount(positions[name] + 1, minlength=len(wanted) + 1)[1:]
             tallies[name] = tallies[name] + tally if name in tallies else tally
-            if gather and _is_number(column.type) and _many(raw, name, limits):
+            if gather and is_number(column.type) and _many(raw, name, limits):
                 chunks.setdefault(name, []).append(_floats(column))
         size += batch.nbytes + sum(each.nbytes for each in positions.values())
         if kept is not None and size <= KEPT_BYTES:
@@ -143,7 +159,8 @@ def _first_pass(
         name: Counter({wanted[i]: int(tally[i]) for i in np.flatnonzero(tally).tolist()})
         for name, tally in tallies.items()
     }
-    return occurrences, {name: numbers.RawNumbers.of(np.concatenate(parts)) for name, parts in chunks.items()}, kept
+    gathered = {name: numbers.RawNumbers.of(np.concatenate(parts)) for name, parts in chunks.items()}
+    return occurrences, gathered, types, kept
 
 
 def _searched(raw: RawTable, wanted: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, dict[str, Positions]]]:
@@ -276,6 +293,60 @@ def _rows(tables: Sequence[TypedTable], found: Sequence[Groups], limits: Airlock
                     yield Finding("dominance", table.name, column, cells)
 
 
+def _derived(
+    tables: Sequence[TypedTable], raw: RawTable, occurrences: Occurrences, types: Mapping[str, pa.DataType]
+) -> list[Query]:
+    """For each table of sums or means with groups that no raw column holds, the ways in which they may be made."""
+    queries: list[Query] = []
+    for table in tables:
+        mapped = _mapping(table, occurrences, raw) if _has_sums(table) else {}
+        dimensions = table.indexes(ColumnRole.DIMENSION)
+        made = {
+            index: groupings(_group_labels(table, index), types, raw.registered, name=table.columns[index].name)
+            for index in dimensions
+            if index not in mapped
+        }
+        if not made or not _has_sums(table):
+            continue
+        for chosen in islice(product(*made.values()), MOST_WAYS):
+            ways = dict(zip(made, chosen, strict=True))
+            columns = {i: mapped[i] for i in dimensions if i in mapped} | {i: way.column for i, way in ways.items()}
+            queries.append(Query(table, columns, "derived", sums=True, made=ways))
+    return queries
+
+
+def _dominance(
+    tables: Sequence[TypedTable], found: Sequence[Groups], derived: Sequence[Groups], limits: AirlockLimits
+) -> Iterator[Finding]:
+    """Sums that one record holds, of groups that the code made; and tables of which nobody can say.
+
+    Only a grouping whose sizes are the stated counts is the output's own.
+    """
+    for table in tables:
+        if not _has_sums(table):
+            continue
+        of_raw = [each for each in found if each.query.table is table and each.query.sums]
+        of_code = [each for each in derived if each.query.table is table]
+        own = [each for each in of_code if states_all(table, each, limits.rounding)]
+        for each in own:
+            for column, cells in each.dominated(limits.dominance_percent / 100):
+                yield Finding("dominance", table.name, column, cells)
+        if not own and not any(counts_all(table, each, limits.rounding) for each in of_raw):
+            measures = [table.columns[index].name for index in table.indexes(ColumnRole.MEASURE)]
+            yield Finding("dominance_unchecked", table.name, ", ".join(measures), len(table.rows))
+
+
+def _has_sums(table: TypedTable) -> bool:
+    """Whether a table of groups states what their records add up to, or the mean of that."""
+    return table.kind is TableKind.MAGNITUDE and bool(
+        table.indexes(ColumnRole.MEASURE) and table.indexes(ColumnRole.DIMENSION)
+    )
+
+
+def _group_labels(table: TypedTable, index: int) -> list[str]:
+    return sorted({key for key in spellings(table, index) if key is not None and not is_total(key)})
+
+
 def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict[int, str]:
     """Which raw column each output column repeats: same name first, then the richest that holds its values."""
     mapped: dict[int, str] = {}
@@ -293,10 +364,6 @@ def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict
 
 def _many(raw: RawTable, name: str, limits: AirlockLimits) -> bool:
     return raw.distinct.get(name, limits.high_cardinality) >= limits.high_cardinality
-
-
-def _is_number(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
 
 
 def _floats(column: pa.Array) -> numbers.Floats:

@@ -441,6 +441,16 @@ _TABLE: Final = [
         "merge groups, or give counts only",
     ),
     Rule(
+        "dominance_unchecked",
+        False,
+        "自动检查看不出 {count} 行的分组是怎样由原始列得出的，因此没有检查其中 {column} 是否由一条记录占大头",
+        "the checks cannot tell how the groups of {count} rows are made of raw columns, or they are about a part of "
+        "the records: whether one record holds most of {column} was not checked",
+        "审查员看代码：如何分组，用了哪些记录，会不会由一两条记录决定；写明范围的标签（如 60-69）可以自动检查",
+        "checkers see in the code how groups are made and of which records: could one or two of them make a sum? "
+        "labels that say their range, such as 60-69, can be checked",
+    ),
+    Rule(
         "small_difference",
         False,
         "两列（或两张表）中同一组的人数相差一个小计数：{count} 组",
