@@ -18,6 +18,7 @@ GENERATED: list[tuple[str, list[str]]] = [
     ("docs/techniques.md", [sys.executable, "-m", "masking.cli.docs"]),
     ("docs/states.md", [sys.executable, "-m", "tests.docs", "states"]),
     ("policies/masking-policy.schema.json", [sys.executable, "-m", "tests.docs", "policy-schema"]),
+    ("sandbox/inside/worked_notebooks.json", [sys.executable, "-m", "tests.docs", "worked-notebooks"]),
     ("README.md", [sys.executable, "-m", "tests.docs", "readme"]),
 ]
 FORBIDDEN = re.compile(r"zh[-_]core[-_]web|en[-_]core[-_]web")

@@ -18,7 +18,7 @@ BEGIN, END = "<!-- promises: made by ./run fix -->", "<!-- end of promises -->"
 
 def main(arguments: list[str]) -> int:
     """Print the page named on the command line."""
-    pages = {"states": states, "policy-schema": policy_schema, "readme": readme}
+    pages = {"states": states, "policy-schema": policy_schema, "readme": readme, "worked-notebooks": worked_notebooks}
     sys.stdout.write(pages[arguments[0]]())
     return 0
 
@@ -62,6 +62,13 @@ def policy_schema() -> str:
     from masking.policy import json_schema
 
     return json.dumps(json_schema(), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def worked_notebooks() -> str:
+    """What sessions come with: the notebooks of `notebooks/` that say which tables they need, in one file."""
+    books = {path.name: json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+    worked = {name: book for name, book in books.items() if "sandbox" in book["metadata"]}
+    return json.dumps(worked, ensure_ascii=False, indent=1) + "\n"
 
 
 def readme() -> str:

@@ -1,4 +1,4 @@
-"""What a person finds when a session opens: Chinese first, an example notebook, and no look for a network.
+"""What a person finds when a session opens: Chinese first, example notebooks, and no look for a network.
 
 The server itself (``server``) calls ``prepare`` before it starts.
 """
@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+from sandbox.inside import worked
 
 SETTINGS_DIR: Final = Path("/run/lab-settings")
 EXAMPLE: Final = Path(__file__).with_name("example_notebook.json")
 EXAMPLE_NAME: Final = "示例 example.ipynb"
 MARKER: Final = ".sandbox"
+FRESH, WORKED = "1", "2"
+"""What the marker says: the example was put there; the worked notebooks too."""
 
 LAB_SETTINGS: Final[dict[str, dict[str, Any]]] = {
     "@jupyterlab/translation-extension:plugin": {"locale": "zh_CN"},
@@ -41,9 +46,14 @@ def write_settings(directory: Path) -> None:
 
 
 def welcome(home: Path) -> None:
-    """Put the example notebook into a home that has never been used. What a person deleted does not come back."""
-    marker = home / MARKER
-    if marker.exists():
-        return
-    shutil.copyfile(EXAMPLE, home / EXAMPLE_NAME)
-    marker.write_text("1\n", encoding="ascii")
+    """Put the example into a home that has never been used, and the worked notebooks once there are data for them.
+
+    What a person deleted does not come back. A home that is full or odd opens without them.
+    """
+    with suppress(OSError):
+        marker = home / MARKER
+        had = marker.read_text("ascii").strip() if marker.exists() else ""
+        if not had and not (home / EXAMPLE_NAME).exists():
+            shutil.copyfile(EXAMPLE, home / EXAMPLE_NAME)
+        if had != WORKED:
+            marker.write_text(f"{WORKED if worked.place(home) else FRESH}\n", encoding="ascii")

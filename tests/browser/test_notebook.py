@@ -57,7 +57,7 @@ def test_from_a_cell_on_practice_data_to_a_verified_output(browser: Browser, tmp
 
 
 def a_cell_meets_practice_data_and_no_network(page: Page, name: str) -> None:
-    page.get_by_role("listitem").filter(has_text="example").dblclick()
+    page.get_by_role("listitem").filter(has_text="example.ipynb").dblclick()
     first = page.locator(".jp-CodeCell").first
     first.wait_for()
     type_and_run(

@@ -55,7 +55,10 @@ def test_pages_of_the_hub_are_chinese_first_and_lead_back_to_the_portal(sandbox,
 
 def test_fresh_home_holds_the_example(alice):
     names = {item["name"] for item in alice.api("GET", "api/contents/").json()["content"]}
-    assert "示例 example.ipynb" in names
+    assert {"示例 example.ipynb", "示例 examples"} <= names
+    book = alice.api("GET", "api/contents/示例 examples/visits-and-cost.ipynb").json()["content"]
+    code = "\n".join("".join(cell["source"]) for cell in book["cells"])
+    assert 'DATASET = "flights"' in code  # the only one there is
 
 
 def test_example_runs_up_to_the_service(alice, kernel):
