@@ -37,7 +37,8 @@ S = RequestState
 COMING: Final = (S.CHECKING, S.IN_REVIEW, S.THIRD_REVIEW, S.APPROVED, S.RELEASING)
 """States from which an output may still be released."""
 UNSHOWN: Final = frozenset({"practice"})
-"""Kinds of exposure that hold nothing of the raw table."""
+"""Kinds of exposure that tell nothing by themselves: practice tables are drawn from figures that are exposures of their
+own, and only from those (`sandbox.workspaces.published`); outputs are compared with these."""
 NOISY: Final = frozenset({"query", "fixed", "fixed_table", "fixed_cube"})
 """Kinds whose figures hold noise: differences tell nothing, but a true figure beside one tells its noise."""
 

@@ -116,11 +116,17 @@ def _publish(context: JobContext, cube_id: str) -> None:
                 population=cube.dataset_id,
                 kind=EXPOSURE,
                 reference=cube.id,
-                quasi_identifiers=[each["name"] for each in cube.registration["dimensions"]],
+                quasi_identifiers=_variables(cube),
                 at=now,
             )
         )
         cube.state, cube.published_at, cube.error = CubeState.PUBLISHED, now, ""
+
+
+def _variables(cube: FixedCube) -> list[str]:
+    """By what it counts: its dimensions, and the raw columns they are made of, after which an output may be grouped."""
+    dimensions = cube.registration["dimensions"]
+    return list(dict.fromkeys([*(each["name"] for each in dimensions), *(each["column"] for each in dimensions)]))
 
 
 def _check_still_allowed(session: Session, context: JobContext, cube: FixedCube, now: datetime) -> None:

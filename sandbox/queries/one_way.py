@@ -15,10 +15,12 @@ from masking.taxonomy import DataLevel
 from opendata.catalog import grades as catalog_grades
 from opendata.catalog.models import Dataset, Edition
 from opendata.jobs.context import JobContext
+from sandbox.queries.jobs import EXPOSURE
 from sandbox.queries.models import FixedCube, FixedTable
 from sandbox.queries.registration import Registration
 from sandbox.queries.states import CubeState
 from sandbox.queries.tables import COUNT, unpacked
+from sandbox.workspaces.published import is_exposed
 
 
 def one_way_counts(context: JobContext, session: Session, edition: Edition) -> dict[str, dict[str, float]]:
@@ -36,7 +38,7 @@ def one_way_counts(context: JobContext, session: Session, edition: Edition) -> d
         )
         .order_by(FixedCube.published_at.desc())
     )
-    if cube is None:
+    if cube is None or not is_exposed(session, EXPOSURE, cube.id):
         return {}
     found: dict[str, dict[str, float]] = {}
     for each in Registration.from_json(cube.registration).dimensions:

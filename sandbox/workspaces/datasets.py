@@ -33,7 +33,7 @@ from sandbox.workspaces import service
 from sandbox.workspaces.ends import homes_of
 from sandbox.workspaces.models import Workspace, WorkspaceDataset
 from sandbox.workspaces.practice import Marginals, arrow_type, make_practice
-from sandbox.workspaces.published import CubeCounts, no_cube, published_marginals
+from sandbox.workspaces.published import CubeCounts, is_exposed, no_cube, published_marginals
 from sandbox.workspaces.runs import parquet_bytes
 
 DIRECTORY_MODE: Final = 0o2750
@@ -80,13 +80,14 @@ def _prepare_one(context: JobContext, cube: CubeCounts, workspace_dataset_id: st
         titles = _titles(session, dataset.id)
         schema = [(str(column["name"]), str(column["type"])) for column in intake.schema]
         policy_yaml, counts = version.yaml, cube(context, session, edition)
+        exposed = is_exposed(session, "edition", edition.id)
         workspace_id, name = row.workspace_id, row.name
     content = _edition_bytes(context, edition, schema)
     kind = "edition" if content is not None else "practice"
     followed: Marginals = {}
     if content is None:
         policy = load(policy_yaml)
-        followed = published_marginals(edition, policy, context.editions, cube=counts)
+        followed = published_marginals(edition, policy, context.editions, exposed=exposed, cube=counts)
         table = make_practice(policy, schema, seed=workspace_id, marginals=followed)
         content = parquet_bytes(table)
     target = practice_path(context.settings, workspace_id, name)

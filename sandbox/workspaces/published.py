@@ -1,8 +1,9 @@
 """What anybody may know of a dataset: the published figures that its practice data follow.
 
 Source: PRIVACY.md 19, "approved Exposure aggregates". An edition counts only if it is a fixed table, published and
-unconditional: a conditional one belongs to its recipients. Raw tables, intakes' profiles and internal reports are never
-read here.
+unconditional: a conditional one belongs to its recipients; and only if it is remembered as an exposure, so that every
+later output is compared with it. A practice table tells nothing beyond these figures and needs no comparison of its
+own. Raw tables, intakes' profiles and internal reports are never read here.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import io
 from collections.abc import Callable, Mapping
 
 import pyarrow.parquet as pq
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from masking.policy.model import MaskingPolicy
 from masking.taxonomy import OpeningClass
 from opendata.catalog.models import Edition, EditionKind, EditionState
 from opendata.jobs.context import JobContext
+from opendata.publishing.models import Exposure
 from opendata.storage.editions import EditionStore
 from sandbox.workspaces.practice import Marginals, shares_of_cube, shares_of_edition
 
@@ -33,13 +36,20 @@ def no_cube(context: JobContext, session: Session, edition: Edition) -> Counts:
 
 
 def published_marginals(
-    edition: Edition, policy: MaskingPolicy, editions: EditionStore, *, cube: Counts | None = None
+    edition: Edition, policy: MaskingPolicy, editions: EditionStore, *, exposed: bool, cube: Counts | None = None
 ) -> Marginals:
     """Shares of published figures: of the edition's fixed table, else of the dataset's ``cube``.
 
-    ``policy`` is the edition's own.
+    ``policy`` is the edition's own. ``exposed``: the edition is remembered as one.
     """
-    return {**shares_of_cube(policy, cube or {}), **_of_edition(edition, policy, editions)}
+    of_edition = _of_edition(edition, policy, editions) if exposed else {}
+    return {**shares_of_cube(policy, cube or {}), **of_edition}
+
+
+def is_exposed(session: Session, kind: str, reference: str) -> bool:
+    """Whether what was shown is remembered, so that outputs are compared with it (PRIVACY.md 4, 17)."""
+    found = select(Exposure.id).where(Exposure.kind == kind, Exposure.reference == reference)
+    return session.scalar(found) is not None
 
 
 def _of_edition(edition: Edition, policy: MaskingPolicy, editions: EditionStore) -> Marginals:

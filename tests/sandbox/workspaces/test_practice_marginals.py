@@ -127,8 +127,9 @@ def test_only_what_anybody_may_download_counts(kind: str, state: str, opening: s
         kind=kind, state=state, opening_class=opening, digest="0", files=[{"name": "d.parquet", "format": "parquet"}]
     )
     store = SimpleNamespace(open=lambda *_: io.BytesIO(sink.getvalue()))
-    found = published_marginals(edition, policy, store)
+    found = published_marginals(edition, policy, store, exposed=True)
     assert ({"sex": 0.75} if counts else {}) == {name: each.shares["男"] for name, each in found.items()}
+    assert published_marginals(edition, policy, store, exposed=False) == {}, "no output would be compared with it"
 
 
 def distance(values: list[str], published: dict[str, float]) -> float:

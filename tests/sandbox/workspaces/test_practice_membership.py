@@ -182,7 +182,7 @@ def test_a_practice_table_is_an_exposure_with_what_it_follows(world: World, monk
     again(world, workspace)
     assert remembered() == [("practice", ["sex"], 1000)]
     table = pq.read_table(io.BytesIO(prepared(world, workspace)))
-    assert 0.85 < table["sex"].to_pylist().count("男") / 1000 < 0.95
+    assert 0.8 < table["sex"].to_pylist().count("男") / 1000 < 0.98  # of some hundred persons
     monkeypatch.undo()
     again(world, workspace)
     assert remembered() == [("practice", ["sex"], 1000)], "what was shown once stays shown"

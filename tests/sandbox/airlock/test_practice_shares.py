@@ -1,0 +1,123 @@
+"""The published shares that practice data follow, less an output: the aggregates behind practice data are exposures.
+
+A practice column hints at shares that were published exactly (an edition of groups) or with noise (fixed tables).
+Whoever takes a true count from them learns the persons in between, or the noise. So an output is compared with both,
+and practice data follow nothing that no output would be compared with.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import delete, select
+
+from opendata.catalog.models import Dataset, Edition
+from opendata.jobs import enqueue
+from opendata.publishing.models import Exposure, PolicyVersion
+from sandbox.queries import models
+from sandbox.workspaces.datasets import practice_path
+from sandbox.workspaces.models import Workspace
+from tests.sandbox.airlock.test_differencing import counts, expose, findings
+from tests.sandbox.queries.conftest import Tables
+from tests.sandbox.queries.cubes import POLICY as CUBE_POLICY
+from tests.sandbox.queries.cubes import ROWS, persons_table
+from tests.sandbox.sandbox_world import World, code
+
+assert models  # its tables are made with the world's
+AGGREGATE = "aggregate: {by: [sex], measures: {n: {count: '*'}}, threshold: 10, rounding: 5}\n"
+
+
+def prepare(world: World, workspace: str) -> dict[str, Counter]:
+    """The practice columns, made anew."""
+    with world.database.begin() as session:
+        enqueue(session, "sandbox.prepare", {"workspace_id": workspace}, actor_id=None)
+    world.work()
+    with world.database.session() as session:
+        found = session.get_one(Workspace, workspace)
+        name = session.scalars(select(Dataset.name)).one()
+        table = pq.read_table(practice_path(world.settings, found.id, name))
+    return {column: Counter(table[column].to_pylist()) for column in table.column_names}
+
+
+def forget(world: World, kind: str) -> None:
+    with world.database.begin() as session:
+        session.execute(delete(Exposure).where(Exposure.kind == kind))
+
+
+@pytest.fixture
+def over_an_edition(world: World) -> str:
+    """A workspace whose practice data follow a published edition: 2,000 women, 1,000 men."""
+    workspace = world.workspace("L1")
+    cells = pa.table({"sex": ["女", "男"], "n": [2000, 1000]})
+    edition = expose(world, "aggregate", cells, "sex,n\n女,2000\n男,1000\n")
+    with world.database.begin() as session:
+        found = session.get_one(Edition, edition)
+        found.opening_class = "unconditional"
+        version = session.get_one(PolicyVersion, found.policy_version_id)
+        version.yaml = version.yaml.replace("limits:", AGGREGATE + "limits:")
+    return workspace
+
+
+def test_published_share_less_an_output_is_found(world: World, over_an_edition):
+    """The share says 1,000 of 3,000 men; an output of 995 gives a few away."""
+    followed = prepare(world, over_an_edition)["sex"]
+    assert abs(followed["女"] / followed.total() - 2 / 3) < 0.05, "the column hints at the share, the edition states it"
+    assert findings(world, world.submit(over_an_edition, counts(2000, 1000))) == []
+    attack = world.submit(over_an_edition, counts(2000, 995))
+    told = {finding["other"].split()[0] for finding in findings(world, attack) if finding["rule"] == "differencing"}
+    assert "edition" in told
+
+
+def test_without_an_exposure_the_attack_is_not_seen_and_practice_data_do_not_help(world: World, over_an_edition):
+    """The control: nothing compares with figures that are not remembered, so practice data must not follow them."""
+    forget(world, "edition")
+    assert findings(world, world.submit(over_an_edition, counts(2000, 995))) == []
+    followed = prepare(world, over_an_edition)["sex"]
+    assert abs(followed["女"] / followed.total() - 1 / 2) < 0.05
+
+
+YAML = CUBE_POLICY.replace("      kind: {codes", "      branch: {from: kind, codes")
+
+
+@pytest.fixture
+def over_a_cube(world: World) -> str:
+    """A workspace over fixed tables whose dimension ``branch`` counts the raw column ``kind``."""
+    name = Tables(world).ready("visits", "L1", yaml=YAML)
+    with world.database.begin() as session:
+        from sandbox.workspaces import service as workspaces
+
+        made = workspaces.apply(
+            session, actor=world.actor("researcher"), name="study", title="研究", purpose="研究就诊次数与年龄的关系",
+            datasets=[name], term_days=30, **world.signature("researcher"), grades=world.grades,
+            calendar=world.calendar,
+        )  # fmt: skip
+        identifier = made.id
+    world.approve(identifier)
+    return identifier
+
+
+def _counted(by: str) -> bytes:
+    """True counts of a raw column, as an output: rounded to five."""
+    true = Counter(persons_table()["kind"].to_pylist())
+    rows = "".join(f"{label},{round(n / 5) * 5}\n" for label, n in sorted(true.items()) if label != "=a")
+    return code({"t.csv": f"{by},n\n{rows}"}, {"t.csv": f"{by},n\nb,300\nc,200\n"})
+
+
+@pytest.mark.parametrize("by", ["branch", "kind"])
+def test_true_counts_beside_a_noisy_share_are_told_under_either_name(world: World, over_a_cube, by):
+    shown = {row[0]: row[1] for row in Tables(world).ask("visits", "branch").rows}
+    followed = prepare(world, over_a_cube)["kind"]
+    total = sum(shown.values())
+    assert all(abs(followed[label] / followed.total() - n / total) < 0.05 for label, n in shown.items())
+    true = Counter(persons_table()["kind"].to_pylist())
+    assert sum(true.values()) == ROWS
+    assert any(shown[label] != true[label] for label in shown), "the attack: the difference is the noise"
+    told = findings(world, world.submit(over_a_cube, _counted(by)))
+    assert [(finding["rule"], finding["other"].split()[0]) for finding in told] == [("beside_noise", "query")]
+    forget(world, "query")
+    assert findings(world, world.submit(over_a_cube, _counted(by))) == []
+    followed = prepare(world, over_a_cube)["kind"]
+    assert max(abs(followed[label] / followed.total() - n / total) for label, n in shown.items()) > 0.05
