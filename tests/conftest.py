@@ -20,6 +20,35 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("OPENDATA_SHARED", ROOT.parent / "shared"))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only integration tests are asked for, files without any are not even imported: that takes a while."""
+    asked = config.option.markexpr
+    if asked.startswith(("integration", "alone")) and " or " not in asked and collection_path.name.startswith("test_"):
+        return None if may_hold_integration(collection_path) else True
+    return None
+
+
+def may_hold_integration(file: Path) -> bool:
+    """Whether a file, or the fixtures beside it, says the word."""
+    return any(
+        "integration" in each.read_text("utf-8") for each in (file, file.with_name("conftest.py")) if each.is_file()
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tests of one file stay together, and so do all that use the one service, which begin: theirs is the longest way."""
+    for item in items:
+        if item.get_closest_marker("alone") and not item.get_closest_marker("integration"):
+            raise pytest.UsageError(f"{item.nodeid} is marked alone but not integration")
+        if item.get_closest_marker("integration") and not may_hold_integration(item.path):
+            raise pytest.UsageError(f"{item.nodeid} would be overlooked: its file does not say integration")
+        served = "service" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("service" if served else item.nodeid.partition("::")[0]))
+    yield
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args != ("service",))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Outside data and schemas to test against."""

@@ -33,12 +33,20 @@ def found_in(places: Iterable[Path], canaries: Iterable[str]) -> list[str]:
     needles = {form: canary for canary in canaries for form in forms(canary) if len(form) >= 6}
     hits = []
     for place in places:
-        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+        for path in sorted(files_below(place)):
             if path.is_file() and not path.is_symlink():
                 hits += [
                     f"{path}: {needles[needle]!r}" for data in contents(path) for needle in needles if needle in data
                 ]
     return hits
+
+
+def files_below(place: Path) -> Iterator[Path]:
+    """A file itself, or all below a folder; folders that go away meanwhile hold nothing any more."""
+    if place.is_file():
+        yield place
+    for folder, _, names in os.walk(place):
+        yield from (Path(folder) / name for name in names)
 
 
 def contents(path: Path) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -59,11 +60,13 @@ def new_in_tmp(service: Service) -> list[Path]:
     names = [service.settings().users.web, service.settings().users.worker, service.settings().users.hub]
     owners = {pwd.getpwnam(name).pw_uid for name in names if name} or {os.geteuid()}
     born = service.home.stat().st_ctime
-    return [
-        path
-        for path in Path("/tmp").iterdir()
-        if path.lstat().st_uid in owners and path.lstat().st_mtime >= born and not path.name.startswith("pytest-")
-    ]
+    found = []
+    for path in Path("/tmp").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # of another service beside this one, and gone by now
+            about = path.lstat()
+            if about.st_uid in owners and about.st_mtime >= born and not path.name.startswith("pytest-"):
+                found.append(path)
+    return found
 
 
 READ_ALL = """

@@ -19,6 +19,7 @@ from .conftest import Running, jails_possible, start, stop
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.alone,
     pytest.mark.skipif(bool(jails_possible()), reason=jails_possible() or "possible"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: control groups"),
 ]

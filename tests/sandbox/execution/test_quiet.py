@@ -25,6 +25,7 @@ from .test_launcher import CANARY, jail_processes, session_env, session_socket, 
 AS_ROOT = os.geteuid() == 0
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.alone,
     pytest.mark.skipif(bool(jails_possible()), reason=jails_possible() or "possible"),
     pytest.mark.skipif(not AS_ROOT, reason="needs root: control groups"),
 ]
