@@ -18,6 +18,8 @@ VERSION: Final = 1
 MIB: Final = 1024 * 1024
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+HOME_BYTES: Final = (16 * MIB, 64 * 1024 * MIB)
+"""The smallest and largest home that may be asked for."""
 ENV: Final = re.compile(r"(?:JUPYTER|JUPYTERHUB|SANDBOX|SBX)_[A-Z0-9_]{1,80}|LANG|TZ|LANGUAGE")
 JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,3}")
 
@@ -248,7 +250,8 @@ class SessionSpec:
     """One interactive server. ``datasets`` are names under the workspace's data; ``env`` goes to the server only.
 
     ``imports`` are names of the members' own imports, which the worker has put into the launcher's memory before.
-    ``user_index`` is the person's small stable number; the uid outside the jail is made from it.
+    ``user_index`` is the person's small stable number; the uid outside the jail is made from it. ``home_bytes`` is the
+    size of a home that is made for it, 0 for the launcher's own setting; a home that is there keeps its size.
     """
 
     id: str
@@ -257,6 +260,7 @@ class SessionSpec:
     datasets: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     imports: tuple[str, ...] = ()
+    home_bytes: int = 0
 
     def __post_init__(self) -> None:
         _match(self.id, ID, "session.id")
@@ -265,6 +269,10 @@ class SessionSpec:
             raise BadContract("session.user_index must be a whole number")
         if not 0 <= self.user_index < 50_000:
             raise BadContract("session.user_index must be in [0, 50000)")
+        if isinstance(self.home_bytes, bool) or not isinstance(self.home_bytes, int):
+            raise BadContract("session.home_bytes must be a whole number")
+        if self.home_bytes and not HOME_BYTES[0] <= self.home_bytes <= HOME_BYTES[1]:
+            raise BadContract("session.home_bytes must be 0 or in [16 MiB, 64 GiB]")
         for name in (*self.datasets, *self.imports):
             _match(name, ID, "session.datasets and session.imports")
         for name, value in self.env.items():

@@ -37,6 +37,7 @@ def options_from(arguments: list[str] | None) -> HubOptions:
     parser.add_argument("--web-url", default="http://127.0.0.1:8000", help="how the hub reaches the web process")
     parser.add_argument("--idle", type=float, default=3600, metavar="S", help="stop a session unused that long")
     parser.add_argument("--longest", type=float, default=12 * 3600, metavar="S", help="no session lives longer")
+    parser.add_argument("--poll", type=int, default=15, metavar="S", help="look at each session that often")
     parser.add_argument("--recheck", type=float, default=30, metavar="S", help="ask again for the right that often")
     parser.add_argument("--max-sessions", type=int, default=60, help="sessions at the same time")
     given = parser.parse_args(arguments)
@@ -55,6 +56,7 @@ def options_from(arguments: list[str] | None) -> HubOptions:
         web_url=given.web_url.rstrip("/"),
         idle_s=given.idle,
         longest_s=given.longest,
+        poll_s=given.poll,
         recheck_s=given.recheck,
     )
 

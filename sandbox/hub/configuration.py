@@ -142,7 +142,7 @@ def _sessions(c: Any, options: HubOptions) -> None:
     c.JupyterHub.log_level = "INFO"
     c.Spawner.start_timeout = options.start_timeout_s
     c.Spawner.http_timeout = options.start_timeout_s
-    c.Spawner.poll_interval = 15
+    c.Spawner.poll_interval = options.poll_s
     c.Spawner.consecutive_failure_limit = 0
     c.Spawner.env_keep = []
     c.Spawner.cmd = ["jailed"]

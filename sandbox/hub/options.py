@@ -26,8 +26,9 @@ _SECRET_BYTES = 32
 class HubOptions:
     """Places, addresses and limits of the hub. Times in seconds.
 
-    ``idle_s``: a session nobody used that long is stopped. ``longest_s``: no session lives longer. ``recheck_s``: how
-    often a running session's right to the workspace is asked for again (expiry acts within that time).
+    ``idle_s``: a session that could run and that nobody used that long is stopped. ``longest_s``: no session lives
+    longer. ``poll_s``: how often a session is looked at, whole seconds. ``recheck_s``: how often a running session's
+    right to the workspace is asked for again (expiry acts within that time).
     """
 
     places: SandboxSettings
@@ -37,6 +38,7 @@ class HubOptions:
     proxy_preload: Path = CODE_ROOT / "deploy/proxy/unix_targets.mjs"
     idle_s: float = 3600
     longest_s: float = 12 * 3600
+    poll_s: int = 15
     recheck_s: float = 30
     concurrent_spawns: int = 4
     start_timeout_s: int = 60

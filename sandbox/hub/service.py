@@ -147,6 +147,12 @@ class Service:
         items = await self._list(token, f"/api/v1/workspaces/{workspace}/datasets", "datasets")
         return [str(item["name"]) for item in items if item.get("prepared_at", True)]
 
+    async def home_bytes(self, token: SessionToken, workspace: str) -> int:
+        """How large a home of the workspace is made, by its level; 0 when the service does not say."""
+        async with self.ask("GET", f"/api/v1/workspaces/{workspace}/budget", token) as answer:
+            document = await answer.json() if answer.status == 200 else {}
+        return int(document.get("home_bytes") or 0)
+
     async def open_imports(self, token: SessionToken, workspace: str) -> dict[str, str]:
         """Have the members' own imports put into the launcher's memory; name and id of each that a session may name.
 

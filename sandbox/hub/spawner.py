@@ -24,6 +24,7 @@ from sandbox.contracts import SessionSpec
 from sandbox.errors import LauncherBusy, SandboxError
 from sandbox.execution.client import Launcher
 from sandbox.hub.gate import Gate, Session
+from sandbox.hub.idle import IdleClock
 from sandbox.hub.options import HubOptions
 from sandbox.hub.people import People
 from sandbox.hub.sealing import Sealer
@@ -69,6 +70,7 @@ class BubblewrapSpawner(Spawner):
     started = 0.0
     imports: tuple[str, ...] = ()
     gate: Gate | None = None
+    idle: IdleClock | None = None
     _rechecked = 0.0
 
     # --- where the server is: the hub's own record of it cannot hold a socket's path
@@ -139,11 +141,13 @@ class BubblewrapSpawner(Spawner):
         self.session = new_session_id(self.people.number(self.user.name))
         self.workspace = entry.id
         self.started = time.time()
+        self.idle = IdleClock(self.started)
         listening: socket.socket | None = None
         try:
             token = await self.service.session_token(self.user.name, self.workspace)
             datasets = await self.service.datasets(token, self.workspace)
             imports = await self.service.open_imports(token, self.workspace)
+            home_bytes = await self.service.home_bytes(token, self.workspace)
             self.imports = tuple(imports.values())
             await self._open_gate()
             listening = listen_at(str(self.options.session_socket(self.session)))
@@ -154,6 +158,7 @@ class BubblewrapSpawner(Spawner):
                 datasets=tuple(sorted(datasets)),
                 env=self.get_env(),
                 imports=tuple(sorted(imports)),
+                home_bytes=home_bytes,
             )
             descriptor = listening.fileno()
             await self._launcher(lambda launcher: launcher.start_session(spec, descriptor))
@@ -206,10 +211,15 @@ class BubblewrapSpawner(Spawner):
         if now - self.started > self.options.longest_s:
             return "longest life reached"
         last = self.orm_spawner.last_activity if self.orm_spawner else None
-        idle = last is not None and now - max(last.replace(tzinfo=UTC).timestamp(), self.started) > self.options.idle_s
-        # Frozen beside a sealed job it can show no activity; what it would have done is not to be guessed.
-        if idle and not await self._launcher(lambda launcher: launcher.stands_still(session)):
-            return "idle"
+        if last is not None:
+            try:
+                still = await self._launcher(lambda launcher: launcher.stands_still(session))
+            except SandboxError:
+                still = True  # nobody knows; it is not counted
+            still = still or self.pending == "spawn"  # nobody can use it before it is up
+            self.idle = self.idle or IdleClock(now)
+            if self.idle.look(now, used=last.replace(tzinfo=UTC).timestamp(), still=still) > self.options.idle_s:
+                return "idle"
         if self.gate is not None and now - self._rechecked > self.options.recheck_s:
             try:
                 mounted = await self.gate.entitled(imports=bool(self.imports))
@@ -287,6 +297,7 @@ class BubblewrapSpawner(Spawner):
         self.workspace = ""
         self.started = 0.0
         self.imports = ()
+        self.idle = None
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """What the waiting page shows."""

@@ -20,6 +20,7 @@ from sandbox.airlock.models import ReleasedOutput, SeededCase, Vote
 from sandbox.airlock.seeding import PLANTED
 from sandbox.airlock.service import Case
 from sandbox.airlock.visibility import author_view
+from sandbox.contracts import MIB
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.decisions import Decision
 from sandbox.workspaces.models import SandboxJob, Workspace, WorkspaceDataset
@@ -164,6 +165,7 @@ def quota(session: Session, found: Workspace, grades: Grades, *, now: datetime) 
         "jobs_at_once": {"used": running, "limit": allowed.jobs_at_once},
         "jobs_a_day": {"used": today, "limit": allowed.jobs_a_day},
         "members": {"used": len(workspaces.memberships_of(session, found)), "limit": allowed.members},
+        "home_bytes": allowed.home_mib * MIB,
     }
 
 

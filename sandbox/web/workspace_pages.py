@@ -188,7 +188,6 @@ def _page(
         suspended_for=suspension.reason if suspension else None,
         clears_at=clears_at(found),
         homes=home_bytes(settings, found.id) if reads else None,
-        home_limit=sandbox_settings(settings).home_bytes,
         door=door_state(settings),
         hub_url=settings.hub_url,
         live=state == "approved",

@@ -1,4 +1,4 @@
-"""How much one workspace may use, by its level: jobs at once and a day, status bits, members.
+"""How much one workspace may use, by its level: jobs at once and a day, status bits, members, size of homes.
 
 Source: ``quotas.yaml`` beside this file. Which jobs still run is judged by what their author may see at the last tick,
 so that a refused submission tells nothing more than the page does (PRIVACY.md 14).
@@ -28,6 +28,7 @@ class Quota:
     jobs_a_day: int
     bits: int
     members: int
+    home_mib: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from sandbox.contracts import MIB
 from sandbox.errors import SandboxError
 from sandbox.execution.client import Launcher
 from tests.sandbox.hub.browser import Browser
@@ -162,6 +163,7 @@ def start_sandbox(root: Path, *hub_options: str) -> Sandbox:
         people={"alice": ["researcher"], "bob": ["researcher"], "carol": ["applicant"], "dave": ["researcher"]},
         workspaces={"falls": ["alice"], "other": ["bob"], "empty": ["bob"]},
         datasets={"falls": ["flights"], "other": ["flights"]},
+        homes={"falls": 96 * MIB},
     )
     running = Sandbox(root, portal, free_port(), hub_options)
     portal.redirect = f"{running.url}/hub/oauth_callback"

@@ -29,6 +29,7 @@ class Portal:
     workspaces: dict[str, list[str]]
     over: set[str] = field(default_factory=set)
     datasets: dict[str, list[str]] = field(default_factory=dict)
+    homes: dict[str, int] = field(default_factory=dict)
     token_life_s: float = 600
     url: str = ""
     seen: list[dict] = field(default_factory=list)
@@ -153,6 +154,8 @@ class Portal:
             return web.json_response(
                 [{"name": n, "title": {"zh": f"表 {n}", "en": n}, "kind": "practice"} for n in names], headers=headers
             )
+        if parts[1:] == ["budget"] and bound in self.homes:
+            return web.json_response({"home_bytes": self.homes[bound]})
         if parts[1:] == ["queries"]:
             problem = {"status": 501, "title": "固定口径统计尚未开放", "detail": "Fixed tables are not open yet."}
             return web.Response(status=501, body=json.dumps(problem).encode(), content_type="application/problem+json")

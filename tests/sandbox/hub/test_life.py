@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from sandbox.contracts import JobSpec, Limits, Quiet, Ticks
+from sandbox.execution.client import Launcher
+from tests.sandbox.execution.conftest import memory_file
 from tests.sandbox.hub.conftest import Sandbox
 
 pytestmark = pytest.mark.integration
@@ -16,7 +21,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def hub_options() -> tuple[str, ...]:
-    return ("--recheck", "1")
+    return ("--recheck", "1", "--poll", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +103,48 @@ def test_unused_session_is_stopped(sandbox):
     session = session_of(sandbox)
     assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 55)
     assert "ends: idle" in sandbox.log("hub")
+
+
+def test_quiet_time_longer_than_the_idle_limit_does_not_end_a_session(sandbox):
+    """Neither while it lasts nor at the looks after it. The controls: one that could run all the time is stopped in the
+    same while, and what stood still is stopped too once it could have run so long.
+    """
+    idle_s = 5.0
+    sandbox.restart_hub("--idle", str(idle_s))
+    bob = sandbox.browser("bob")
+    bob.sign_in()
+    assert bob.spawn("?workspace=other").status_code == 200
+    other = session_of(sandbox)
+    open_session(sandbox)
+    [session] = {each.name for each in (sandbox.run / "hub/gates").iterdir()} - {other}
+    worker = Launcher(sandbox.run / "launcher-worker.sock")
+    with quiet_time(worker, "falls"):
+        assert wait_until(lambda: sandbox.launcher.stands_still(session), 10)
+        still_since = time.monotonic()
+        assert wait_until(lambda: sandbox.launcher.poll_session(other) is not None, 30)
+        time.sleep(max(0.0, still_since + idle_s + 2 - time.monotonic()))
+        assert sandbox.launcher.stands_still(session)
+    assert wait_until(lambda: not sandbox.launcher.stands_still(session), 10)
+    time.sleep(2.5)  # two looks
+    assert sandbox.launcher.poll_session(session) is None, sandbox.log("hub")[-2000:]
+    assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 30)
+    assert sandbox.log("hub").count("ends: idle") >= 2
+
+
+@contextmanager
+def quiet_time(worker: Launcher, workspace: str) -> Iterator[None]:
+    """A sealed job of the workspace has run; its quiet time goes on until the block ends and the next tick comes."""
+    code, output = memory_file(b"pass"), os.memfd_create("output")
+    quiet = Quiet("L1", time.time(), Ticks(base_s=1.0, wall_s=2.0))
+    try:
+        worker.run_job(
+            JobSpec("quiet", workspace, "sealed", "x.py", Limits(wall_s=30.0), quiet), [("/job/x.py", code)], output
+        )
+        yield
+    finally:
+        worker.settle("quiet")
+        os.close(code)
+        os.close(output)
 
 
 def test_without_a_launcher_nobody_gets_a_session_and_the_reason_is_told(sandbox):

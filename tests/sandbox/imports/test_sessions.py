@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sandbox.contracts import BadContract, SessionSpec
+from sandbox.contracts import MIB, BadContract, SessionSpec
 from sandbox.hub.allowed import allow
 from sandbox.hub.options import HubOptions
 from sandbox.hub.service import Service, ServiceAway
@@ -82,10 +82,11 @@ def test_hub_has_imports_handed_over_before_a_session_starts(status: int, docume
 
 
 def test_a_session_names_imports_and_reads_their_state_only():
-    spec = SessionSpec("s1", 1, "w1", ("a",), {}, ("own",))
+    spec = SessionSpec("s1", 1, "w1", ("a",), {}, ("own",), 64 * MIB)
     assert SessionSpec.from_json(spec.to_json()) == spec
-    with pytest.raises(BadContract):
-        SessionSpec("s1", 1, "w1", (), {}, ("../own",))
+    for wrong in ({"imports": ("../own",)}, {"home_bytes": 1}, {"home_bytes": -1}, {"home_bytes": True}):
+        with pytest.raises(BadContract):
+            SessionSpec("s1", 1, "w1", **wrong)
     path = "/api/v1/workspaces/w1/imports"
     assert allow("GET", path, "", user="a", workspace="w1")
     assert allow("POST", path, "filename=a.csv", user="a", workspace="w1") is None

@@ -17,7 +17,7 @@ from opendata.app import create_app
 from opendata.db import utc_now
 from opendata.identity import service as identity
 from sandbox.airlock.models import Assignment, ReleaseRequest
-from sandbox.contracts import QUIET_RULES, Check, Enforcement
+from sandbox.contracts import MIB, QUIET_RULES, Check, Enforcement
 from sandbox.workspaces.door import sandbox_settings
 from sandbox.workspaces.models import SandboxJob
 from tests.sandbox.sandbox_world import GOOD, World, code
@@ -194,6 +194,16 @@ def test_a_notebook_is_taken_without_its_results_whichever_way_it_comes(app, wor
         assert b"x = " in stored
     for language, words in (("zh", "去掉各格的结果"), ("en", "without its cells")):
         assert words in speak(app, world, "researcher", language).get("/workspaces/study").text
+
+
+def test_homes_are_smaller_at_a_higher_level_and_the_page_says_how_large(app, world: World, open_door):
+    """What the hub asks for before it starts a session, and what members read."""
+    for name, level in (("low", "L1"), ("high", "L4")):
+        world.workspace(level, name=name)
+    client = speak(app, world, "researcher")
+    sizes = {name: client.get(f"/api/v1/workspaces/{name}/budget").json()["home_bytes"] for name in ("low", "high")}
+    assert sizes == {"low": 1024 * MIB, "high": 256 * MIB}
+    assert "256" in re.search(r"All homes together.*?</div>", client.get("/workspaces/high").text, re.DOTALL)[0]
 
 
 def test_closed_door_is_said_plainly_and_the_rest_works(app, world: World):
