@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
 from sandbox.contracts import JobResult
 from sandbox.errors import LauncherBusy, LauncherRefused, SandboxError, SandboxUnavailable
 from sandbox.execution import seccomp
-from sandbox.execution.keeper import Order, die_with, keep
+from sandbox.execution.forks import die_with, plain_signals
+from sandbox.execution.keeper import keep
+from sandbox.execution.order import Order
 
 CODES: Final[tuple[tuple[type[SandboxError], str], ...]] = (
     (SandboxUnavailable, "unavailable"),
@@ -71,10 +72,3 @@ def error_document(error: SandboxError) -> dict[str, Any]:
     """What the client reads as an error."""
     code = next((code for kind, code in CODES if isinstance(error, kind)), "refused")
     return {"error": code, "zh": error.zh, "en": error.en}
-
-
-def plain_signals() -> None:
-    """Undo the launcher's own handling of signals in a fork of it."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)

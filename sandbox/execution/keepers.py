@@ -14,8 +14,8 @@ from typing import Final, Literal
 
 from sandbox.execution import seccomp, stopping
 from sandbox.execution.cgroup import Group
-from sandbox.execution.child import plain_signals
-from sandbox.execution.keeper import StoppedClock, close_all_but, die_with
+from sandbox.execution.clock import StoppedClock
+from sandbox.execution.forks import close_all_but, die_with, plain_signals
 
 KEEPER_FAILED: Final = 70
 REMEMBERED: Final = 10_000

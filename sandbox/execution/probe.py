@@ -15,7 +15,7 @@ from sandbox.errors import SandboxError
 from sandbox.execution.cgroup import Group, Trees
 from sandbox.execution.child import keep_in_child
 from sandbox.execution.jail import VENV, Environment, Jail
-from sandbox.execution.keeper import Order
+from sandbox.execution.order import Order
 from sandbox.execution.profiles import load
 from sandbox.execution.scrub import caches_can_be_dropped
 

@@ -13,11 +13,14 @@ from sandbox.contracts import JAIL_PATH, JobSpec, SessionSpec
 from sandbox.errors import LauncherRefused, SandboxError
 from sandbox.execution import cgroup, staging
 from sandbox.execution.child import answer, error_document
+from sandbox.execution.clock import StoppedClock
 from sandbox.execution.jail import Bind, Environment, Jail, module_command
-from sandbox.execution.keeper import Order, StoppedClock, keep, log_file
+from sandbox.execution.keeper import keep
 from sandbox.execution.keepers import KEEPER_FAILED
+from sandbox.execution.order import Order
 from sandbox.execution.profiles import load
 from sandbox.execution.shelf import Shelved, session_inputs
+from sandbox.execution.watching import log_file
 from sandbox.execution.wire import reply
 from sandbox.settings import SandboxSettings
 

@@ -12,7 +12,7 @@ from sandbox.errors import LauncherRefused, SandboxUnavailable
 from sandbox.execution import cgroup
 from sandbox.execution.child import keep_in_child
 from sandbox.execution.jail import Bind, Environment, Jail
-from sandbox.execution.keeper import Order
+from sandbox.execution.order import Order
 from sandbox.execution.profiles import load
 
 RUN_DIR: Final = Path("/run/sandbox-try")  # only names the control groups; nothing is written there

@@ -17,7 +17,7 @@ from sandbox.contracts import MIB, Limits
 from sandbox.execution import cgroup
 from sandbox.execution.child import keep_in_child
 from sandbox.execution.jail import VENV, Environment, Jail
-from sandbox.execution.keeper import Order
+from sandbox.execution.order import Order
 from sandbox.execution.profiles import load
 from sandbox.settings import DEFAULT_KERNEL_ENV
 from tests.benchmarks.measured import Measured

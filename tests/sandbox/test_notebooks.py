@@ -31,7 +31,7 @@ from sandbox.contracts import MIB, Limits
 from sandbox.execution import cgroup
 from sandbox.execution.child import keep_in_child
 from sandbox.execution.jail import VENV, Bind, Environment, Jail
-from sandbox.execution.keeper import Order
+from sandbox.execution.order import Order
 from sandbox.execution.profiles import load as profile
 from sandbox.imports import door
 from sandbox.imports import service as imports

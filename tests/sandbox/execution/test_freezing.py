@@ -25,8 +25,8 @@ from sandbox.contracts import (
     Ticks,
 )
 from sandbox.execution import scrub, stopping
+from sandbox.execution.clock import StoppedClock
 from sandbox.execution.freezing import QuietTimes
-from sandbox.execution.keeper import StoppedClock
 from sandbox.workspaces import visibility
 
 TICKS = Ticks(base_s=15.0, wall_s=600.0)

@@ -24,7 +24,7 @@ from sandbox.errors import LauncherRefused, SandboxUnavailable
 from sandbox.execution import cgroup
 from sandbox.execution.child import keep_in_child
 from sandbox.execution.jail import Environment, Jail
-from sandbox.execution.keeper import Order
+from sandbox.execution.order import Order
 from sandbox.execution.profiles import load
 from sandbox.settings import DEFAULT_KERNEL_ENV, SandboxSettings
 
@@ -352,10 +352,10 @@ def test_door_stays_shut_when_a_bomb_is_not_stopped(monkeypatch: pytest.MonkeyPa
 
 
 def test_door_stays_shut_without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sandbox.execution import keeper, probe
+    from sandbox.execution import probe, starting
     from sandbox.execution.jail import Environment
 
-    monkeypatch.setattr(keeper, "BUBBLEWRAP", "/nowhere/bwrap")
+    monkeypatch.setattr(starting, "BUBBLEWRAP", "/nowhere/bwrap")
     enforcement = probe.Prober(Environment.find(DEFAULT_KERNEL_ENV), cgroup.NOWHERE, None, []).run()
     assert not enforcement.open
     assert not enforcement["bubblewrap"].stopped
