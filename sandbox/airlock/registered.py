@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from math import inf
-from pathlib import Path
 from typing import Any
 
 from masking import techniques
@@ -18,23 +17,23 @@ from masking.policy.model import AttributeRule, MaskingPolicy
 from sandbox.airlock.checks.derived import Band, Bands, Categories, Registered
 
 
-def registered_of(policy: MaskingPolicy, files: Path | None) -> tuple[Registered, ...]:
-    """All of a policy's; ``files`` is the folder of its hierarchies. What cannot be read is left out."""
-    return tuple(found for found in _all(policy, files) if found is not None)
+def registered_of(policy: MaskingPolicy) -> tuple[Registered, ...]:
+    """All of a saved policy's, which holds its hierarchies itself. What cannot be read is left out."""
+    return tuple(found for found in _all(policy) if found is not None)
 
 
-def _all(policy: MaskingPolicy, files: Path | None) -> Iterator[Registered | None]:
+def _all(policy: MaskingPolicy) -> Iterator[Registered | None]:
     tables = policy.sandbox.tables
     for dimension in tables.dimensions if tables else ():
-        yield _of_dimension(dimension, policy.attributes[dimension.column], files)
+        yield _of_dimension(dimension, policy.attributes[dimension.column])
     for rule in policy.attributes.values():
         if rule.technique == HIERARCHY:
-            yield _of_hierarchy(rule, files)
+            yield _of_hierarchy(rule)
 
 
-def _of_dimension(dimension: FixedDimension, rule: AttributeRule, files: Path | None) -> Registered | None:
+def _of_dimension(dimension: FixedDimension, rule: AttributeRule) -> Registered | None:
     try:
-        found = bins(dimension, rule, files)
+        found = bins(dimension, rule)
     except MaskingError:
         return None
     if not found.edges:
@@ -47,9 +46,9 @@ def _of_dimension(dimension: FixedDimension, rule: AttributeRule, files: Path | 
     return Bands(dimension.column, {label: named[code] for label, code in _names(found).items()})
 
 
-def _of_hierarchy(rule: AttributeRule, files: Path | None) -> Categories | None:
+def _of_hierarchy(rule: AttributeRule) -> Categories | None:
     try:
-        made: Any = techniques.get(HIERARCHY).check(rule.parameters, attribute=rule.name, key=None, files=files)
+        made: Any = techniques.get(HIERARCHY).check(rule.parameters, attribute=rule.name, key=None)
     except MaskingError:
         return None
     groups = {str(leaf): str(level) for leaf, level in made.table.items()}

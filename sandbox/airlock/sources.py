@@ -119,7 +119,7 @@ def known_of(sources: Iterable[Source], entry: str, code: bytes) -> frozenset[st
 def raw_table(context: JobContext, source: Source) -> RawTable:
     """The raw table of a source as the checks stream it."""
     intake_id = source.intake_id or ""
-    registered = registered_of(source.policy, context.settings.policies_dir)
+    registered = registered_of(source.policy)
     return RawTable(source.name, lambda: context.vault.read_table(intake_id), source.distinct, registered=registered)
 
 

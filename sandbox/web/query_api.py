@@ -49,11 +49,9 @@ def get_tables(
 
 
 @router.post("/api/v1/datasets/{name}/tables", status_code=202)
-def compute_tables(
-    name: str, session: WriteDep, actor: CurrentActor, settings: SettingsDep, grades: GradesDep
-) -> dict[str, Any]:
+def compute_tables(name: str, session: WriteDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
     """Have the fixed tables of the published edition's intake computed, once; an officer of the department."""
-    cube = service.compute(session, name, actor=actor, grades=grades, settings=settings)
+    cube = service.compute(session, name, actor=actor, grades=grades)
     return {"cube": cube.id, "state": cube.state, "job_id": cube.job_id, "number": cube.number}
 
 

@@ -11,7 +11,6 @@ from masking.policy.load import load
 from opendata.catalog.models import Dataset, Edition, EditionState
 from opendata.jobs import FINISHED, Job
 from opendata.publishing.models import Intake, PolicyVersion
-from opendata.settings import Settings
 from sandbox.queries import service
 from sandbox.queries.answers import Registered
 from sandbox.queries.registration import Registration
@@ -24,7 +23,7 @@ def job_of(session: Session, found: Registered) -> Job | None:
     return None if job is None or job.state in FINISHED else job
 
 
-def standing(session: Session, dataset: Dataset, found: Registered, settings: Settings) -> dict[str, Any]:
+def standing(session: Session, dataset: Dataset, found: Registered) -> dict[str, Any]:
     """``can``: publish, register, wait, compute or nothing. `sentences` say what is registered and what to expect."""
     edition = session.get(Edition, dataset.current_edition_id) if dataset.current_edition_id else None
     job = job_of(session, found)
@@ -33,9 +32,7 @@ def standing(session: Session, dataset: Dataset, found: Registered, settings: Se
     if edition is None or edition.state != EditionState.PUBLISHED:
         return told | {"can": "publish"}
     try:
-        registration = Registration.of(
-            load(session.get_one(PolicyVersion, edition.policy_version_id).yaml), settings.policies_dir
-        )
+        registration = Registration.of(load(session.get_one(PolicyVersion, edition.policy_version_id).yaml))
     except MaskingError:
         registration = None
     if registration is None:

@@ -103,7 +103,7 @@ def compute(
     """Have the set computed; a refusal is told on the page."""
     try:
         with database.begin() as session:
-            service.compute(session, name, actor=actor, grades=grades, settings=settings)
+            service.compute(session, name, actor=actor, grades=grades)
     except WorkspaceError as error:
         with database.session() as session:
             found = service.registered(session, name, actor=actor, grades=grades)
@@ -146,7 +146,7 @@ def _page(
     measures = named or query_links.named(["count"], by)
     with database.session() as session:
         dataset = catalog.get(session, found.dataset, actor)
-        officer = standing(session, dataset, found, settings) if found.may_compute else None
+        officer = standing(session, dataset, found) if found.may_compute else None
         public = dataset.level in {each.value for each in permissions.FOR_EVERYBODY}
     status = 422 if refused else 409 if not_computed else 200
     if problem is not None and officer is None:

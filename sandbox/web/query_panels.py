@@ -124,7 +124,7 @@ def policy_panel(
     """What is registered in words, the error to expect, and where the set stands."""
     settings: Settings = request.app.state.settings
     try:
-        registration = Registration.of(policy, settings.policies_dir)
+        registration = Registration.of(policy, settings.policies_dir)  # a text not saved yet may name a file
     except MaskingError:
         return None  # the page says what is wrong with the policy
     if registration is None:

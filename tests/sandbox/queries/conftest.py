@@ -73,8 +73,7 @@ class Tables:
         """Ask for the cube; it is computed when ``world.work()`` runs."""
         with self.world.database.begin() as session:
             return service.compute(
-                session, name, actor=self.world.actor(by), grades=self.world.grades, settings=self.world.settings,
-                now=now,
+                session, name, actor=self.world.actor(by), grades=self.world.grades, now=now
             ).id  # fmt: skip
 
     def compute(self, name: str, *, now=None) -> FixedCube:

@@ -129,7 +129,7 @@ sandbox:
 
 @pytest.mark.parametrize("names", [("C", "D"), ("制造业", "电力"), ("manufacturing", "power")])
 def test_registered_categories_are_known_by_code_and_title(names):
-    frame, registered = firms(), registered_of(load(POLICY), None)
+    frame, registered = firms(), registered_of(load(POLICY))
     assert len(registered) == 2
     label = pl.when(pl.col("branch").str.starts_with("C")).then(pl.lit(names[0])).otherwise(pl.lit(names[1]))
     content = output(frame, "section", label)
