@@ -135,7 +135,7 @@ def session_run(
     means: Means, spec: SessionSpec, order: Order, connection: socket.socket, imports: Sequence[Shelved] = ()
 ) -> Callable[[], int]:
     """What the keeper of a session does: make its home, keep it, tell the hub once it has started."""
-    home, size, told = _home(means, spec), means.settings.home_bytes, False
+    home, size, told = _home(means, spec), spec.home_bytes or means.settings.home_bytes, False
 
     def tell() -> None:
         nonlocal told

@@ -81,6 +81,25 @@ def test_data_cannot_be_written(kernel):
     assert "OSError" in kernel.run("open('/data/flights/x', 'w')").error
 
 
+def test_home_is_as_large_as_the_level_allows(kernel):
+    """A file that fits is written, one beyond the size that the service named is not."""
+    written = kernel.run(
+        "import os\n"
+        "def fill(mib):\n"
+        "    try:\n"
+        "        with open('fill', 'wb') as file:\n"
+        "            for _ in range(mib):\n"
+        "                file.write(b'x' * 2**20)\n"
+        "        return 'written'\n"
+        "    except OSError as error:\n"
+        "        return error.strerror\n"
+        "    finally:\n"
+        "        os.unlink('fill')\n"
+        "print(fill(48), '|', fill(97), '|', fill(1))"
+    )
+    assert written.text.strip() == "written | No space left on device | written"
+
+
 def test_query_says_the_service_s_answer(kernel):
     reply = kernel.run("from sandbox.client import Workspace\nWorkspace.current().query('flights', by=['month'])")
     assert reply.error.startswith("NotAvailable")
