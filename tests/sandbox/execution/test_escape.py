@@ -27,6 +27,7 @@ from .conftest import jails_possible, memory_file
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.alone,
     pytest.mark.skipif(bool(jails_possible()), reason=jails_possible() or "possible"),
 ]
 

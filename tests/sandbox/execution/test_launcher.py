@@ -32,6 +32,7 @@ from .conftest import Running, jails_possible, memory_file, quiet_now, start, st
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.alone,
     pytest.mark.skipif(bool(jails_possible()), reason=jails_possible() or "possible"),
 ]
 AS_ROOT = os.geteuid() == 0
