@@ -22,7 +22,7 @@ from opendata.db import Database
 from opendata.parts import Finding, NavItem, Part, ProcessSpec, installed_parts, resolve
 from opendata.settings import Settings
 from opendata.storage.editions import EditionStore
-from opendata.web import problems
+from opendata.web import answering
 from opendata.web.deps import check_request
 from opendata.web.rendering import Pages
 from opendata.web.security import BodyLimit, SecurityHeaders
@@ -60,7 +60,11 @@ def create_app(settings: Settings, parts: Iterable[Part] | None = None) -> FastA
         openapi_url="/api/v1/openapi.json",
         openapi_tags=TAGS,
         dependencies=[Depends(check_request)],
-        middleware=[Middleware(SecurityHeaders, settings=settings), Middleware(problems.Shield), Middleware(BodyLimit)],
+        middleware=[
+            Middleware(SecurityHeaders, settings=settings),
+            Middleware(answering.Shield),
+            Middleware(BodyLimit),
+        ],
         lifespan=lifespan,
         redirect_slashes=False,
     )
@@ -73,7 +77,7 @@ def create_app(settings: Settings, parts: Iterable[Part] | None = None) -> FastA
     app.state.panels = {
         page: tuple(resolve(part.panels[page]) for part in chosen if page in part.panels) for page in PANEL_PAGES
     }
-    problems.install(app)
+    answering.install(app)
     app.mount("/static", StaticFiles(directory=HERE / "web" / "static"), name="static")
     for part in chosen:
         if part.static is not None:

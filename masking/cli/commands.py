@@ -49,7 +49,7 @@ def detect(
         findings = detect_columns(files.open_table(table))
     level, reasons, clause = propose_level(findings)
     if propose is not None:
-        from masking.policy.load import dump
+        from masking.policy.dump import dump
         from masking.policy.propose import propose as make
 
         files.write_text(propose, dump(make(findings, dataset=files.dataset_name(table))))

@@ -46,7 +46,8 @@ def curve(
 ) -> None:
     """风险—效用曲线：可选的方案；选一个写成策略 Plans between risk and utility; the chosen one becomes a policy."""
     from masking.errors import LimitsNotMet
-    from masking.policy.load import dump, load
+    from masking.policy.dump import dump
+    from masking.policy.load import load
     from masking.recoding.curve import KS
 
     _check_options(policy, out, pick, policy_out)

@@ -50,7 +50,8 @@ def written(options: Options, table: Path, path: Path) -> Iterator[MaskingPolicy
         BadFile: a file would be overwritten.
     """
     from masking.errors import BadFile
-    from masking.policy.load import dump, load
+    from masking.policy.dump import dump
+    from masking.policy.load import load
 
     if path.exists():
         raise BadFile(f"{path.name!r} exists; nothing is overwritten")

@@ -21,6 +21,7 @@ from masking.measures.coding import Codes, class_numbers, combined, dense
 from masking.measures.distance_linkage import distance_linkage
 from masking.measures.linkage import Attacker, linkage_drill
 from masking.measures.minimality import minimality_attack
+from masking.policy.dump import digest
 from masking.policy.model import MaskingPolicy
 from masking.report import DrillReport
 from masking.taxonomy import Role
@@ -54,7 +55,7 @@ class Edition:
 
     @property
     def seed(self) -> int:
-        return int(self.policy.digest[:15], 16)
+        return int(digest(self.policy)[:15], 16)
 
     def attacked(self) -> DrillReport:
         """The figures of the attack that this edition asks for."""

@@ -34,7 +34,7 @@ from masking.recoding.history import HISTORY, History
 from masking.recoding.search import Watch
 from masking.report import MaskingReport
 from masking.table import as_reader
-from masking.table.frames import BATCH_ROWS
+from masking.table.batches import BATCH_ROWS
 
 __all__ = ["MaskedBatch", "Plan", "Step", "apply", "apply_stream", "compile", "fit", "ready", "run", "search", "seen"]
 

@@ -30,7 +30,7 @@ from masking.policy.check_set import check_tables, in_order
 from masking.policy.model import ForeignKey
 from masking.report import MaskingReport
 from masking.table import FORMATS, as_reader, file_format, open_table, write_table
-from masking.table.frames import BATCH_ROWS
+from masking.table.batches import BATCH_ROWS
 
 Progress = Callable[[str, str, int], None]
 """Told the table, the stage and the records done in it."""

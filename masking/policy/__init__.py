@@ -3,9 +3,10 @@
 from masking.limits import Limits
 from masking.policy.check import ColumnStatistics, check
 from masking.policy.check_set import check_set
+from masking.policy.dump import digest, dump, dump_set
 from masking.policy.explain import Explained, explain
 from masking.policy.explain_aggregate import explain_aggregate
-from masking.policy.load import dump, dump_set, holds_several, load, load_set
+from masking.policy.load import holds_several, load, load_set
 from masking.policy.model import (
     Aggregate,
     AttributeRule,
@@ -36,6 +37,7 @@ __all__ = [
     "build_report",
     "check",
     "check_set",
+    "digest",
     "dump",
     "dump_set",
     "explain",

@@ -48,7 +48,7 @@ class FixedDimension:
     """One dimension. ``column`` is the raw attribute, of whose text ``characters`` (first, last, from 1) count.
 
     ``codes``: the categories, in order. ``edges``: ascending bounds of bins, the lower one in the bin; None at an end:
-    no bound. Neither: the attribute's own codes, or the level of its hierarchy. ``other``: what no category takes is
+    no bound. ``titles``: of codes, or of the bins by their codes; what has none is called by its bounds. Neither: the attribute's own codes, or the level of its hierarchy. ``other``: what no category takes is
     counted as one more; otherwise it is counted nowhere.
     """
 
@@ -126,7 +126,9 @@ def bins(dimension: FixedDimension, rule: AttributeRule, files: Path | None = No
         InvalidParameter: nothing fixes them.
     """
     if dimension.edges:
-        return Bins(*_of_edges(dimension.edges), edges=dimension.edges)
+        codes, titles = _of_edges(dimension.edges)
+        own = tuple(dimension.titles.get(code, title) for code, title in zip(codes, titles, strict=True))
+        return Bins(codes, own, edges=dimension.edges)
     if dimension.codes:
         titles = tuple(dimension.titles.get(code, {"zh": code, "en": code}) for code in dimension.codes)
         return Bins(dimension.codes, titles)
@@ -240,6 +242,8 @@ def _dimension(name: str, words: Mapping[str, Any], place: Place) -> FixedDimens
     codes, titles = _codes(name, words.get("codes", ()), here)
     edges = tuple(words.get("edges", ())) or (_bands(name, words, here) if bands else ())
     _check_edges(name, edges, here)
+    if "titles" in words:
+        titles = _band_titles(name, words["titles"], edges, here)
     characters = words.get("characters")
     if characters is not None and not 1 <= characters[0] <= characters[1]:
         raise InvalidParameter(f"sandbox.tables: the characters of {name!r} are [first, last], counted from 1").at(
@@ -268,13 +272,35 @@ def _codes(name: str, given: Any, here: tuple[int, int]) -> tuple[tuple[str, ...
         return codes, {}
     titles = {}
     for code, title in given.items():
-        both = {"zh": title, "en": title} if isinstance(title, str) else title
-        if not isinstance(both, Mapping) or set(both) != {"zh", "en"}:
+        both = _both(title)
+        if both is None:
             raise InvalidParameter(
                 f"sandbox.tables: a code of {name!r} has a title that is neither text nor zh and en"
             ).at(*here)
         titles[spelled(code)] = both
     return codes, titles
+
+
+def _band_titles(
+    name: str, given: Sequence[Any], edges: tuple[Any, ...], here: tuple[int, int]
+) -> dict[str, Mapping[str, str]]:
+    """One title for each band, in order; no two alike, or rows of a table could not be told apart."""
+    codes = _of_edges(edges)[0] if edges else ()
+    titles = [both for each in given if (both := _both(each)) is not None]
+    if not codes or len(titles) < len(given) or len(given) != len(codes):
+        raise InvalidParameter(
+            f"sandbox.tables: `titles` of {name!r} are one for each of its {len(codes)} bands, text or zh and en; "
+            "codes have theirs beside them"
+        ).at(*here)
+    if any(len({title[language] for title in titles}) < len(titles) for language in ("zh", "en")):
+        raise InvalidParameter(f"sandbox.tables: two bands of {name!r} have the same title").at(*here)
+    return dict(zip(codes, titles, strict=True))
+
+
+def _both(title: Any) -> Mapping[str, str] | None:
+    """A title in both languages; None: it is none."""
+    both = {"zh": title, "en": title} if isinstance(title, str) else title
+    return both if isinstance(both, Mapping) and set(both) == {"zh", "en"} else None
 
 
 def _bands(name: str, words: Mapping[str, Any], here: tuple[int, int]) -> tuple[float, ...]:

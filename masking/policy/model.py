@@ -1,12 +1,11 @@
 """The masking policy: which role each attribute has and which technique changes it.
 
 Roles follow ISO/IEC 20889 and GB/T 37964 (直接标识符, 准标识符, 敏感属性). A policy carries parameters and
-key *names*, never keys. Plain values; reading and checking stand in ``load`` and ``check``.
+key *names*, never keys. Plain values; reading, writing and checking stand in ``load``, ``dump`` and ``check``.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -287,16 +286,6 @@ class MaskingPolicy:
     def person_columns(self) -> tuple[str, ...]:
         """All declared quasi-identifiers, dropped ones included: what risk *before* masking is measured over."""
         return self.with_role(Role.QUASI_IDENTIFIER)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the YAML text it was read from, or of its dump."""
-        text = self.source_text
-        if not text:
-            from masking.policy.load import dump
-
-            text = dump(self)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

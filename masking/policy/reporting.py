@@ -23,6 +23,7 @@ import pyarrow as pa
 from masking import techniques
 from masking.measures.effect import acceptable, effect
 from masking.measures.profile import ColumnProfiles, Loss, Watched
+from masking.policy.dump import digest
 from masking.policy.explain import explain
 from masking.policy.model import DROP, FREE_TEXT, KEEP, AttributeRule, MaskingPolicy
 from masking.report import (
@@ -110,7 +111,7 @@ def build_report(
         legal_status=status,
         anonymizable=anonymizable(policy, grade, after.k if after else None, thresholds),
         released=replace(released, derived_quasi_identifiers=parts),
-        policy_digest=policy.digest,
+        policy_digest=digest(policy),
         claims=_claims(policy, found),
         recoding=recoding,
         audit=audit,

@@ -511,6 +511,12 @@ def _fixed_tables() -> dict[str, Any]:
             "lower": {"description": "first edge of bands", "type": "number"},
             "upper": {"description": "last edge of bands", "type": "number"},
             "width": {"description": "of each band", "type": "number"},
+            "titles": {
+                "description": "what each bin or band is called, in order: text, or zh and en",
+                "type": "array",
+                "items": {"anyOf": [_TEXT, _TITLE]},
+                "minItems": 1,
+            },
             "other": {
                 "description": "what no category takes is counted as one more (true) or nowhere (false)",
                 "type": "boolean",

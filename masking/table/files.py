@@ -21,8 +21,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from masking.errors import BadFile, UnsupportedColumn
+from masking.table.batches import BATCH_ROWS, row_groups
 from masking.table.csv import BadRow, CsvDialect, open_csv_strings, sniff
-from masking.table.frames import BATCH_ROWS
 from masking.table.guard import BLOCK_BYTES, Gunzip
 from masking.table.inference import cast_reader, infer_types
 
@@ -217,28 +217,10 @@ def _write_parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> int:
     schema = reader.schema.remove_metadata()
     options = {"compression": "zstd", "version": "2.6", "write_page_checksum": True}
     with pq.ParquetWriter(stream, schema, **options) as writer:
-        for batch in _row_groups(reader):
+        for batch in row_groups(reader):
             writer.write_batch(batch.replace_schema_metadata(None), row_group_size=BATCH_ROWS)
             rows += batch.num_rows
     return rows
-
-
-def _row_groups(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """Batches of ``BATCH_ROWS``, each a row group: the file does not tell how the stream was cut."""
-    held: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in reader:
-        start = 0
-        while rows + batch.num_rows - start >= BATCH_ROWS:
-            end = start + BATCH_ROWS - rows
-            held.append(batch.slice(start, end - start))
-            yield held[0] if len(held) == 1 else pa.concat_batches(held)
-            held, rows, start = [], 0, end
-        if start < batch.num_rows:
-            held.append(batch.slice(start))
-            rows += batch.num_rows - start
-    if held:
-        yield held[0] if len(held) == 1 else pa.concat_batches(held)
 
 
 def _flat(schema: pa.Schema) -> pa.Schema:

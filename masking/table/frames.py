@@ -12,10 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from masking.errors import UnsupportedColumn
+from masking.table.batches import BATCH_ROWS
 
 Restore = Callable[[pa.RecordBatchReader], Any]
-
-BATCH_ROWS = 1 << 16
 
 
 def as_reader(table: Any) -> tuple[pa.RecordBatchReader, Restore]:

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 
 from masking.errors import BadFile, UnsupportedColumn
+from masking.table.batches import BATCH_ROWS
 from masking.table.csv import MAX_COLUMNS
-from masking.table.frames import BATCH_ROWS
 from masking.table.guard import BLOCK_BYTES, GuardedText
 
 _READ_BYTES = 8 * BLOCK_BYTES

@@ -14,7 +14,7 @@ from masking.engines.measuring import Rows
 from masking.errors import LimitsNotMet
 from masking.hierarchies import Hierarchy, as_hierarchy
 from masking.keys import Keys, ThrowawayKeys
-from masking.policy import MaskingPolicy, check
+from masking.policy import MaskingPolicy, check, digest
 from masking.recoding.history import History
 from masking.report import MaskingReport
 from masking.taxonomy import DataLevel, LegalStatus, OpeningClass
@@ -316,7 +316,7 @@ def _earlier(session: Session, work: Work) -> list[Work]:
     for reference in references:
         each = work_of(session, reference)
         # Of one intake and policy all editions have the same classes, but those that a search found for each anew.
-        made = (each.edition.parent_id or each.edition.id) if each.policy.recoded else each.policy.digest
+        made = (each.edition.parent_id or each.edition.id) if each.policy.recoded else digest(each.policy)
         found.setdefault((each.intake.id, made), each)
     return list(found.values())
 
@@ -367,7 +367,7 @@ def _check_erased(earlier: list[Work], new: views.View) -> None:
     if not new.quasi_identifiers:
         return
     for each in earlier:
-        same = each.policy.digest == new.policy_digest and not new.recoded
+        same = digest(each.policy) == new.policy_digest and not new.recoded
         if each.intake.state == "erased" and not same and each.policy.quasi_identifiers:
             raise PublicationRefused(
                 text(

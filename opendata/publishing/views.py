@@ -18,7 +18,7 @@ from masking.engines.local import MaskedBatch, Plan, ready, seen
 from masking.engines.local import compile as compile_plan
 from masking.keys import Keys, ThrowawayKeys
 from masking.limits import Limits
-from masking.policy import MaskingPolicy
+from masking.policy import MaskingPolicy, digest
 
 NULL: Final = "\x00null"
 PERSON: Final = "\x00person"
@@ -128,7 +128,7 @@ class Recorder:
         limits = policy.limits if aggregate is None else Limits(k_anonymity=aggregate.threshold)
         return View(
             intake_id=intake_id,
-            policy_digest=policy.digest,
+            policy_digest=digest(policy),
             quasi_identifiers=names,
             limits=limits,
             aggregate=aggregate is not None,

@@ -25,6 +25,7 @@ from masking.messages import in_chinese
 from opendata.parts import NavItem, Part
 from opendata.web import security, words
 from opendata.web.deps import get_visitor
+from opendata.web.problems import Problem
 
 HERE = Path(__file__).parent
 LANGUAGES = ("zh", "en")
@@ -208,8 +209,6 @@ _DIGESTS: dict[str, str] = {}
 
 
 def _visitor_or_nobody(request: Request) -> security.Visitor:
-    from opendata.web.problems import Problem
-
     try:
         return get_visitor(request)
     except Problem:  # a bad token: its error page is shown to nobody in particular

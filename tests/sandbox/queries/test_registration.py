@@ -11,7 +11,7 @@ from masking.errors import PolicyError
 from masking.messages import in_chinese
 from masking.policy import check, load
 from masking.policy.explain import explain_limits
-from masking.policy.load import dump
+from masking.policy.dump import dump
 from tests.sandbox.queries.cubes import POLICY, persons_table
 
 SEX, AGE = "      sex: {other: false}\n", "      age: {edges: [0, 30, 60, null], other: false}\n"
@@ -38,6 +38,10 @@ MEASURES = "    measures: {cost: {lower: 0, upper: 1000}}\n"
         (AGE, "      age: {codes: [1, '1']}\n", "must differ", (15, 7)),
         (AGE, "      age: {codes: [other]}\n", "always exists", (15, 7)),
         (AGE, "      age: {codes: {1: {zh: 一}}}\n", "neither text nor zh and en", (15, 7)),
+        (AGE, "      age: {edges: [0, 9], titles: [a, b]}\n", "one for each of its 1 bands", (15, 7)),
+        (AGE, "      age: {edges: [0, 9, 20], titles: [a, {zh: 乙}]}\n", "needs ['en']", None),
+        (AGE, "      age: {edges: [0, 9, 20], titles: [a, a]}\n", "have the same title", (15, 7)),
+        (AGE, "      age: {codes: [1], titles: [a]}\n", "codes have theirs beside them", (15, 7)),
         (AGE, "      age: {characters: [2, 1], codes: [1]}\n", "counted from 1", (15, 7)),
         (AGE, "      patient: {codes: [1]}\n", "what names them", (15, None)),
         (AGE, "      age: {lower: 0, upper: 19999, width: 1}\n", "fewer categories", (None, None)),
