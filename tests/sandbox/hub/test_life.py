@@ -109,7 +109,7 @@ def test_quiet_time_longer_than_the_idle_limit_does_not_end_a_session(sandbox):
     """Neither while it lasts nor at the looks after it. The controls: one that could run all the time is stopped in the
     same while, and what stood still is stopped too once it could have run so long.
     """
-    idle_s = 5.0
+    idle_s = 8.0
     sandbox.restart_hub("--idle", str(idle_s))
     bob = sandbox.browser("bob")
     bob.sign_in()
@@ -125,7 +125,7 @@ def test_quiet_time_longer_than_the_idle_limit_does_not_end_a_session(sandbox):
         time.sleep(max(0.0, still_since + idle_s + 2 - time.monotonic()))
         assert sandbox.launcher.stands_still(session)
     assert wait_until(lambda: not sandbox.launcher.stands_still(session), 10)
-    time.sleep(2.5)  # two looks
+    time.sleep(2.0)  # a look, or two
     assert sandbox.launcher.poll_session(session) is None, sandbox.log("hub")[-2000:]
     assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 30)
     assert sandbox.log("hub").count("ends: idle") >= 2
