@@ -48,8 +48,9 @@ class FixedDimension:
     """One dimension. ``column`` is the raw attribute, of whose text ``characters`` (first, last, from 1) count.
 
     ``codes``: the categories, in order. ``edges``: ascending bounds of bins, the lower one in the bin; None at an end:
-    no bound. ``titles``: of codes, or of the bins by their codes; what has none is called by its bounds. Neither: the attribute's own codes, or the level of its hierarchy. ``other``: what no category takes is
-    counted as one more; otherwise it is counted nowhere.
+    no bound. ``titles``: of codes, or of the bins by their codes; what has none is called by its bounds. Neither codes
+    nor edges: the attribute's own codes, or the level of its hierarchy. ``other``: what no category takes is counted
+    as one more; otherwise it is counted nowhere.
     """
 
     name: str

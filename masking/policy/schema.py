@@ -514,7 +514,7 @@ def _fixed_tables() -> dict[str, Any]:
             "titles": {
                 "description": "what each bin or band is called, in order: text, or zh and en",
                 "type": "array",
-                "items": {"anyOf": [_TEXT, _TITLE]},
+                "items": {"type": ["string", "object"]},
                 "minItems": 1,
             },
             "other": {

@@ -10,9 +10,10 @@ import pytest
 from masking.errors import PolicyError
 from masking.messages import in_chinese
 from masking.policy import check, load
-from masking.policy.explain import explain_limits
 from masking.policy.dump import dump
-from tests.sandbox.queries.cubes import POLICY, persons_table
+from masking.policy.explain import explain_limits
+from sandbox.queries.registration import Registration
+from tests.sandbox.queries.cubes import POLICY, persons_table, registered
 
 SEX, AGE = "      sex: {other: false}\n", "      age: {edges: [0, 30, 60, null], other: false}\n"
 MEASURES = "    measures: {cost: {lower: 0, upper: 1000}}\n"
@@ -39,7 +40,7 @@ MEASURES = "    measures: {cost: {lower: 0, upper: 1000}}\n"
         (AGE, "      age: {codes: [other]}\n", "always exists", (15, 7)),
         (AGE, "      age: {codes: {1: {zh: 一}}}\n", "neither text nor zh and en", (15, 7)),
         (AGE, "      age: {edges: [0, 9], titles: [a, b]}\n", "one for each of its 1 bands", (15, 7)),
-        (AGE, "      age: {edges: [0, 9, 20], titles: [a, {zh: 乙}]}\n", "needs ['en']", None),
+        (AGE, "      age: {edges: [0, 9, 20], titles: [a, {zh: 乙}]}\n", "text or zh and en", (15, 7)),
         (AGE, "      age: {edges: [0, 9, 20], titles: [a, a]}\n", "have the same title", (15, 7)),
         (AGE, "      age: {codes: [1], titles: [a]}\n", "codes have theirs beside them", (15, 7)),
         (AGE, "      age: {characters: [2, 1], codes: [1]}\n", "counted from 1", (15, 7)),
@@ -100,3 +101,26 @@ def test_it_is_written_as_it_was_read_and_explained():
 
 def test_a_policy_without_registration_has_none():
     assert load(POLICY.split("sandbox:")[0]).sandbox.tables is None
+
+
+BANDS = "      age: {edges: [0, 30, 60, null], titles: [青年, {zh: 中年, en: middle age}, {zh: 老年, en: old}], other: false}\n"
+
+
+@pytest.mark.parametrize(
+    ("dimension", "codes", "titles"),
+    [
+        (AGE, ["0..30", "30..60", ">=60"], [("0 至 30 以下", "0 to below 30"), ("30 至 60 以下", "30 to below 60"),
+         ("60 及以上", "60 and above")]),
+        (BANDS, ["0..30", "30..60", ">=60"], [("青年", "青年"), ("中年", "middle age"), ("老年", "old")]),
+        ("      age: {lower: 0, upper: 20, width: 10, titles: [a, b]}\n", ["0..10", "10..20", "other"],
+         [("a", "a"), ("b", "b"), ("其他或空缺", "other or empty")]),
+    ],
+)  # fmt: skip
+def test_bands_are_called_as_the_officer_says(dimension, codes, titles):
+    registration = registered(POLICY.replace(AGE, dimension))
+    age = next(each for each in registration.dimensions if each.name == "age")
+    assert list(age.codes) == codes
+    assert [(each["zh"], each["en"]) for each in age.titles] == titles
+    assert Registration.from_json(registration.to_json()) == registration
+    policy = load(POLICY.replace(AGE, dimension))
+    assert load(dump(policy)).sandbox == policy.sandbox
