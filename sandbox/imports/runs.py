@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +20,7 @@ from sandbox.airlock.checks.raw import RawTable
 from sandbox.execution.client import Launcher
 from sandbox.imports.mounting import counts
 from sandbox.imports.targets import Target, targets_of
-from sandbox.imports.twin import identifiers_for, practice_twin
+from sandbox.imports.twin import Columns, practice_columns, practice_twin
 from sandbox.workspaces.datasets import practice_path
 from sandbox.workspaces.imports import JoinCounts, import_path, imports_of, imports_of_run
 from sandbox.workspaces.models import Workspace, WorkspaceImport
@@ -60,8 +60,7 @@ def twins(
     for each in found:
         with context.vault.read_table(each.id) as reader:
             table = reader.read_all()
-        values = {key: identifiers_for(key, practice, known) for key in each.person_keys}
-        yield each, parquet_bytes(practice_twin(table, each.person_keys, values))
+        yield each, parquet_bytes(practice_twin(table, practice_columns(each.person_keys, practice, known)))
 
 
 def import_raws(context: JobContext, found: Sequence[WorkspaceImport]) -> list[RawTable]:
@@ -140,7 +139,7 @@ def _bytes_feeder(content: bytes) -> Feeder:
 
 def _practice_columns(
     context: JobContext, workspace_id: str, target: Target, found: Sequence[WorkspaceImport]
-) -> dict[str, list[Any]]:
+) -> Columns:
     """The columns of a practice table that could stand for a key of one of the imports."""
     path = practice_path(context.settings, workspace_id, target.name)
     if not path.is_file():
@@ -149,7 +148,7 @@ def _practice_columns(
     with pq.ParquetFile(path) as file:
         wanted = [name for name in file.schema_arrow.names if name in target.identifiers or name.casefold() in names]
         table: pa.Table = file.read(columns=wanted)
-    return {name: table[name].unique().to_pylist() for name in wanted}
+    return {name: table[name] for name in wanted}
 
 
 def _in_memory(content: bytes) -> int:
