@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sandbox.contracts import JobResult
 from sandbox.errors import LauncherBusy, LauncherRefused, SandboxError, SandboxUnavailable
-from sandbox.execution import seccomp
 from sandbox.execution.forks import die_with, plain_signals
+from sandbox.execution.jail import read_host
 from sandbox.execution.keeper import keep
 from sandbox.execution.order import Order
 
@@ -27,7 +27,7 @@ def keep_in_child(order: Order) -> JobResult:
     Raises:
         SandboxUnavailable, LauncherRefused: as ``keep`` does.
     """
-    seccomp.programs()  # kept by the caller; every fork would look the library up again, for longer than a jail starts
+    read_host()
     read, write = os.pipe()
     parent = os.getpid()
     child = os.fork()

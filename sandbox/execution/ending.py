@@ -43,10 +43,6 @@ def _not_built(stderr: bytes) -> SandboxUnavailable | LauncherRefused:
     """Bubblewrap's own words; nothing of the user ran, so they quote no data."""
     if b"No space left" in stderr:
         return LauncherRefused("数据超出沙箱的容量。", "The data is larger than the sandbox's limit.")
-    own = [
-        line
-        for line in stderr.decode(errors="replace").splitlines()
-        if line.startswith(("bwrap:", "setpriv:", "prlimit:"))
-    ]
+    own = [line for line in stderr.decode(errors="replace").splitlines() if line.startswith(("bwrap:", "prlimit:"))]
     words = own[0][:300] if own else "no message"
     return SandboxUnavailable(f"不能建立隔离环境：{words}", f"The jail cannot be built: {words}")

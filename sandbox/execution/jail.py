@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from sandbox.contracts import Limits
-from sandbox.execution import seccomp
+from sandbox.execution import guards, profiles, seccomp
 from sandbox.execution.profiles import Base, Profile
 
 OpenData: TypeAlias = Callable[[bytes], int]
@@ -28,37 +28,6 @@ UID_INSIDE: Final = 1000
 START: Final = (
     "import sys; sys.path.insert(0, '/opt/sandbox-kernel'); import runpy; runpy.run_module({!r}, run_name='__main__')"
 )
-
-NETWORK_GUARD: Final = (
-    "网络守卫：沙箱没有网络，{name} 不能使用。数据在 /data；外部文件请走导入审查，结果请走出域审查。",
-    "network guard: no network in the sandbox, {name} refused. Data is in /data; files travel through the airlock.",
-)
-PACKAGE_GUARD: Final = (
-    "软件包守卫：沙箱不能安装软件包，{name} 不能使用。需要的软件包请告诉管理员，加入内核环境后人人可用。",
-    "package guard: nothing is installed in the sandbox, {name} refused. Ask the administrator to add the package.",
-)
-REFUSED_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    **dict.fromkeys(
-        (
-            "curl",
-            "wget",
-            "git",
-            "ssh",
-            "scp",
-            "sftp",
-            "rsync",
-            "nc",
-            "ncat",
-            "telnet",
-            "ftp",
-            "ping",
-            "dig",
-            "nslookup",
-        ),
-        NETWORK_GUARD,
-    ),
-    **dict.fromkeys(("pip", "pip3", "uv", "conda", "mamba", "apt", "apt-get", "npm"), PACKAGE_GUARD),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +101,13 @@ def module_command(module: str) -> tuple[str, ...]:
     return (f"{VENV}/bin/python3", "-I", "-c", START.format(module))
 
 
+def read_host() -> None:
+    """Read once what all jails share. Otherwise each fork that builds one would, for longer than a jail starts."""
+    seccomp.programs()
+    _readable(profiles.base().hidden_files)
+    _cpuinfo()
+
+
 def options(jail: Jail, base: Base, open_data: OpenData) -> list[str]:
     """Bubblewrap's options for ``jail``. ``open_data`` turns bytes into a descriptor that bubblewrap reads."""
     limits, profile = jail.limits, jail.profile
@@ -151,8 +127,7 @@ def options(jail: Jail, base: Base, open_data: OpenData) -> list[str]:
         if not any(bind.target == entry.path for bind in jail.binds):
             args += ["--size", str(entry.size(limits)), "--perms", entry.mode, "--tmpfs", entry.path]
     if profile.guards:
-        for name, script in guard_scripts().items():
-            args += ["--perms", "0555", "--file", str(open_data(script)), f"{GUARDS}/{name}"]
+        args += guards.options(GUARDS, open_data)
     for bind in jail.binds:
         args += ["--bind" if bind.writable else "--ro-bind", str(bind.source), bind.target]
     for path, fd in jail.inputs:
@@ -190,15 +165,6 @@ def environment(jail: Jail) -> dict[str, str]:
             threads,
         ),
         **jail.environment,
-    }
-
-
-@cache
-def guard_scripts() -> dict[str, bytes]:
-    """Small programs in front of those that need a network: they name the guard, in two languages, and exit 1."""
-    return {
-        name: f"#!/bin/sh\necho '{zh.format(name=name)}' >&2\necho '{en.format(name=name)}' >&2\nexit 1\n".encode()
-        for name, (zh, en) in REFUSED_COMMANDS.items()
     }
 
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from sandbox.execution import seccomp, stopping
+from sandbox.execution import stopping
 from sandbox.execution.cgroup import Group
 from sandbox.execution.clock import StoppedClock
 from sandbox.execution.forks import close_all_but, die_with, plain_signals
+from sandbox.execution.jail import read_host
 
 KEEPER_FAILED: Final = 70
 REMEMBERED: Final = 10_000
@@ -66,7 +67,7 @@ class Keepers:
 
     def start(self, kept: Kept, run: Callable[[], int], keep_open: Sequence[int]) -> Kept:
         """Fork a keeper that runs ``run`` and exits with its answer. Its group is there at once and can be frozen."""
-        seccomp.programs()  # made here once, not in every fork
+        read_host()
         if kept.group is not None:
             kept.group.make()
         parent = os.getpid()

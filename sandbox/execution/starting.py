@@ -16,6 +16,7 @@ from sandbox.execution.forks import die_with
 from sandbox.execution.jail import Jail, options
 from sandbox.execution.order import Order
 from sandbox.execution.profiles import base
+from sandbox.execution.rights import Rights
 
 BUBBLEWRAP: Final = "bwrap"
 
@@ -72,13 +73,15 @@ def start(order: Order, jail: Jail) -> Started:
         elif order.log is not None:
             stderr = subprocess.STDOUT
 
+        rights = Rights(order.uid, jail.profile.files_bytes, jail.profile.open_files, 4 * jail.limits.pids)
+
         def prepare() -> None:
             order.group.join()
+            rights.take()
             die_with(keeper)
 
         process = subprocess.Popen(
             [
-                *_drop_rights(order, jail),
                 *(BUBBLEWRAP, "--args", str(arguments), "--json-status-fd", str(status_write), "--"),
                 *_inner_limits(order, jail),
                 *jail.command,
@@ -96,8 +99,8 @@ def start(order: Order, jail: Jail) -> Started:
         if output_read is not None:
             os.close(output_read)
         raise SandboxUnavailable(
-            "不能启动 bubblewrap（软件包 bubblewrap、util-linux）。",
-            "bubblewrap cannot be started (packages bubblewrap, util-linux).",
+            "不能启动 bubblewrap（软件包 bubblewrap）。",
+            "bubblewrap cannot be started (package bubblewrap).",
         ) from error
     finally:
         for fd in handed:
@@ -105,20 +108,6 @@ def start(order: Order, jail: Jail) -> Started:
         for _, fd in jail.inputs:
             os.close(fd)
     return Started(process, status_read, output_read)
-
-
-def _drop_rights(order: Order, jail: Jail) -> list[str]:
-    command = ["setpriv"]
-    if order.uid is not None:
-        command += [f"--reuid={order.uid}", f"--regid={order.uid}", "--clear-groups"]
-        command += ["--bounding-set=-all", "--inh-caps=-all"]
-    command += ["--no-new-privs", "--", "prlimit"]
-    command += [f"--fsize={jail.profile.files_bytes}", f"--nofile={jail.profile.open_files}", "--memlock=65536"]
-    # One byte, not none: with a piped core pattern a limit of 0 does not keep the host's handler from the memory.
-    command += ["--core=1", "--msgqueue=0"]
-    if order.uid is not None:
-        command.append(f"--nproc={4 * jail.limits.pids}")
-    return [*command, "--"]
 
 
 def _inner_limits(order: Order, jail: Jail) -> list[str]:

@@ -1,6 +1,6 @@
 """Jails: how long one takes to start and end, and what computing inside costs.
 
-Both sides of a line run in turn in one process of this machine. Jails are the launcher's own: all layers are on.
+Both sides of a line run in turn on this machine. Jails are the launcher's own: all layers are on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from sandbox.contracts import MIB, Limits
@@ -21,10 +22,21 @@ from sandbox.execution.order import Order
 from sandbox.execution.profiles import load
 from sandbox.settings import DEFAULT_KERNEL_ENV
 from tests.benchmarks.measured import Measured
+from tests.sandbox.execution.conftest import Running, fresh_places
+from tests.sandbox.execution.conftest import start as start_launcher
+from tests.sandbox.execution.conftest import stop as stop_launcher
 
 STARTS = 21
 COMPUTE_RUNS = 5
 LIMITS = Limits(memory_bytes=2048 * MIB, cpus=2.0, pids=128, wall_s=300.0)
+
+TRUE_INSTEAD = """
+import sys
+from sandbox.execution import __main__, requests
+requests.module_command = lambda module: ("/bin/true",)
+sys.argv[0] = "launcher"
+sys.exit(__main__.main())
+"""
 
 WORK = """
 import json, resource, time
@@ -50,17 +62,27 @@ print(json.dumps([time.perf_counter() - begun, time.process_time() - used]))
 
 
 def start() -> Iterator[Measured]:
-    """A sealed jail that runs ``true``, from the order to its end, beside ``true`` alone; medians in milliseconds."""
-    run = jailed()
+    """A sealed jail as the launcher's caller meets it, from the request to its answer; medians in milliseconds.
 
-    def inside() -> None:
-        assert run(("/bin/true",), False) == 0
+    Request, inputs copied in, jail, command, end, result: all of it over the real launcher's socket. Beside it the same
+    command alone. The first line asks a launcher in which ``true`` stands in place of our runner, the second one as it is.
+    """
+    for what, code, alone, target in (
+        ("sealed jail: request, start, true, end, answer", TRUE_INSTEAD, ["/bin/true"], "<= 50 ms"),
+        ("sealed jail: request to answer, an empty script", "", [DEFAULT_KERNEL_ENV / "bin/python", "-c", ""], ""),
+    ):
+        with fresh_places() as make:
+            running = start_launcher(make(), code=code)
+            try:
+                ours, bare = in_turn([partial(ask, running), partial(subprocess.run, alone, check=True)], STARTS)
+            finally:
+                stop_launcher(running)
+        yield Measured(what, 1000 * ours, 1000 * bare, "ms", target)
 
-    def outside() -> None:
-        subprocess.run(["/bin/true"], check=True)
 
-    ours, bare = in_turn([inside, outside], STARTS)
-    yield Measured("sealed jail: start, true, end", 1000 * ours, 1000 * bare, "ms", "<= 50 ms")
+def ask(running: Running) -> None:
+    """One job whose script does nothing."""
+    assert running.run(b"", limits=LIMITS)[0].state == "ok"
 
 
 def compute() -> Iterator[Measured]:

@@ -12,8 +12,8 @@ import pytest
 
 from sandbox.contracts import BadContract, Enforcement, JobResult, JobSpec, Limits, Quiet, SessionSpec, Ticks
 from sandbox.errors import ProfileError, SandboxError
-from sandbox.execution import cgroup, profiles, seccomp
-from sandbox.execution.jail import Bind, Jail, environment, guard_scripts, options, virtual_files
+from sandbox.execution import cgroup, guards, profiles, seccomp
+from sandbox.execution.jail import Bind, Jail, environment, options, read_host, virtual_files
 from sandbox.settings import SandboxSettings, checked_name
 
 ROOT = Path(__file__).parents[3]
@@ -132,6 +132,18 @@ def test_jail_environment_holds_nothing_of_the_launcher(monkeypatch: pytest.Monk
     assert "canary" not in str(environment(Jail(profile, profile.limits, ("true",))))
 
 
+def test_what_all_jails_share_is_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    read_host()
+    profile = profiles.load("sealed")
+    monkeypatch.setattr(profiles, "FOLDER", tmp_path)
+    monkeypatch.setattr(seccomp, "_export", None)
+    monkeypatch.setattr("builtins.open", None)
+    assert options(Jail(profile, profile.limits, ("true",)), profiles.base(), lambda _: 9)
+    profiles.base.cache_clear()
+    with pytest.raises(ProfileError):
+        profiles.base()
+
+
 def test_virtual_files_depend_on_the_limits_only() -> None:
     small, large = (virtual_files(Limits(memory_bytes=size << 20)) for size in (256, 512))
     assert small["/proc/meminfo"] != large["/proc/meminfo"]
@@ -139,12 +151,19 @@ def test_virtual_files_depend_on_the_limits_only() -> None:
     assert b"cpu MHz" not in small["/proc/cpuinfo"]
 
 
-def test_guards_name_themselves_in_both_languages() -> None:
-    script = guard_scripts()["curl"].decode()
-    assert "网络守卫" in script
-    assert "network guard" in script
-    assert script.endswith("exit 1\n")
-    assert {"curl", "wget", "pip", "git", "ssh"} <= set(guard_scripts())
+def test_guards_name_themselves_in_both_languages(tmp_path: Path) -> None:
+    assert {"curl", "wget", "pip", "git", "ssh"} <= {name for guard in guards.GUARDS for name in guard.commands}
+    for guard, words in zip(
+        guards.GUARDS, (("网络守卫", "network guard"), ("软件包守卫", "package guard")), strict=True
+    ):
+        script = tmp_path / guard.name
+        script.write_bytes(guard.script())
+        script.chmod(0o755)
+        for command in guard.commands:
+            (tmp_path / command).symlink_to(guard.name)
+            said = subprocess.run([tmp_path / command], capture_output=True, check=False)
+            assert said.returncode == 1
+            assert all(each in said.stderr.decode() for each in (*words, f"{command} 不能使用", f"{command} refused"))
 
 
 def test_filters_are_whole_bpf_programs() -> None:
