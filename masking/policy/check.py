@@ -17,7 +17,7 @@ from masking import techniques
 from masking.disclosure.contributions import check_measures
 from masking.disclosure.frequency import check_shape
 from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, UnsupportedColumn, suggestion
-from masking.policy.fixed_tables import check_fixed_tables
+from masking.policy.fixed_bins import check_fixed_tables
 from masking.policy.model import FREE_TEXT, RECODING, Aggregate, AttributeRule, MaskingPolicy
 from masking.policy.unkeyed import is_hash, refusal
 from masking.taxonomy import Role

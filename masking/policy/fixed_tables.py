@@ -4,7 +4,7 @@ Rule: every category comes from the policy, a standard's code list or a hierarch
 the raw table; whatever no category takes is counted under one more, ``other``, whether anybody is there or not, or, if
 the policy says so, nowhere. A measure is clamped to bounds that are published. How much noise protects the tables is no
 word of a policy.
-Source: PRIVACY 20. Plain values; ``bins`` says what the categories of a dimension are.
+Source: PRIVACY 20. Plain values and their reading; what the categories are stands in ``fixed_bins``.
 """
 
 from __future__ import annotations
@@ -13,17 +13,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import pyarrow as pa
-
-from masking import techniques
-from masking.errors import InvalidParameter, PolicyError, UnknownAttribute, suggestion
-from masking.taxonomy import Role
-
-if TYPE_CHECKING:
-    from masking.policy.model import AttributeRule, MaskingPolicy
+from masking.errors import InvalidParameter
 
 OTHER: Final = "other"
 """Code of the category for what no other one takes, empty cells too."""
@@ -36,7 +28,6 @@ MOST_BASE_CELLS: Final = 1_000_000
 """Cells of all dimensions crossed."""
 FINEST: Final = 1000
 """A bound may be this many times larger than the distance between the bounds."""
-HIERARCHY: Final = "generalization.hierarchy"
 _BANDS: Final = ("lower", "upper", "width")
 
 Place = Callable[[Sequence[str]], tuple[int, int]]
@@ -91,19 +82,6 @@ class FixedTables:
     words: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Bins:
-    """The categories of a dimension without ``other``: ``codes`` with ``titles``, and how a value finds its own.
-
-    ``edges``: by size. ``groups``: value to code. Neither: the value is the code.
-    """
-
-    codes: tuple[str, ...]
-    titles: tuple[Mapping[str, str], ...]
-    edges: tuple[Any, ...] = ()
-    groups: Mapping[str, str] = field(default_factory=dict)
-
-
 def read_fixed_tables(words: Mapping[str, Any], place: Place) -> FixedTables:
     """The registration in a policy whose shape is right already.
 
@@ -120,63 +98,6 @@ def read_fixed_tables(words: Mapping[str, Any], place: Place) -> FixedTables:
     )
 
 
-def bins(dimension: FixedDimension, rule: AttributeRule, files: Path | None = None) -> Bins:
-    """The categories of a dimension of the attribute that ``rule`` is about.
-
-    Raises:
-        InvalidParameter: nothing fixes them.
-    """
-    if dimension.edges:
-        codes, titles = _of_edges(dimension.edges)
-        own = tuple(dimension.titles.get(code, title) for code, title in zip(codes, titles, strict=True))
-        return Bins(codes, own, edges=dimension.edges)
-    if dimension.codes:
-        titles = tuple(dimension.titles.get(code, {"zh": code, "en": code}) for code in dimension.codes)
-        return Bins(dimension.codes, titles)
-    if rule.codes:
-        codes = tuple(spelled(code) for code in rule.codes)
-        return Bins(codes, tuple({"zh": code, "en": code} for code in codes))
-    if rule.technique == HIERARCHY and dimension.characters is None:
-        made: Any = techniques.get(HIERARCHY).check(rule.parameters, attribute=rule.name, key=None, files=files)
-        codes = tuple(sorted(set(made.table.values())))
-        return Bins(codes, tuple({"zh": code, "en": code} for code in codes), groups=dict(made.table))
-    raise InvalidParameter(
-        f"sandbox.tables: the dimension {dimension.name!r} has no fixed categories, and none are taken from the table; "
-        "give `codes`, `edges`, or `lower`, `upper` and `width`"
-    ).at(dimension.line or None)
-
-
-def check_fixed_tables(policy: MaskingPolicy, schema: pa.Schema | None = None, *, files: Path | None = None) -> None:
-    """Raise unless the registered tables can be counted; without ``files`` a hierarchy's file is not read.
-
-    Raises:
-        UnknownAttribute, InvalidParameter, PolicyError: what is registered does not fit the policy or the table.
-    """
-    tables = policy.sandbox.tables
-    if tables is None:
-        return
-    named = [(each.column, each.line) for each in tables.dimensions]
-    for column, line in [*named, *((each.column, each.line) for each in tables.measures)]:
-        if column not in policy.attributes:
-            raise UnknownAttribute(
-                f"sandbox.tables names {column!r}, which is no attribute{suggestion(column, policy.attributes)}"
-            ).at(line or None)
-        rule = policy.attributes[column]
-        if rule.role is Role.DIRECT_IDENTIFIER or rule.free_text:
-            raise PolicyError(
-                f"sandbox.tables: {column!r} is a {rule.role.value} under {rule.technique}: persons are not counted by "
-                "what names them",
-                line=line or None,
-            )
-    if tables.contribution > 1 and policy.unit is None:
-        raise InvalidParameter(
-            "sandbox.tables: without `unit:` each record is a person and counts once: leave `contribution` out"
-        )
-    _check_sizes(policy, tables, files)
-    if schema is not None:
-        _check_types(tables, schema)
-
-
 def spelled(code: Any) -> str:
     """A code as text: 11, 11.0 and "11" are one."""
     if isinstance(code, float) and code.is_integer():
@@ -184,48 +105,10 @@ def spelled(code: Any) -> str:
     return str(code)
 
 
-def _check_sizes(policy: MaskingPolicy, tables: FixedTables, files: Path | None) -> None:
-    known = [
-        each
-        for each in tables.dimensions
-        if files is not None
-        or each.codes
-        or each.edges
-        or policy.attributes[each.column].parameters.get("file") is None
-    ]
-    counts = {each.name: len(bins(each, policy.attributes[each.column], files).codes) + each.other for each in known}
-    largest = sorted(counts, key=lambda name: -counts[name])
-    together = math.prod(counts[name] for name in largest[:MOST_TOGETHER])
-    if together > MOST_CELLS:
-        raise InvalidParameter(
-            f"sandbox.tables: a table of {largest[:MOST_TOGETHER]} would have {together} cells, at most {MOST_CELLS} "
-            f"are possible: give {largest[0]!r} fewer categories"
-        )
-    crossed = math.prod(counts.values())
-    if crossed > MOST_BASE_CELLS:
-        raise InvalidParameter(
-            f"sandbox.tables: all dimensions crossed have {crossed} cells, at most {MOST_BASE_CELLS} are possible: "
-            f"leave a dimension out, or give {largest[0]!r} fewer categories"
-        )
-
-
-def _check_types(tables: FixedTables, schema: pa.Schema) -> None:
-    for measure in tables.measures:
-        kind = schema.field(measure.column).type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-            raise InvalidParameter(f"sandbox.tables: {measure.column!r} is summed, but it is no column of numbers").at(
-                measure.line or None
-            )
-    for dimension in tables.dimensions:
-        kind = schema.field(dimension.column).type
-        if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            raise InvalidParameter(f"sandbox.tables: {dimension.column!r} holds neither text nor numbers nor dates").at(
-                dimension.line or None
-            )
-        if any(isinstance(each, int | float) for each in dimension.edges) and pa.types.is_temporal(kind):
-            raise InvalidParameter(
-                f"sandbox.tables: the edges of {dimension.name!r} are numbers, but it is a column of dates"
-            ).at(dimension.line or None)
+def bands(edges: tuple[Any, ...]) -> tuple[tuple[str, ...], tuple[Mapping[str, str], ...]]:
+    """Codes and titles of the bins between two edges each."""
+    found = [_bin(low, high) for low, high in pairwise(edges)]
+    return tuple(code for code, _ in found), tuple(title for _, title in found)
 
 
 def _dimension(name: str, words: Mapping[str, Any], place: Place) -> FixedDimension:
@@ -286,7 +169,7 @@ def _band_titles(
     name: str, given: Sequence[Any], edges: tuple[Any, ...], here: tuple[int, int]
 ) -> dict[str, Mapping[str, str]]:
     """One title for each band, in order; no two alike, or rows of a table could not be told apart."""
-    codes = _of_edges(edges)[0] if edges else ()
+    codes = bands(edges)[0] if edges else ()
     titles = [both for each in given if (both := _both(each)) is not None]
     if not codes or len(titles) < len(given) or len(given) != len(codes):
         raise InvalidParameter(
@@ -336,12 +219,6 @@ def _measure(name: str, words: Mapping[str, Any], place: Place) -> FixedMeasure:
             *here
         )
     return FixedMeasure(name, lower, upper, words.get("title", {}), here[0])
-
-
-def _of_edges(edges: tuple[Any, ...]) -> tuple[tuple[str, ...], tuple[Mapping[str, str], ...]]:
-    """Codes and titles of the bins between two edges each."""
-    found = [_bin(low, high) for low, high in pairwise(edges)]
-    return tuple(code for code, _ in found), tuple(title for _, title in found)
 
 
 def _bin(low: Any, high: Any) -> tuple[str, Mapping[str, str]]:

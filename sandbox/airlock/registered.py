@@ -12,7 +12,8 @@ from typing import Any
 
 from masking import techniques
 from masking.errors import MaskingError
-from masking.policy.fixed_tables import HIERARCHY, Bins, FixedDimension, bins
+from masking.policy.fixed_bins import HIERARCHY, Bins, bins
+from masking.policy.fixed_tables import FixedDimension
 from masking.policy.model import AttributeRule, MaskingPolicy
 from sandbox.airlock.checks.derived import Band, Bands, Categories, Registered
 

@@ -16,7 +16,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final, Self
 
-from masking.policy.fixed_tables import MOST_TOGETHER, OTHER, OTHER_TITLE, FixedMeasure, bins
+from masking.policy.fixed_bins import bins
+from masking.policy.fixed_tables import MOST_TOGETHER, OTHER, OTHER_TITLE, FixedMeasure
 from masking.policy.model import MaskingPolicy
 
 DIGITS: Final = 4
@@ -25,7 +26,7 @@ DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Categories in order; ``edges`` and ``groups`` as in ``masking.policy.fixed_tables.Bins``.
+    """Categories in order; ``edges`` and ``groups`` as in ``masking.policy.fixed_bins.Bins``.
 
     ``other``: the last category is for what no other one takes; otherwise such a person is counted nowhere.
     """

@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from masking import techniques
 from masking.errors import MaskingError
-from masking.policy.fixed_tables import OTHER, FixedDimension, bins, spelled
+from masking.policy.fixed_bins import bins
+from masking.policy.fixed_tables import OTHER, FixedDimension, spelled
 from masking.policy.model import KEEP, AttributeRule, MaskingPolicy
 
 
