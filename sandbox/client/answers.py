@@ -20,6 +20,8 @@ from sandbox.client.grid import HIDDEN, MISSING, Axis, Cell, Grid, both, figure_
 
 MOST_ROWS: Final = 200
 """Rows that a notebook shows; a frame has all of them."""
+UNRELIABLE: Final = "unreliable"
+_MARKED: Final = ("rough", UNRELIABLE)
 _HIDDEN_NOTE: Final = f"{HIDDEN} 不予显示 not shown"
 
 
@@ -71,15 +73,32 @@ class QueryAnswer:
         return tuple(measures_of(self.json))
 
     @property
+    def quality(self) -> dict[str, tuple[str | None, ...]]:
+        """Of each measure, row by row: ``good``, ``rough`` (error above a third of the figure), ``unreliable`` (above
+        two thirds: mostly noise), None where the figure is not shown.
+        """
+        return {str(name): tuple(marks) for name, marks in (self.json.get("quality") or {}).items()}
+
+    @property
+    def unreliable(self) -> int:
+        """How many shown figures are mostly noise."""
+        return sum(mark == UNRELIABLE for marks in self.quality.values() for mark in marks)
+
+    @property
     def page(self) -> str:
         """Address of the same table in the portal."""
         return str(self.json.get("page") or "")
 
-    def to_pandas(self, *, labels: str = "") -> Any:
-        """A pandas DataFrame with one row for each combination. ``labels``: ``zh`` or ``en`` gives titles for codes."""
+    def to_pandas(self, *, labels: str = "", quality: bool = False) -> Any:
+        """A pandas DataFrame with one row for each combination. ``labels``: ``zh`` or ``en`` gives titles for codes.
+
+        ``quality``: a column ``<name>_quality`` more for each measure.
+        """
         import pandas as pd
 
         frame = pd.DataFrame(list(self.rows), columns=list(self.columns))
+        for name, marks in self.quality.items() if quality else ():
+            frame[f"{name}_quality"] = list(marks)
         for name, titles in (self.json.get("labels") or {}).items() if labels else ():
             frame[name] = frame[name].map({code: str(title.get(labels) or code) for code, title in titles.items()})
         return frame
@@ -102,13 +121,15 @@ class QueryAnswer:
 
     def __repr__(self) -> str:
         number = len(self.rows)
-        return f"QueryAnswer({self.json.get('dataset', '')!r}, {', '.join(self.columns)}: {number} 行 rows)"
+        bad = f", {self.unreliable} 个数字不可靠 figures unreliable" if self.unreliable else ""
+        return f"QueryAnswer({self.json.get('dataset', '')!r}, {', '.join(self.columns)}: {number} 行 rows{bad})"
 
     def _repr_html_(self) -> str:
         item = self.json
         shown = [each for each in item.get("columns") or () if isinstance(each, dict) and each.get("kind") != "error"]
         head = [both(each.get("title") or {}) or str(each.get("name")) for each in shown]
-        rows = [[self._cell(each, row) for each in shown] for row in self.rows[:MOST_ROWS]]
+        marks = self.quality
+        rows = [[self._cell(each, place, marks) for each in shown] for place in range(min(MOST_ROWS, len(self.rows)))]
         told = [
             ("数据 dataset", words(item.get("title"))),
             ("公布 published", str(item.get("published_at") or "")[:10]),
@@ -116,12 +137,15 @@ class QueryAnswer:
             ("说明 note", words(item.get("note"))),
         ]
         below = [_HIDDEN_NOTE] if item.get("hidden") else []
+        if any(mark in _MARKED for found in marks.values() for mark in found):
+            below.append(words(item.get("quality_note")))
         if len(self.rows) > MOST_ROWS:
             below.append(f"前 {MOST_ROWS} 行，共 {len(self.rows)} 行 first {MOST_ROWS} of {len(self.rows)} rows")
         notes = "".join(f"<p>{escape(each)}</p>" for each in below)
         return table(head, rows) + notes + facts(told) + (link(self.page, "在门户中打开 open in the portal"))
 
-    def _cell(self, column: Mapping[str, Any], row: Sequence[Any]) -> str:
+    def _cell(self, column: Mapping[str, Any], place: int, quality: Mapping[str, Sequence[str | None]]) -> str:
+        row = self.rows[place]
         value = row[self.columns.index(str(column["name"]))]
         if column.get("kind") == "dimension":
             labels = (self.json.get("labels") or {}).get(column["name"]) or {}
@@ -129,7 +153,9 @@ class QueryAnswer:
         error = next((str(each["name"]) for each in self.json["columns"] if each.get("of") == column["name"]), "")
         if value is None or not error:
             return figure_text(value)
-        return f"{figure_text(value)} ± {figure_text(row[self.columns.index(error)])}"
+        mark = quality[str(column["name"])][place] if column["name"] in quality else None
+        told = f"{figure_text(value)} ± {figure_text(row[self.columns.index(error)])}"
+        return f"{told}（{words((self.json.get('quality_titles') or {}).get(mark))}）" if mark in _MARKED else told
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ def stacked(drawings: Sequence[Drawing], title: str) -> str:
 def _beside(grid: Grid) -> Grid:
     """Columns as panels."""
     cells = {(column, row, 0): cell for (_, row, column), cell in grid.cells.items()}
-    return replace(grid, columns=MISSING, panels=grid.columns, cells=cells)
+    quality = {(column, row, 0): mark for (_, row, column), mark in grid.quality.items()}
+    return replace(grid, columns=MISSING, panels=grid.columns, cells=cells, quality=quality)
 
 
 def _say(what: str, lang: str) -> str:

@@ -6,7 +6,7 @@ The page of fixed tables, drawings and notebooks read this form. Standard librar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 HIDDEN: Final = "*"
@@ -39,7 +39,10 @@ MISSING: Final = Axis("", _NO_TEXT, ("",), (_NO_TEXT,))
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``cells``: by places of panel, row and column. ``measure``: its name in the answer."""
+    """``cells``: by places of panel, row and column. ``measure``: its name in the answer.
+
+    ``quality``: by the same places how good a shown figure is (good, rough, unreliable), as the service says.
+    """
 
     measure: str
     title: Text
@@ -47,6 +50,7 @@ class Grid:
     columns: Axis
     panels: Axis
     cells: Mapping[tuple[int, int, int], Cell]
+    quality: Mapping[tuple[int, int, int], str] = field(default_factory=dict)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -86,12 +90,17 @@ def pivot(answer: Mapping[str, Any], *, measure: str = "", by: Sequence[str] = (
         raise KeyError(next(iter(set(order) ^ set(dimensions)), ""))
     axes = [_axis(columns[at[name]], labels[name]) for name in order]
     places = [{code: place for place, code in enumerate(axis.codes)} for axis in axes]
+    marks = (answer.get("quality") or {}).get(shown) or [None] * len(answer["rows"])
     cells: dict[tuple[int, int, int], Cell] = {}
-    for row in answer["rows"]:
+    quality: dict[tuple[int, int, int], str] = {}
+    for row, mark in zip(answer["rows"], marks, strict=True):
         found = [places[axis][row[at[name]]] for axis, name in enumerate(order)] + [0, 0, 0]
-        cells[found[2], found[0], found[1]] = (row[at[shown]], None if error is None else row[error])
+        place = (found[2], found[0], found[1])
+        cells[place] = (row[at[shown]], None if error is None else row[error])
+        if mark is not None:
+            quality[place] = str(mark)
     rows, across, panels, *_ = (*axes, MISSING, MISSING, MISSING)
-    return Grid(shown, columns[at[shown]]["title"], rows, across, panels, cells)
+    return Grid(shown, columns[at[shown]]["title"], rows, across, panels, cells, quality)
 
 
 def measures_of(answer: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
 """What fixed tables answer, as plain values: what is registered, one answer, and both as JSON and CSV.
 
 A figure that is hidden is null, whatever the reason: below the threshold, too uncertain, or hidden so that another one
-stays hidden. Errors are half widths of 95 % intervals of the noise; how they come about is public.
+stays hidden. Errors are half widths of 95 % intervals of the noise; how they come about is public. How good a figure
+is (`quality`) follows from the two and is said wherever they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from opendata.catalog.texts import Text, text
+from sandbox.queries.quality import MEANING, TITLES, Quality, quality_of
 
 MOST_DIMENSIONS: Final = 3
 """Dimensions that one question may name."""
@@ -147,8 +149,18 @@ class Answer:
     counted: Text
     note: Text = field(default_factory=lambda: NOTE)
 
+    @property
+    def quality(self) -> dict[str, tuple[Quality | None, ...]]:
+        """Of each measure, how good its figures are, row by row; None for a hidden one."""
+        at = {each.name: place for place, each in enumerate(self.columns)}
+        errors = {each.of: at[each.name] for each in self.columns if each.kind == "error"}
+        return {
+            name: tuple(quality_of(row[at[name]], row[error]) for row in self.rows) for name, error in errors.items()
+        }
+
     def to_json(self) -> dict[str, Any]:
-        """For the API and the client."""
+        """For the API and the client. ``quality``: of each measure, one word a row; ``unreliable`` counts the worst."""
+        quality = {name: list(marks) for name, marks in self.quality.items()}
         return {
             "dataset": self.dataset,
             "title": dict(self.title),
@@ -165,24 +177,39 @@ class Answer:
             },
             "cells": self.cells,
             "hidden": self.hidden,
+            "quality": quality,
+            "unreliable": sum(marks.count(Quality.UNRELIABLE) for marks in quality.values()),
+            "quality_titles": {str(each): dict(title) for each, title in TITLES.items()},
+            "quality_note": dict(MEANING),
             "threshold": self.threshold,
             "counted": dict(self.counted),
             "note": dict(self.note),
         }
 
     def to_csv(self, language: str = "zh") -> str:
-        """RFC 4180, with titles for codes; no cell begins like a formula of a spreadsheet."""
-        sink = io.StringIO()
+        """RFC 4180, with titles for codes; no cell begins like a formula of a spreadsheet.
+
+        The last columns say of each measure how good its figures are.
+        """
+        sink, quality = io.StringIO(), self.quality
         writer = csv.writer(sink, lineterminator="\r\n")
-        writer.writerow([_harmless(_in(each.title, language)) for each in self.columns])
-        for row in self.rows:
-            writer.writerow([self._shown(*pair, language) for pair in zip(self.columns, row, strict=True)])
+        titles = {each.name: each.title for each in self.columns}
+        head = [each.title for each in self.columns] + [_reliability(titles[name]) for name in quality]
+        writer.writerow([_harmless(_in(each, language)) for each in head])
+        for place, row in enumerate(self.rows):
+            marks = [marks[place] for marks in quality.values()]
+            said = ["" if mark is None else _in(TITLES[mark], language) for mark in marks]
+            writer.writerow([*(self._shown(*pair, language) for pair in zip(self.columns, row, strict=True)), *said])
         return sink.getvalue()
 
     def _shown(self, column: Column, value: Any, language: str) -> Any:
         if column.kind != "dimension":
             return "" if value is None else value
         return _harmless(_in(self.labels[column.name][value], language))
+
+
+def _reliability(title: Text) -> Text:
+    return text(f"{title['zh']}可靠程度", f"{title['en']}, reliability")
 
 
 def _in(title: Text, language: str) -> str:

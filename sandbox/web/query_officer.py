@@ -13,8 +13,11 @@ from opendata.jobs import FINISHED, Job
 from opendata.publishing.models import Intake, PolicyVersion
 from sandbox.queries import service
 from sandbox.queries.answers import Registered
+from sandbox.queries.expected import expected
 from sandbox.queries.registration import Registration
-from sandbox.web.query_panels import error_in_words, expected, in_words, next_number
+from sandbox.queries.tally import tally
+from sandbox.web.query_panels import next_number
+from sandbox.web.query_words import error_in_words, in_words, tally_in_words
 
 
 def job_of(session: Session, found: Registered) -> Job | None:
@@ -41,6 +44,11 @@ def standing(session: Session, dataset: Dataset, found: Registered) -> dict[str,
     intake = session.get_one(Intake, edition.intake_id)
     ahead = expected(registration, number=next_number(session, dataset), rows=intake.rows)
     done = cube is not None and cube.intake_id == intake.id
-    sentences = in_words(registration) if done else (*in_words(registration), *error_in_words(ahead))
+    shown = tally_in_words(registration, tally(session, cube)) if cube is not None and done else error_in_words(ahead)
     can = "wait" if job is not None else "nothing" if done or ahead.sparse else "compute"
-    return told | {"can": can, "sentences": sentences, "newer": cube is not None and not done, "done": done}
+    return told | {
+        "can": can,
+        "sentences": (*in_words(registration), *shown),
+        "newer": cube is not None and not done,
+        "done": done,
+    }

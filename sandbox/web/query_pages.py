@@ -7,6 +7,7 @@ not ask reads why and which door is nearest; a hidden dataset looks absent. The 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -30,6 +31,7 @@ from sandbox.queries import permissions, service
 from sandbox.queries.answers import MOST_DIMENSIONS, Answer, Registered
 from sandbox.queries.design import ADVANTAGE, DOMINANCE
 from sandbox.queries.errors import QuestionRefused
+from sandbox.queries.quality import MEANING, TITLES, Quality
 from sandbox.web import query_links
 from sandbox.web.deps import GradesDep
 from sandbox.web.query_officer import job_of, standing
@@ -39,6 +41,9 @@ router = APIRouter(include_in_schema=False)
 PRIVATE: Final = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, X-App-Key"}
 MOST_SHOWN: Final = 3000
 """Figures of one table on the page; files have all of them."""
+POOR: Final = frozenset({Quality.ROUGH, Quality.UNRELIABLE})
+Figure = tuple[str, str, str]
+"""Figure and error as text, and the mark of a poor one."""
 Words = Annotated[list[str] | None, Query(max_length=20)]
 
 
@@ -52,7 +57,7 @@ class Shown:
     drawings: list[tuple[str, Markup]]
     wide: bool
     left_out: int
-    groups: list[tuple[str, list[tuple[str, list[tuple[str, str]]]]]]
+    groups: list[tuple[str, list[tuple[str, list[Figure]]]]]
     cut: bool
 
 
@@ -148,6 +153,7 @@ def _page(
         dataset = catalog.get(session, found.dataset, actor)
         officer = standing(session, dataset, found) if found.may_compute else None
         public = dataset.level in {each.value for each in permissions.FOR_EVERYBODY}
+    shown = _shown(answer, by, lang) if answer is not None else []
     status = 422 if refused else 409 if not_computed else 200
     if problem is not None and officer is None:
         status = problem.status
@@ -162,7 +168,8 @@ def _page(
         by=[*by, *[""] * MOST_DIMENSIONS][:MOST_DIMENSIONS],
         measures=list(measures.values()),
         answer=answer,
-        shown=_shown(answer, by, lang) if answer is not None else [],
+        shown=shown,
+        meaning=MEANING if any(figure[2] for each in shown for figure in _figures(each)) else None,
         sign=HIDDEN,
         refused=refused,
         problem=problem,
@@ -194,8 +201,12 @@ def _one(place: int, grid: Grid, lang: str) -> Shown:
     )
 
 
-def _groups(grid: Grid, lang: str) -> list[tuple[str, list[tuple[str, list[tuple[str, str]]]]]]:
-    """Panel by panel, row by row: figure and error as text, both empty for a hidden one."""
+def _figures(shown: Shown) -> Iterator[Figure]:
+    return (figure for _, rows in shown.groups for _, figures in rows for figure in figures)
+
+
+def _groups(grid: Grid, lang: str) -> list[tuple[str, list[tuple[str, list[Figure]]]]]:
+    """Panel by panel, row by row: figure and error as text, both empty for a hidden one, and the mark of a poor one."""
     groups, left = [], MOST_SHOWN
     for panel in range(len(grid.panels)):
         rows = []
@@ -203,8 +214,9 @@ def _groups(grid: Grid, lang: str) -> list[tuple[str, list[tuple[str, list[tuple
             left -= len(grid.columns)
             if left < 0:
                 break
-            cells = [grid.cells[panel, row, column] for column in range(len(grid.columns))]
-            rows.append((grid.rows.said(row, lang), [_texts(*cell) for cell in cells]))
+            places = [(panel, row, column) for column in range(len(grid.columns))]
+            figures = [(*_texts(*grid.cells[place]), _mark(grid.quality.get(place), lang)) for place in places]
+            rows.append((grid.rows.said(row, lang), figures))
         if rows:
             groups.append((grid.panels.said(panel, lang), rows))
     return groups
@@ -214,6 +226,11 @@ def _texts(value: float | None, error: float | None) -> tuple[str, str]:
     if value is None:
         return "", ""
     return figure_text(value), figure_text(error) if error is not None else ""
+
+
+def _mark(quality: str | None, lang: str) -> str:
+    """What is said beside a figure that is not good."""
+    return TITLES[Quality(quality)]["en" if lang == "en" else "zh"] if quality in POOR else ""
 
 
 def _links(dataset: str, by: list[str], measures: dict[str, str], settings: Settings) -> dict[str, str]:

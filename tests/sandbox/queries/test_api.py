@@ -64,10 +64,10 @@ def test_csv_is_harmless_in_a_spreadsheet(standing: Tables):
     answer = client.get("/api/v1/datasets/visits/tables/query?by=kind&measures=count&format=csv&bom=true")
     assert answer.headers["content-type"].startswith("text/csv")
     rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
-    assert rows[0] == ["类别", "人数", "人数误差（±，95%）"]
+    assert rows[0] == ["类别", "人数", "人数误差（±，95%）", "人数可靠程度"]
     assert [row[0] for row in rows[1:]] == ["甲", "乙", "丙"]
     english = speak(standing.world).get("/api/v1/datasets/visits/tables/query?by=kind&format=csv").text
-    assert english.splitlines()[0] == 'kind,persons,"persons, error (±, 95 %)"'
+    assert english.splitlines()[0] == 'kind,persons,"persons, error (±, 95 %)","persons, reliability"'
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from opendata.jobs import Job
 from sandbox.client.grid import figure_text
 from sandbox.client.workspace import Workspace
+from sandbox.queries.expected import expected
 from sandbox.queries.models import FixedCube, FixedQuestion
 from sandbox.web import query_links
-from sandbox.web.query_panels import error_in_words, expected
+from sandbox.web.query_words import error_in_words
 from tests.sandbox.queries.conftest import Tables, standing, tables, world  # noqa: F401 - fixtures
 from tests.sandbox.queries.cubes import POLICY, persons_table, registered
 from tests.sandbox.queries.test_api import speak
@@ -41,13 +42,41 @@ def test_the_page_shows_what_the_api_says(standing: Tables, by):  # noqa: F811
     assert page.status_code == 200
     figures = [row[place] for place in (len(by), len(by) + 2) for row in answer["rows"]]
     errors = [row[place] for place in (len(by) + 1, len(by) + 3) for row in answer["rows"]]
-    wanted = ["*" if each is None else f"{figure_text(each)} ± {figure_text(error)}"
-              for each, error in zip(figures, errors, strict=True)]  # fmt: skip
+    marks = [mark for name in ("n", "cost_mean") for mark in answer["quality"][name]]
+    wanted = ["*" if each is None else f"{figure_text(each)} ± {figure_text(error)}{'' if mark == 'good' else f' {mark}'}"
+              for each, error, mark in zip(figures, errors, marks, strict=True)]  # fmt: skip
     assert sorted(cells(page.text)) == sorted(wanted)
     assert page.text.count("<svg") == (0 if not by else 2 if len(by) < 3 else 2 * len(answer["labels"][by[2]]))
     if by:
         assert f'<option value="{by[0]}" selected>' in page.text
     assert 'href="/fixed-tables"' in page.text
+    assert ("Unreliable: more than two thirds" in page.text) == (not set(marks) <= {"good", None})
+
+
+def test_officers_see_before_and_after_how_good_the_figures_are(tables: Tables):  # noqa: F811
+    """Bounds far wider than the data make noise of means; what will be noise is known before anything is computed."""
+    tables.dataset("visits", "L1", table=persons_table(3000), yaml=POLICY.replace("upper: 1000", "upper: 5000"))
+    officer = speak(tables.world, "officer")
+    for path in ("/console/datasets/visits/policy", PAGE):
+        page = officer.get(path).text
+        assert "As a share of an average cell&#39;s count: 0: 3.1%, 1: " in page
+        assert "narrow them to what the data hold" in page
+        assert _least(page) > 240, "the mean cost"
+    tables.compute("visits")
+    page = officer.get(PAGE).text
+    assert re.search(r"Published figures: [\d,]+ counts, of which \d+ rough and 0 unreliable; ", page)
+    means = re.search(r"[\d,]+ means of cost, of which \d+ rough and (\d+) unreliable", page)
+    assert means is not None
+    assert int(means[1]) > 0
+    # The control: with bounds that fit and many persons means of that size are told.
+    assert _least(" ".join(each["en"] for each in error_in_words(expected(registered(), number=1, rows=100_000)))) < 240
+
+
+def _least(text: str) -> float:
+    """From which mean on a cell of three dimensions is expected to be told."""
+    told = re.search(r"3: ±[\d.]+ \(unreliable below ([\d.]+)\)", text)
+    assert told is not None
+    return float(told[1])
 
 
 def test_rows_and_columns_are_the_askers(standing: Tables):  # noqa: F811
