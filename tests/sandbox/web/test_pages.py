@@ -13,6 +13,7 @@ from sandbox.airlock import service as airlock
 from sandbox.airlock.models import Assignment, ReleasedOutput, ReleaseRequest
 from sandbox.airlock.release import output_directory
 from sandbox.airlock.rules import Decision
+from sandbox.web import views
 from sandbox.web.packages import installed
 from sandbox.workspaces import service
 from sandbox.workspaces.models import Workspace
@@ -49,25 +50,57 @@ def release(world: World) -> str:
         return session.scalars(select(ReleasedOutput.id)).one()
 
 
-def test_job_page_is_the_same_whatever_the_sealed_run_found(app, world: World, open_door):  # noqa: F811
-    """PRIVACY.md 14 for people's pages: state, next moment, and workspace page do not depend on the output."""
-    pages = []
-    for name, sealed in (("zq1", {"t.csv": GOOD}), ("zq2", {"t.csv": "sex,n\nP00001,1\n"}), ("zq3", {})):
-        workspace = world.workspace("L1", name=name)
-        job_id = world.submit(workspace, code(sealed))
-        later(world, job_id)
-        client = speak(app, world, "researcher")
+def job_pages(app, world: World, jobs: dict[str, tuple[str, str]]) -> list[list[list[str]]]:  # noqa: F811
+    """Lines of job page and workspace page of each job, without ids and times. ``jobs``: workspace and job by name."""
+    pages, client = [], speak(app, world, "researcher")
+    for name, (workspace, job_id) in jobs.items():
         texts = [client.get(f"/workspaces/{name}/jobs/{job_id}"), client.get(f"/workspaces/{name}")]
         assert [each.status_code for each in texts] == [200, 200]
         plain = []
         for each in texts:
             text = each.text.replace(job_id, "ID").replace(workspace, "W").replace(name, "NAME")
-            plain.append(re.sub(r"\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d|value=\"[0-9a-f]{64}\"", "T", text))
+            plain.append(re.sub(r"\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d|value=\"[0-9a-f]{64}\"", "T", text).splitlines())
         pages.append(plain)
-    for other in pages[1:]:
-        assert [each.splitlines() for each in other] == [each.splitlines() for each in pages[0]]
-    assert "finished, waiting for checkers" in pages[0][0]
-    assert "People decide" in pages[0][0]
+    return pages
+
+
+LEAKS = {
+    "a count of findings": lambda request: f"({request.findings_count})",
+    "the state of the request": lambda request: request.state,
+    "a name of a file": lambda request: ", ".join(file["name"] for file in request.files),
+}
+
+
+def test_job_page_is_the_same_whatever_the_sealed_run_found(app, world: World, open_door, monkeypatch):  # noqa: F811
+    """PRIVACY.md 14 for people's pages: state, next moment, and workspace page do not depend on the output.
+
+    The control: with one word of the run beside the state, the same comparison finds the pages different.
+    """
+    jobs = {}
+    for name, sealed in (("zq1", {"t.csv": GOOD}), ("zq2", {"t.csv": "sex,n\nP00001,1\n"}), ("zq3", {})):
+        workspace = world.workspace("L1", name=name)
+        jobs[name] = (workspace, world.submit(workspace, code(sealed)))
+        later(world, jobs[name][1])
+    first, *others = job_pages(app, world, jobs)
+    for other in others:
+        assert other == first
+    assert "finished, waiting for checkers" in "\n".join(first[0])
+    assert "People decide" in "\n".join(first[0])
+    honest = views.author_view
+    for told in LEAKS.values():
+
+        def leaky(job, request, *, told=told, **times):
+            shown = honest(job, request, **times)
+            return {
+                **shown,
+                "state_title": {of: f"{title} {told(request)}" for of, title in shown["state_title"].items()},
+            }
+
+        with monkeypatch.context() as patched:
+            patched.setattr(views, "author_view", leaky)
+            first, *others = job_pages(app, world, jobs)
+        for page in (0, 1):
+            assert any(other[page] != first[page] for other in others)
 
 
 def test_job_page_explains_the_dry_run_and_cancels(app, world: World, open_door):  # noqa: F811
