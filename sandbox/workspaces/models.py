@@ -117,7 +117,8 @@ class Membership(Base):
 class WorkspaceDataset(Base):
     """A dataset of a workspace and what stands under ``/data/<name>`` in its sessions.
 
-    ``kind`` is ``edition`` or ``practice``; ``digest`` is that file's SHA-256.
+    ``kind`` is ``edition`` or ``practice``; ``digest`` is that file's SHA-256; ``edition_id`` names the edition that it
+    is, or whose schema and policy the practice data follow.
     """
 
     __tablename__ = "workspace_datasets"
@@ -130,6 +131,7 @@ class WorkspaceDataset(Base):
     kind: Mapped[str | None] = mapped_column(String(16))
     rows: Mapped[int | None]
     digest: Mapped[str | None] = mapped_column(String(64))
+    edition_id: Mapped[str | None] = mapped_column(String(36))
     columns: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
     prepared_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     error: Mapped[str | None] = mapped_column(Text)
