@@ -14,6 +14,7 @@ from typing import Self
 
 import yaml
 
+from sandbox.contracts import HOME_BYTES, MIB
 from sandbox.workspaces.errors import WorkspaceDenied, WorkspaceInvalid
 
 FILE = Path(__file__).with_name("quotas.yaml")
@@ -22,7 +23,7 @@ LEVELS = ("L1", "L2", "L3", "L4")
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The quota of one level; every number is in [1, inf)."""
+    """The quota of one level; every number is in [1, inf), the size of a home within ``HOME_BYTES``."""
 
     jobs_at_once: int
     jobs_a_day: int
@@ -93,7 +94,10 @@ def _quota(given: object) -> Quota:
     names = {field.name for field in fields(Quota)}
     if not isinstance(given, dict) or set(given) != names:
         raise ValueError("quota")
-    return Quota(**{name: _positive(given[name]) for name in names})
+    quota = Quota(**{name: _positive(given[name]) for name in names})
+    if not HOME_BYTES[0] <= quota.home_mib * MIB <= HOME_BYTES[1]:
+        raise ValueError("home_mib")
+    return quota
 
 
 def _positive(value: object) -> int:

@@ -179,6 +179,7 @@ def test_quotas_of_every_level_and_none_above():
     ("jobs_at_once: 2", "jobs_at_once: 7"),  # wider than at L1
     ("members: 8", "people: 8"),
     ("home_mib: 256", "home_mib: 2048"),  # wider than at L1
+    ("home_mib: 256", "home_mib: 8"),  # too small for the launcher
     ("version: 1", "version: 2"),
 ])  # fmt: skip
 def test_broken_or_wider_quotas_are_refused(tmp_path, change):
