@@ -15,6 +15,7 @@ from sandbox.imports.errors import ImportConflict, ImportInvalid
 from sandbox.imports.joining import joined_level
 from sandbox.imports.limits import DEFAULTS, ImportRules, default_rules
 from sandbox.imports.states import TITLES, TRANSITIONS, ImportState, check_transition
+from sandbox.imports.visibility import STANDS
 
 RULES = default_rules().joining
 L = DataLevel
@@ -85,3 +86,10 @@ def test_a_notebook_sees_state_path_and_reason():
     assert "检查未通过 / rejected" in found._repr_html_()
     assert "&lt;坏&gt;" in found._repr_html_()
     assert (found.path, found.here) == ("/data/import/own/own.parquet", False)
+
+
+def test_a_notebook_says_that_what_stands_there_is_a_twin(tmp_path: Path):
+    path = tmp_path / "own.parquet"
+    item = {"name": "own", "number": 1, "state": "mounted", "path": str(path)}
+    assert "a twin" in Import.from_json(item | {"stands": STANDS[True]})._repr_html_()
+    assert "a twin" not in Import.from_json(item | {"stands": STANDS[False]})._repr_html_()
