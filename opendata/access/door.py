@@ -64,7 +64,7 @@ def open_edition(
     if grant is None and not visible(dataset, actor):
         raise DatasetNotFound
     public = current_edition(session, dataset)
-    if public is None or dataset.state != DatasetState.PUBLISHED or not _permitted(dataset, public, grades):
+    if public is None or dataset.state != DatasetState.PUBLISHED or not permitted(dataset, public, grades):
         raise _denied(
             grades.nearest_door(dataset, None, actor),
             text("目前没有开放的版本。", "There is no open edition now."),
@@ -123,9 +123,24 @@ def still_open(session: Session, opened: OpenEdition, *, now: datetime) -> bool:
 def next_step(session: Session, dataset: Dataset, *, actor: Actor | None, grades: Grades, now: datetime) -> Door:
     """What this viewer can do next with this dataset."""
     edition = current_edition(session, dataset)
-    if edition is not None and not _permitted(dataset, edition, grades):
+    if edition is not None and not permitted(dataset, edition, grades):
         edition = None
     return grades.nearest_door(dataset, edition, actor, standing=_standing(session, dataset, actor, now))
+
+
+def permitted(dataset: Dataset, edition: Edition, grades: Grades) -> bool:
+    """Does the matrix, as it is now, still allow this edition?"""
+    if edition.effect is None or edition.legal_status is None or dataset.level is None:
+        return False
+    return grades.decide(
+        raw_level=DataLevel(dataset.level),
+        kind=EditionKind(edition.kind),
+        opening_class=OpeningClass(edition.opening_class),
+        effect=Effect(edition.effect),
+        legal_status=LegalStatus(edition.legal_status),
+        legal_basis=edition.legal_basis,
+        negative_list=dataset.negative_list,
+    ).allowed
 
 
 def _standing(session: Session, dataset: Dataset, actor: Actor | None, now: datetime) -> str:
@@ -143,21 +158,6 @@ def _grant(session: Session, dataset: Dataset, actor: Actor | None, app_key: str
         grant = grant_of_key(session, app_key, now=now)
         return grant if grant is not None and grant.dataset_id == dataset.id else None
     return living_grant(session, dataset, actor, now=now) if actor is not None else None
-
-
-def _permitted(dataset: Dataset, edition: Edition, grades: Grades) -> bool:
-    """Does the matrix, as it is now, still allow this edition?"""
-    if edition.effect is None or edition.legal_status is None or dataset.level is None:
-        return False
-    return grades.decide(
-        raw_level=DataLevel(dataset.level),
-        kind=EditionKind(edition.kind),
-        opening_class=OpeningClass(edition.opening_class),
-        effect=Effect(edition.effect),
-        legal_status=LegalStatus(edition.legal_status),
-        legal_basis=edition.legal_basis,
-        negative_list=dataset.negative_list,
-    ).allowed
 
 
 def _edition_of(session: Session, dataset: Dataset, grant: Grant, public: Edition, grades: Grades) -> Edition:

@@ -169,6 +169,7 @@ EVENTS: dict[str, Text] = {
     "sandbox:member:add": {"zh": "添加沙箱成员", "en": "workspace member added"},
     "sandbox:member:remove": {"zh": "移除沙箱成员", "en": "workspace member removed"},
     "sandbox:data:prepare": {"zh": "准备仿真数据", "en": "practice data prepared"},
+    "sandbox:data:remove": {"zh": "从会话中移除已下架的数据", "en": "data taken down were removed from sessions"},
     "sandbox:tables:request": {"zh": "要求计算固定口径统计", "en": "fixed tables asked to be computed"},
     "sandbox:tables:publish": {"zh": "发布固定口径统计", "en": "fixed tables published"},
     "sandbox:tables:answer": {"zh": "答复固定口径统计", "en": "question to fixed tables answered"},

@@ -31,6 +31,7 @@ from sandbox.workspaces.imports import still_mounted
 from sandbox.workspaces.kin import bits_spent
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.quotas import check_jobs, default_quotas
+from sandbox.workspaces.standing import Lack, check_complete
 from sandbox.workspaces.states import JobState
 from sandbox.workspaces.submissions import use_of
 from sandbox.workspaces.visibility import Ticks
@@ -59,6 +60,7 @@ def rerun(
     now = now or utc_now()
     permissions.check_can_work(actor, workspaces.facts(session, workspace))
     rules.check_live(workspace.state, workspace.expires_at, now)
+    check_complete(session, workspace, needed={Lack.WITHDRAWN})
     rules.check_budget(bits_spent(session, workspace), charge_bits, workspace.bits_budget)
     door = workspaces.door_of(session, workspace, grades)
     running, today = use_of(session, workspace, now=now, ticks=ticks)
@@ -84,7 +86,7 @@ def rerun(
         imports=first.imports,
         reproduces_id=first.id,
     )
-    workspace.bits_spent += charge_bits
+    workspace.bits_spent = Workspace.bits_spent + charge_bits
     session.add(job)
     session.flush()
     payload = {"job": job.id, "reproduces": first.id, "code": first.code_digest}

@@ -100,17 +100,20 @@ class Gate:
             self._hub = None
 
     async def entitled(self, *, imports: bool = False) -> set[str]:
-        """Ask the service anew whether the session may go on; which ``imports`` it may still hold, when it has some.
+        """Ask the service anew whether the session may go on: ids of the editions it may hold, and of the imports.
+
+        ``imports``: it has some, so they are asked for.
 
         Raises:
             NotEntitled: it may not.
             ServiceAway: the service does not answer now.
         """
         token = await self._service.session_token(self.session.user, self.session.workspace)
-        await self._service.datasets(token, self.session.workspace)
-        mounted = await self._service.imports(token, self.session.workspace) if imports else set()
+        held = await self._service.may_hold(token, self.session.workspace)
+        if imports:
+            held |= await self._service.imports(token, self.session.workspace)
         self._token = token
-        return mounted
+        return held
 
     def _accept(self) -> asyncio.BaseProtocol:
         if len(self._handler.connections) >= MAX_CONNECTIONS:

@@ -142,10 +142,19 @@ class Service:
             if str(item.get("state") or "active") in {"active", "approved", "open"} and item.get("may_work", True)
         ]
 
-    async def datasets(self, token: SessionToken, workspace: str) -> list[str]:
-        """Names of the workspace's datasets that have something to show (one still being prepared has not)."""
+    async def datasets(self, token: SessionToken, workspace: str) -> dict[str, str]:
+        """Names of the workspace's datasets that have something to show (one still being prepared has not).
+
+        With each the id of the edition that stands there, or nothing when it is practice data.
+        """
         items = await self._list(token, f"/api/v1/workspaces/{workspace}/datasets", "datasets")
-        return [str(item["name"]) for item in items if item.get("prepared_at", True)]
+        return {str(item["name"]): str(item.get("edition") or "") for item in items if item.get("prepared_at", True)}
+
+    async def may_hold(self, token: SessionToken, workspace: str) -> set[str]:
+        """Ids of the editions that a session of the workspace may hold now."""
+        document = await self._answer(token, f"/api/v1/workspaces/{workspace}/datasets")
+        held = document.get("held") if isinstance(document, dict) else None
+        return {str(edition) for edition in held or ()}
 
     async def home_bytes(self, token: SessionToken, workspace: str) -> int:
         """How large a home of the workspace is made, by its level; 0 when the service does not say."""
@@ -172,13 +181,16 @@ class Service:
         items = await self._list(token, f"/api/v1/workspaces/{workspace}/imports", "mounted")
         return {str(item["id"]) for item in items}
 
-    async def _list(self, token: SessionToken, path: str, member: str) -> list[dict[str, Any]]:
+    async def _answer(self, token: SessionToken, path: str) -> Any:
         async with self.ask("GET", path, token) as answer:
             if answer.status in {401, 403, 404, 409}:  # 409: expired, suspended or closed
                 raise NotEntitled.to_workspace()
             if answer.status != 200:
                 raise ServiceAway.now()
-            document = await answer.json()
+            return await answer.json()
+
+    async def _list(self, token: SessionToken, path: str, member: str) -> list[dict[str, Any]]:
+        document = await self._answer(token, path)
         if isinstance(document, dict):
             document = document.get(member) or document.get("items") or []
         return [item for item in document if isinstance(item, dict)]

@@ -69,6 +69,7 @@ class BubblewrapSpawner(Spawner):
     workspace = ""
     started = 0.0
     imports: tuple[str, ...] = ()
+    editions: tuple[str, ...] = ()
     gate: Gate | None = None
     idle: IdleClock | None = None
     _rechecked = 0.0
@@ -149,6 +150,7 @@ class BubblewrapSpawner(Spawner):
             imports = await self.service.open_imports(token, self.workspace)
             home_bytes = await self.service.home_bytes(token, self.workspace)
             self.imports = tuple(imports.values())
+            self.editions = tuple(edition for edition in datasets.values() if edition)
             await self._open_gate()
             listening = listen_at(str(self.options.session_socket(self.session)))
             spec = SessionSpec(
@@ -222,14 +224,16 @@ class BubblewrapSpawner(Spawner):
                 return "idle"
         if self.gate is not None and now - self._rechecked > self.options.recheck_s:
             try:
-                mounted = await self.gate.entitled(imports=bool(self.imports))
+                held = await self.gate.entitled(imports=bool(self.imports))
             except NotEntitled:
                 return "no longer entitled"
             except ServiceAway:
                 # The doors of the service are shut while it is away; the session has nothing to ask.
                 return ""
-            if not mounted.issuperset(self.imports):
+            if not held.issuperset(self.imports):
                 return "an import was withdrawn"
+            if not held.issuperset(self.editions):
+                return "an edition was taken down"
             self._rechecked = now
         return ""
 
@@ -280,6 +284,7 @@ class BubblewrapSpawner(Spawner):
             "workspace": self.workspace,
             "started": self.started,
             "imports": list(self.imports),
+            "editions": list(self.editions),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -289,6 +294,7 @@ class BubblewrapSpawner(Spawner):
         self.workspace = str(state.get("workspace") or "")
         self.started = float(state.get("started") or 0.0)
         self.imports = tuple(str(each) for each in state.get("imports") or ())
+        self.editions = tuple(str(each) for each in state.get("editions") or ())
 
     def clear_state(self) -> None:
         """Forget the session."""
@@ -297,6 +303,7 @@ class BubblewrapSpawner(Spawner):
         self.workspace = ""
         self.started = 0.0
         self.imports = ()
+        self.editions = ()
         self.idle = None
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:

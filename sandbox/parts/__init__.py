@@ -127,6 +127,7 @@ PART = Part(
     ),
     demo="sandbox.parts.demo:steps",
     rounds={
+        "sandbox.keeping": "sandbox.workspaces.keeping:sweep",
         "sandbox.ends": "sandbox.workspaces.ends:sweep",
         "sandbox.airlock_ends": "sandbox.airlock.ends:sweep",
         "sandbox.import_ends": "sandbox.imports.ends:sweep",

@@ -22,6 +22,7 @@ from sandbox.airlock.service import Case
 from sandbox.airlock.visibility import author_view
 from sandbox.contracts import MIB
 from sandbox.workspaces import service as workspaces
+from sandbox.workspaces import standing
 from sandbox.workspaces.decisions import Decision
 from sandbox.workspaces.models import SandboxJob, Workspace, WorkspaceDataset
 from sandbox.workspaces.practice import NOTE
@@ -170,24 +171,30 @@ def quota(session: Session, found: Workspace, grades: Grades, *, now: datetime) 
 
 
 def dataset(session: Session, found: WorkspaceDataset) -> dict[str, Any]:
-    """A dataset of a workspace and what stands under ``/data``."""
+    """A dataset of a workspace and what stands under ``/data``; ``lack`` says what is missing for working with it."""
     entry = session.get_one(Dataset, found.dataset_id)
+    lack, here = standing.lack_of(session, found), not standing.gone(session, found)
     return {
         "name": found.name,
         "title": {"zh": entry.title_zh, "en": entry.title_en},
         "level": entry.level,
         "level_title": DataLevel(entry.level).titles if entry.level else None,
-        "kind": found.kind,
+        "kind": found.kind if here else None,
+        "edition": found.edition_id if here and found.kind == standing.EDITION else None,
+        "lack": lack,
+        "lack_title": lack.text if lack else None,
         "path": f"/data/{found.name}/{found.name}.parquet",
-        "rows": found.rows,
-        "prepared_at": found.prepared_at.isoformat() if found.prepared_at else None,
+        "rows": found.rows if here else None,
+        "prepared_at": found.prepared_at.isoformat() if found.prepared_at and here else None,
     }
 
 
 def practice(session: Session, found: WorkspaceDataset) -> dict[str, Any]:
     """The same with columns and the warning that practice results mean nothing."""
-    note = NOTE if found.kind == "practice" else {"zh": "已发布的版本", "en": "the published edition"}
-    return dataset(session, found) | {"columns": found.columns or [], "note": note, "digest": found.digest}
+    shown = dataset(session, found)
+    note = {"practice": NOTE, "edition": {"zh": "已发布的版本", "en": "the published edition"}}.get(str(shown["kind"]))
+    note = note or shown["lack_title"]
+    return shown | {"columns": found.columns or [], "note": note, "digest": found.digest}
 
 
 def job(session: Session, found: SandboxJob, *, now: datetime) -> dict[str, Any]:

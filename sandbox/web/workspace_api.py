@@ -18,7 +18,7 @@ from sandbox.airlock.release import output_directory
 from sandbox.web import views
 from sandbox.web.deps import GradesDep, member, working
 from sandbox.web.released_files import ReleasedFile
-from sandbox.workspaces import permissions
+from sandbox.workspaces import permissions, standing
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_open, door_state
 from sandbox.workspaces.errors import WorkspaceNotFound
@@ -104,10 +104,13 @@ def get_workspace(
 
 
 @router.get("/{name}/datasets")
-def list_datasets(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
-    """The workspace's datasets and what stands under ``/data``."""
+def list_datasets(name: str, session: SessionDep, actor: CurrentActor, grades: GradesDep) -> dict[str, Any]:
+    """The workspace's datasets and what stands under ``/data``; ``held``: editions that sessions may hold now."""
     found = working(session, name, actor)
-    return {"datasets": [views.dataset(session, each) for each in workspaces.datasets_of(session, found)]}
+    return {
+        "datasets": [views.dataset(session, each) for each in workspaces.datasets_of(session, found)],
+        "held": standing.held(session, found, grades),
+    }
 
 
 @router.get("/{name}/practice/{dataset}")

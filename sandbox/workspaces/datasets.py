@@ -2,7 +2,7 @@
 
 Source: PRIVACY.md 19. Only an unconditional edition with the raw table's own column names and types is used: a
 conditional one could be revoked for one member while it lies in all members' sessions, and code must see the same
-schema as in a sealed run. Everything else is practice data.
+schema as in a sealed run. Everything else is practice data. What was taken down meanwhile is removed by `keeping`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from masking.policy.load import load
-from masking.taxonomy import OpeningClass
+from opendata.catalog import grades
 from opendata.catalog.models import Dataset, Edition, EditionKind, EditionState, InformationItem
 from opendata.db import utc_now
 from opendata.jobs.context import JobContext
@@ -35,6 +35,7 @@ from sandbox.workspaces.models import Workspace, WorkspaceDataset
 from sandbox.workspaces.practice import Marginals, arrow_type, make_practice
 from sandbox.workspaces.published import CubeCounts, is_exposed, no_cube, published_marginals
 from sandbox.workspaces.runs import parquet_bytes
+from sandbox.workspaces.standing import may_hold
 
 DIRECTORY_MODE: Final = 0o2750
 FILE_MODE: Final = 0o640
@@ -48,11 +49,12 @@ def practice_path(settings: Settings, workspace_id: str, name: str) -> Path:
 def prepare(context: JobContext, arguments: dict[str, Any], *, cube: CubeCounts = no_cube) -> None:
     """Job ``sandbox.prepare``: write the data of a workspace's sessions and dry runs.
 
-    ``cube`` tells the published counts of fixed tables, which practice data follow.
+    ``cube`` tells the published counts of fixed tables, which practice data follow. The argument ``only``, if given,
+    names the workspace's datasets whose file is made anew.
     """
-    workspace_id = arguments["workspace_id"]
+    workspace_id, only = arguments["workspace_id"], arguments.get("only")
     context.step("homes", lambda: _make_homes(context.settings, workspace_id))
-    for dataset_id in context.step("list", lambda: _ids(context, workspace_id)):
+    for dataset_id in context.step("list", lambda: _ids(context, workspace_id, only)):
         context.step(f"prepare {dataset_id}", partial(_prepare_one, context, cube), dataset_id)
 
 
@@ -64,17 +66,21 @@ def _make_homes(settings: Settings, workspace_id: str) -> None:
         each.chmod(DIRECTORY_MODE)
 
 
-def _ids(context: JobContext, workspace_id: str) -> list[str]:
+def _ids(context: JobContext, workspace_id: str, only: list[str] | None) -> list[str]:
     with context.database.session() as session:
         workspace = session.get_one(Workspace, workspace_id)
-        return [dataset.id for dataset in service.datasets_of(session, workspace)]
+        every = [dataset.id for dataset in service.datasets_of(session, workspace)]
+    return [each for each in every if only is None or each in only]
 
 
 def _prepare_one(context: JobContext, cube: CubeCounts, workspace_dataset_id: str) -> None:
     with context.database.session() as session:
         row = session.get_one(WorkspaceDataset, workspace_dataset_id)
         dataset = session.get_one(Dataset, row.dataset_id)
-        edition = session.get_one(Edition, dataset.current_edition_id)
+        edition = session.get(Edition, dataset.current_edition_id) if dataset.current_edition_id else None
+        if edition is None or edition.state != EditionState.PUBLISHED:
+            return  # taken down since; `keeping` sees to what stands there, and asks again when there is a new one
+        open_to_all = may_hold(dataset, edition, grades.load(context.settings))
         intake = session.get_one(Intake, edition.intake_id)
         version = session.get_one(PolicyVersion, edition.policy_version_id)
         titles = _titles(session, dataset.id)
@@ -82,7 +88,7 @@ def _prepare_one(context: JobContext, cube: CubeCounts, workspace_dataset_id: st
         policy_yaml, counts = version.yaml, cube(context, session, edition)
         exposed = is_exposed(session, "edition", edition.id)
         workspace_id, name = row.workspace_id, row.name
-    content = _edition_bytes(context, edition, schema)
+    content = _edition_bytes(context, edition, schema) if open_to_all else None
     kind = "edition" if content is not None else "practice"
     followed: Marginals = {}
     if content is None:
@@ -97,23 +103,19 @@ def _prepare_one(context: JobContext, cube: CubeCounts, workspace_dataset_id: st
     with context.database.begin() as session:
         row = session.get_one(WorkspaceDataset, workspace_dataset_id)
         row.kind, row.digest, row.prepared_at, row.error = kind, digest, now, None
+        row.edition_id = edition.id
         row.rows = pq.read_metadata(target).num_rows
         row.columns = service.columns_json(schema, titles)
         subject = f"workspace:{workspace_id}"
-        payload = {"dataset": dataset.id, "kind": kind, "digest": digest}
+        payload = {"dataset": dataset.id, "edition": edition.id, "kind": kind, "digest": digest}
         append(session, AuditEvent("sandbox:data:prepare", None, subject, now, payload))
         if kind == "practice":
             _remember(session, dataset.id, workspace_dataset_id, row.rows, sorted(followed))
 
 
 def _edition_bytes(context: JobContext, edition: Edition, schema: Sequence[tuple[str, str]]) -> bytes | None:
-    """The edition's Parquet file if anybody may download it and it has the raw table's schema."""
-    if (
-        edition.opening_class != OpeningClass.UNCONDITIONAL
-        or edition.state != EditionState.PUBLISHED
-        or edition.kind != EditionKind.MICRODATA
-        or not edition.digest
-    ):
+    """The Parquet file of an edition that anybody may download, if it has the raw table's schema."""
+    if edition.kind != EditionKind.MICRODATA or not edition.digest:
         return None
     name = next((str(file["name"]) for file in edition.files if file["format"] == "parquet"), None)
     if name is None:

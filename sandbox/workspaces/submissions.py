@@ -22,6 +22,7 @@ from sandbox.workspaces.kin import bits_spent
 from sandbox.workspaces.lookups import datasets_of, door_of, facts, jobs_of, scope_digest
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.quotas import check_jobs, default_quotas
+from sandbox.workspaces.standing import check_complete
 from sandbox.workspaces.states import JOB_TRANSITIONS, STOPPABLE, JobState, check_transition
 from sandbox.workspaces.visibility import DEFAULT_TICKS, IN_SEALED_PHASE, Ticks, sealed_state
 
@@ -92,6 +93,7 @@ def check_may_submit(
     permissions.check_can_work(actor, facts(session, workspace))
     rules.check_live(workspace.state, workspace.expires_at, now)
     rules.check_code(entry, code)
+    check_complete(session, workspace)
     rules.check_budget(bits_spent(session, workspace), charge_bits, workspace.bits_budget)
 
 

@@ -282,7 +282,7 @@ def test_right_to_a_workspace_is_asked_anew_and_ends(portal, how):
     elif how != "goes on":
         portal.over.add("falls")
 
-    async def ask() -> list[str]:
+    async def ask() -> dict[str, str]:
         service = Service(portal.url, portal.client_secret)
         try:
             return await service.datasets(await service.session_token("alice", "falls"), "falls")
@@ -290,7 +290,7 @@ def test_right_to_a_workspace_is_asked_anew_and_ends(portal, how):
             await service.close()
 
     if how == "goes on":
-        assert asyncio.run(ask()) == ["flights"]
+        assert asyncio.run(ask()) == {"flights": ""}
     else:
         with pytest.raises(NotEntitled):
             asyncio.run(ask())

@@ -46,6 +46,7 @@ def test_session_with_a_withdrawn_import_ends(held: tuple[str, ...], mounted: se
         orm_spawner=None,
         gate=Gate(mounted),
         imports=held,
+        editions=(),
         _rechecked=0.0,
     )
     reason = asyncio.run(BubblewrapSpawner._over(session))
