@@ -83,8 +83,8 @@ def cold_read(path):
 def measure(number):
     fd = os.open(SHARED, os.O_RDONLY)
     before = counters()
-    print(json.dumps({"ready": number, "pipes": before[0]}), flush=True)
     spins, flocks, records, gap, last = [], 0, 0, 0.0, time.monotonic()
+    print(json.dumps({"ready": number, "pipes": before[0]}), flush=True)  # from here on it may be frozen
     while not os.path.exists(f"{GATE}/stop-{number}"):
         now = time.monotonic()
         gap, last = max(gap, now - last), now
