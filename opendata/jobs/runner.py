@@ -129,18 +129,24 @@ class Runner:
             raise
 
     def _reconcile(self) -> None:
-        """Rows that say running while DBOS does not: start them again, or record that they ended."""
+        """Rows that say running while DBOS does not: start them again, or record that they ended.
+
+        A queued row that was started and whose workflow is over could not even be claimed; its place is free again.
+        """
+        open_states = (JobState.RUNNING, JobState.QUEUED)
         with self._resources.database.session() as session:
-            running = session.scalars(select(Job.id).where(Job.state == JobState.RUNNING)).all()
+            found = session.execute(select(Job.id, Job.state).where(Job.state.in_(open_states))).all()
         with self._lock:
-            idle = [job_id for job_id in running if job_id not in self._active]
-        for job_id in idle:
+            looked_at = [job_id for job_id, state in found if (state == JobState.QUEUED) == (job_id in self._active)]
+        for job_id in looked_at:
             status = DBOS.get_workflow_status(job_id)
             if status is None:  # the jobs file was lost or restored from an older backup
                 self._start(job_id)
             elif status.status not in {"PENDING", "ENQUEUED", "DELAYED"}:
                 sentence = f"后台进程在这个任务中多次中断，任务已停止；未发布任何内容（{status.status}）"
                 self._finish(job_id, JobState.FAILED, sentence)
+                with self._lock:
+                    self._active.discard(job_id)
 
     # One job
 

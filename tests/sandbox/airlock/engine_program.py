@@ -1,7 +1,8 @@
 """The real job engine on a home of `sandbox_world`, with a simulated launcher: ``engine_program.py HOME [rounds]``.
 
 A sealed run writes ``HOME/marks/started`` and waits while ``HOME/marks/hold`` is there. A workflow id written to
-``HOME/marks/cancel`` is cancelled by the engine itself. With ``rounds`` the worker comes by as it does in the service.
+``HOME/marks/cancel`` is cancelled by the engine itself; while ``HOME/marks/unclaimable`` is there, none can be
+claimed. With ``rounds`` the worker comes by as it does in the service.
 """
 
 from __future__ import annotations
@@ -42,6 +43,14 @@ def main(home: Path, *, rounds: bool) -> None:
     jobs.airlock_ticks = lambda: Ticks(base_s=0.01, wall_s=0.05)
     runner.MOST_RECOVERIES = 1
     runner._RECONCILE_S = 0.2
+    claim = runner.Runner._claim
+
+    def claimed(self: runner.Runner, job_id: str) -> object:
+        if (marks / "unclaimable").exists():
+            raise OSError(28, "No space left on device")
+        return claim(self, job_id)
+
+    runner.Runner._claim = claimed  # type: ignore[method-assign,assignment]
     resources = Resources.of(Settings.load(home, as_root=False, policies_dir=ROOT / "policies"))
     runner.Runner(resources, PART.jobs).launch()
     if rounds:

@@ -16,15 +16,16 @@ from opendata.jobs import Job
 from opendata.jobs.context import Resources
 from opendata.ledger.models import LedgerEntry
 from opendata.parts import resolve
-from sandbox.airlock import ends, jobs, release
+from sandbox.airlock import ends, jobs, release, service
 from sandbox.airlock.models import PracticeCheck, ReleasedOutput, ReleaseRequest
 from sandbox.airlock.package import Package, package_name
 from sandbox.airlock.rules import Decision
+from sandbox.airlock.visibility import author_view
 from sandbox.parts import PART
 from sandbox.workspaces.models import SandboxJob
 from sandbox.workspaces.states import JobState
 from sandbox.workspaces.visibility import Ticks
-from tests.sandbox.airlock.test_chain import drawn, request_of, seen, vote
+from tests.sandbox.airlock.test_chain import drawn, request_of, vote
 from tests.sandbox.sandbox_world import GOOD, Context, SimulatedLauncher, World, code, make_world
 
 TICKS = Ticks(base_s=0.01, wall_s=0.05)
@@ -104,6 +105,15 @@ def submit(world: World, workspace: str, program: bytes, monkeypatch: pytest.Mon
         return world.submit(workspace, program)
 
 
+def told(world: World, job_id: str) -> str:
+    """Everything the author can read about a job an hour later, its id and moment of submission left out."""
+    with world.database.session() as session:
+        job = session.get_one(SandboxJob, job_id)
+        shown = author_view(job, service.request_of(session, job), now=utc_now() + timedelta(hours=1), ticks=TICKS)
+        at = job.created_at.isoformat()
+    return json.dumps(shown, ensure_ascii=False).replace(job_id, "ID").replace(at, "AT")
+
+
 def sweep(world: World) -> None:
     ends.sweep(Resources(world.settings, world.database, world.vault, world.keys, world.editions))
 
@@ -137,6 +147,8 @@ def test_a_sealed_run_left_behind_comes_to_its_checkers(world: World, workspace,
     assert world.job(left).state == JobState.SEALED_RUNNING  # the control: nobody comes by, nothing happens
     assert request_of(world, left).state in {"submitted", "checking"}
     ran: list[str] = []
+    settled: list[str] = []
+    monkeypatch.setattr(SimulatedLauncher, "settle", lambda _, name: settled.append(name))
     inner = SimulatedLauncher.run_job
     monkeypatch.setattr(
         SimulatedLauncher, "run_job", lambda self, spec, *a, **k: ran.append(spec.kind) or inner(self, spec, *a, **k)
@@ -153,15 +165,15 @@ def test_a_sealed_run_left_behind_comes_to_its_checkers(world: World, workspace,
         package = Package.from_bytes(stream.read())
     assert [file.name for file in package.files] == (["t.csv"] if checked else [])
     assert len(entries(world)[first:]) == len(usual)
-    assert _seen(world, left) == _seen(world, normal)
-    assert json.loads(seen(world, left))["state"] == "finished"
+    assert told(world, left) == told(world, normal)
+    assert json.loads(told(world, left))["state"] == "finished"
+    assert job.sealed_finished_at is not None
+    after = (job.sealed_finished_at - job.sealed_queued_at).total_seconds()
+    assert TICKS.next(after - 1e-6) == pytest.approx(after), "at a tick, and no other moment"
+    assert settled == [f"{left}-sealed"], "its sessions may go on"
     sweep(world)  # and no second time
     assert work(world) == 0
     assert request_of(world, left).state == request.state
-
-
-def _seen(world: World, job_id: str) -> str:
-    return seen(world, job_id).replace(world.job(job_id).created_at.isoformat(), "AT")
 
 
 def test_an_end_that_fails_is_tried_again_after_a_pause(world: World, workspace, monkeypatch):

@@ -18,8 +18,8 @@ from opendata.jobs import Job, request_cancel
 from sandbox.airlock import service
 from sandbox.workspaces.models import SandboxJob
 from sandbox.workspaces.states import JobState
-from tests.sandbox.airlock.test_chain import request_of, seen
-from tests.sandbox.airlock.test_ends import submit
+from tests.sandbox.airlock.test_chain import request_of
+from tests.sandbox.airlock.test_ends import submit, told
 from tests.sandbox.sandbox_world import GOOD, ROOT, World, code
 
 pytestmark = pytest.mark.integration
@@ -71,6 +71,10 @@ class Engine:
         with self.world.database.session() as session:
             return session.get_one(Job, session.get_one(SandboxJob, job_id).sealed_job_id)
 
+    def dry(self, job_id: str) -> Job:
+        with self.world.database.session() as session:
+            return session.get_one(Job, session.get_one(SandboxJob, job_id).dry_job_id)
+
     def state(self, job_id: str) -> str:
         return self.durable(job_id).state
 
@@ -96,6 +100,11 @@ def test_whatever_way_the_engine_ends_a_sealed_run_it_comes_to_its_checkers(worl
             request_cancel(session, engine.durable(by_row).id)
         engine.release()
         until(lambda: engine.state(by_row) == "cancelled", "the end of a cancelled row")
+        # One that was queued, but could not be claimed: it would stay queued and keep a place of the worker for ever.
+        (engine.marks / "unclaimable").touch()
+        dry = submit(world, workspace, code({"t.csv": GOOD}), monkeypatch)
+        until(lambda: engine.dry(dry).state == "failed", "the end of what could not be claimed")
+        (engine.marks / "unclaimable").unlink()
         by_deaths = run()
     began = len(engine.started)
     with engine.worker():  # the one recovery that this engine allows
@@ -106,14 +115,15 @@ def test_whatever_way_the_engine_ends_a_sealed_run_it_comes_to_its_checkers(worl
         left = (by_engine, by_row, by_deaths)
         time.sleep(1)  # the control: nobody comes by
         assert {world.job(each).state for each in left} == {JobState.SEALED_RUNNING}
+        assert world.job(dry).state == JobState.SUBMITTED
     runs = engine.started
     with engine.worker("rounds"):
         until(lambda: {world.job(each).state for each in left} == {JobState.FINISHED}, "the ends")
+        until(lambda: world.job(dry).state == JobState.DRY_FAILED, "the end of a dry run")
     assert engine.started == runs  # nothing was run again
     assert runs.count(f"{by_deaths}-sealed") == 2
     assert {request_of(world, each).state for each in left} == {"blocked"}
-    told = {seen(world, each).replace(world.job(each).created_at.isoformat(), "AT") for each in left}
-    assert [json.loads(each)["state"] for each in told] == ["finished"]
+    assert [json.loads(each)["state"] for each in {told(world, each) for each in left}] == ["finished"]
     with world.database.session() as session:
         requests = [service.request_of(session, session.get_one(SandboxJob, each)) for each in left]
         assert all(request is not None and request.due_at is not None for request in requests)
