@@ -184,6 +184,7 @@ EVENTS: dict[str, Text] = {
     "airlock:request:decide": {"zh": "出域审查结论", "en": "output decided"},
     "airlock:checker:draw": {"zh": "抽取审查员", "en": "checker drawn"},
     "airlock:case:view": {"zh": "审查员查看内容", "en": "checker looked at the contents"},
+    "airlock:case:reveal": {"zh": "审查员揭示被遮盖的行", "en": "checker uncovered rows"},
     "airlock:vote:cast": {"zh": "审查员投票", "en": "checker voted"},
     "airlock:seed:score": {"zh": "模拟产出的投票评分", "en": "vote on a made-up output scored"},
     "airlock:output:release": {"zh": "放行产出", "en": "output released"},

@@ -11,6 +11,8 @@ from sandbox.airlock.states import VOTING, RequestState
 
 MIN_EXPLANATION: Final = 5
 MAX_EXPLANATION: Final = 4000
+MIN_PURPOSE: Final = 2
+MAX_PURPOSE: Final = 200
 
 
 class Decision(StrEnum):
@@ -55,18 +57,36 @@ class Ballot(NamedTuple):
     decision: Decision
 
 
-def check_vote(state: RequestState, decision: Decision, explanation: str, *, voted: bool, blocking: int) -> None:
-    """Raise unless this vote may be cast now."""
+def check_vote(
+    state: RequestState, decision: Decision, explanation: str, *, voted: bool, looked: bool, blocking: int
+) -> None:
+    """Raise unless this vote may be cast now. ``looked``: the voter has opened the case's content."""
     if state not in VOTING:
         raise AirlockConflict("这项审查不在投票阶段 · this request is not being voted on")
     if voted:
         raise AirlockConflict("您已经投过票 · you have voted already")
+    if not looked:
+        raise AirlockConflict("请先查看内容，再投票 · look at the content of this case before you vote")
     if not MIN_EXPLANATION <= len(explanation.strip()) <= MAX_EXPLANATION:
         raise AirlockInvalid("请说明理由（5–4000 字） · an explanation of 5 to 4000 characters is required")
     if decision is Decision.APPROVE and blocking:
         raise AirlockInvalid(
             f"自动检查发现 {blocking} 项阻断问题，不能同意 · {blocking} blocking findings: approval is not possible",
         )
+
+
+def check_purpose(purpose: str) -> None:
+    """Raise unless a look says why."""
+    if not MIN_PURPOSE <= len(purpose.strip()) <= MAX_PURPOSE:
+        raise AirlockInvalid("请写明查看目的（2–200 字） · state why you look at it, in 2 to 200 characters")
+
+
+def check_reveal(state: RequestState, *, looked: bool) -> None:
+    """Raise unless covered rows may be shown now: to whoever saw them covered, as long as they bear on a vote."""
+    if state not in VOTING:
+        raise AirlockConflict("已经决定，不再揭示被遮盖的行 · this is decided: covered rows are not shown any more")
+    if not looked:
+        raise AirlockConflict("请先查看遮盖后的内容 · look at the covered content first")
 
 
 def check_reason(reason: str) -> None:

@@ -33,6 +33,7 @@ from sandbox.airlock.cases import (
     votes_of,
 )
 from sandbox.airlock.limits import AirlockLimits
+from sandbox.airlock.looking import case_to_reveal, has_looked
 from sandbox.airlock.models import CodeReview, ReleaseRequest
 from sandbox.airlock.outputs import get_output, outputs_of, revoke, revoked_of
 from sandbox.airlock.states import RequestState
@@ -45,12 +46,14 @@ __all__ = [
     "Case",
     "approved_code",
     "case_facts",
+    "case_to_reveal",
     "cast_vote",
     "decided",
     "draw_missing",
     "find_case",
     "get_case",
     "get_output",
+    "has_looked",
     "move",
     "open_code_review",
     "open_request",

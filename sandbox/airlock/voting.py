@@ -17,6 +17,7 @@ from opendata.ledger.service import append
 from sandbox.airlock import rules, scoring
 from sandbox.airlock.assigning import draw_missing
 from sandbox.airlock.cases import Case, find_case, get_case, move, output_case
+from sandbox.airlock.looking import has_looked
 from sandbox.airlock.models import CodeReview, ReleaseRequest, Vote
 from sandbox.airlock.rules import Ballot, Decision, Forward
 from sandbox.airlock.states import RequestState, check_transition
@@ -37,7 +38,7 @@ def cast_vote(
     forward: Forward | None = None,
     now: datetime | None = None,
 ) -> Case:
-    """Cast one vote and, when it was the last awaited, decide.
+    """Cast one vote of a person who has looked at the content and, when it was the last awaited, decide.
 
     Raises AirlockDenied, AirlockInvalid, AirlockConflict.
     """
@@ -49,6 +50,7 @@ def cast_vote(
         decision,
         explanation,
         voted=any(vote.checker_id == actor.id for vote in votes),
+        looked=has_looked(session, case, actor),
         blocking=case.blocking,
     )
     vote = Vote(

@@ -136,5 +136,8 @@ PART = Part(
         "dataset": "sandbox.web.query_panels:dataset_panel",
         "policy": "sandbox.web.query_panels:policy_panel",
     },
-    raw_door={"/airlock-view": "sandbox.airlock.rawdoor:view"},
+    raw_door={
+        "/airlock-view": "sandbox.airlock.rawdoor:view",
+        "/airlock-reveal": "sandbox.airlock.rawdoor:reveal",
+    },
 )

@@ -26,11 +26,14 @@ from opendata.db import Database, create_schema, new_id, utc_now
 from opendata.errors import JobCancelled, JobFailed, safe_sentence
 from opendata.identity import service as identity
 from opendata.jobs import Job
+from opendata.ledger.service import append
 from opendata.publishing.models import Intake, PolicyVersion
 from opendata.settings import Settings
 from opendata.storage.editions import EditionStore
 from opendata.storage.keys import KeyStore, initialise
+from opendata.storage.rawdoor import RawAnswer, RawDoorContext
 from opendata.storage.vault import SealedWriter, Vault
+from sandbox.airlock import rawdoor
 from sandbox.contracts import JobResult
 from sandbox.errors import SandboxUnavailable
 from sandbox.inside.parse import parse
@@ -262,6 +265,18 @@ class World:
                 state = "failed"
             with self.database.begin() as session:
                 session.get_one(Job, job.id).state = state
+
+    def look(self, case_id: str, who: str) -> dict[str, Any]:
+        """The checker opens the case through the raw door, as its worker does it: recorded, then shown."""
+        return self.through_the_door(rawdoor.view, who, {"id": case_id, "purpose": "出域审查"})
+
+    def through_the_door(self, handler: Callable[..., RawAnswer], who: str, request: dict[str, Any]) -> dict[str, Any]:
+        """One question to the raw door."""
+        door = RawDoorContext(self.settings, self.database, self.vault, self.keys)
+        answer = handler(door, self.actor(who), request)
+        with self.database.begin() as session:
+            append(session, answer.audit)
+        return json.loads(json.dumps(dict(answer.body)))
 
     def job(self, job_id: str) -> SandboxJob:
         with self.database.session() as session:

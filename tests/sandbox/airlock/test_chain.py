@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from opendata.db import utc_now
-from opendata.errors import NotFoundError
+from opendata.errors import NotFoundError, OpenDataError
 from opendata.jobs import Job
 from opendata.ledger.models import LedgerEntry
 from opendata.publishing.models import Exposure
@@ -52,6 +53,9 @@ def drawn(world: World, case_id: str) -> list[str]:
 
 
 def vote(world: World, case_id: str, who: str, decision: Decision, forward: Forward | None = None) -> None:
+    """Look, if that is allowed, and vote."""
+    with suppress(OpenDataError):
+        world.look(case_id, who)
     with world.database.begin() as session:
         service.cast_vote(session, case_id, actor=world.actor(who), decision=decision, explanation=WHY, forward=forward)
     world.work()
@@ -217,6 +221,7 @@ def test_vote_needs_an_explanation(world: World):
     job_id = world.submit(world.workspace("L1"), code({"t.csv": GOOD}))
     request = request_of(world, job_id)
     [checker] = drawn(world, request.id)
+    world.look(request.id, checker)
     with pytest.raises(AirlockInvalid), world.database.begin() as session:
         service.cast_vote(session, request.id, actor=world.actor(checker), decision=Decision.APPROVE, explanation="好")
 
@@ -400,6 +405,7 @@ def test_killed_worker_leaves_one_request_and_no_plain_output(world: World, mome
 def test_killed_release_lets_out_one_bundle(world: World, moment: str):
     workspace = world.workspace("L1")
     request = request_of(world, world.submit(workspace, code({"t.csv": GOOD})))
+    world.look(request.id, drawn(world, request.id)[0])
     with world.database.begin() as session:
         who = world.actor(drawn(world, request.id)[0])
         service.cast_vote(session, request.id, actor=who, decision=Decision.APPROVE, explanation=WHY)

@@ -23,8 +23,12 @@ from opendata.db import new_id, utc_now
 from opendata.errors import OpenDataError
 from opendata.identity import Actor, Role
 from opendata.identity import service as identity
+from opendata.ledger.events import AuditEvent
+from opendata.ledger.models import LedgerOpening
+from opendata.ledger.service import append
 from sandbox.airlock import jobs, release, reruns, scoring, service, usage
 from sandbox.airlock.limits import default_limits
+from sandbox.airlock.looking import LOOK
 from sandbox.airlock.models import Assignment, CodeReview, ReleasedOutput, ReleaseRequest, Vote
 from sandbox.airlock.package import Package, package_name
 from sandbox.airlock.rules import Decision, Forward
@@ -47,7 +51,10 @@ Allowed = Mapping[str, str | set[str]]
 REQUESTS: Final[dict[str, Allowed]] = {
     "vote to refuse, forward a fixed reason": {"drawn": {"in_review", "blocked", "third_review"}},
     "vote to approve": {"drawn": {"in_review", "third_review"}},
+    "vote unseen": {},
     "look at the case": {"drawn": ALL},
+    "uncover rows": {"drawn": {"in_review", "blocked", "third_review"}},
+    "uncover rows unseen": {},
     "download": {role: {"released"} for role in ("author", "member", "reader", "member checker")},
     "revoke": {"reviewer": {"released"}, "security": {"released"}},
     "release": {"worker": {"approved", "releasing", "released", "revoked"}},  # the last two: what is released already
@@ -56,6 +63,7 @@ REQUESTS: Final[dict[str, Allowed]] = {
 REVIEWS: Final[dict[str, Allowed]] = {
     "vote approve": {"drawn": {"in_review"}},
     "vote reject": {"drawn": {"in_review"}},
+    "vote unseen": {},
 }
 # With a job, by its state.
 JOBS: Final[dict[str, Allowed]] = {
@@ -117,6 +125,7 @@ def set_stage(world: World) -> Stage:
         review = session.scalars(select(CodeReview)).one()
         chosen = session.scalars(select(Assignment.checker_id).where(Assignment.subject_id == review.id)).one()
     reviewer_of_code = next(actor for actor in world.users.values() if actor.id == chosen)
+    world.look(review.id, reviewer_of_code.username)
     with world.database.begin() as session:
         service.cast_vote(session, review.id, actor=reviewer_of_code, decision=Decision.APPROVE, explanation=WHY)
     world.work()
@@ -142,6 +151,7 @@ def set_stage(world: World) -> Stage:
                     )
                 )
         session.query(Vote).delete()
+        session.query(LedgerOpening).filter(LedgerOpening.subject == f"review:{review.id}").delete()  # nobody looked yet
         identifiers = (request.id, review.id)
         session.add(output)
         output_id = output.id
@@ -216,9 +226,16 @@ def request_in(session: Session, stage: Stage, state: str) -> ReleaseRequest:
     return request
 
 
-def ballot(decision: Decision, forward: Forward | None = None) -> Callable[..., Any]:
+def has_looked(session: Session, case: str, who: Actor) -> None:
+    """As if this person's look at the case's content stood in the ledger, whoever it is."""
+    subject = service.find_case(session, case).subject
+    append(session, AuditEvent(LOOK, who.id, subject, utc_now(), {"purpose": "出域审查"}))
+
+
+def ballot(decision: Decision, forward: Forward | None = None, *, unseen: bool = False) -> Callable[..., Any]:
     def act(session: Session, stage: Stage, who: Actor, state: str) -> None:
         request_in(session, stage, state)
+        has_looked(session, stage.review if unseen else stage.request, who)  # a look at another case is none
         service.cast_vote(session, stage.request, actor=who, decision=decision, explanation=WHY, forward=forward)
 
     return act
@@ -227,6 +244,17 @@ def ballot(decision: Decision, forward: Forward | None = None) -> Callable[..., 
 def look(session: Session, stage: Stage, who: Actor, state: str) -> None:
     request_in(session, stage, state)
     service.get_case(session, stage.request, actor=who)
+
+
+def uncover(session: Session, stage: Stage, who: Actor, state: str) -> None:
+    request_in(session, stage, state)
+    has_looked(session, stage.request, who)
+    service.case_to_reveal(session, stage.request, actor=who)
+
+
+def uncover_unseen(session: Session, stage: Stage, who: Actor, state: str) -> None:
+    request_in(session, stage, state)
+    service.case_to_reveal(session, stage.request, actor=who)
 
 
 def download(session: Session, stage: Stage, who: Actor, state: str) -> None:
@@ -256,7 +284,10 @@ def test_release_requests(stage: Stage):
     acts = {
         "vote to refuse, forward a fixed reason": ballot(Decision.REJECT, Forward.CONTEXT),
         "vote to approve": ballot(Decision.APPROVE),
+        "vote unseen": ballot(Decision.REJECT, unseen=True),
         "look at the case": look,
+        "uncover rows": uncover,
+        "uncover rows unseen": uncover_unseen,
         "download": download,
         "revoke": revoke,
         "release": let_out,
@@ -266,14 +297,19 @@ def test_release_requests(stage: Stage):
 
 
 def test_reviews_of_code(stage: Stage):
-    def act(decision: Decision) -> Callable[..., Any]:
+    def act(decision: Decision, *, unseen: bool = False) -> Callable[..., Any]:
         def vote(session: Session, stage: Stage, who: Actor, state: str) -> None:
             session.get_one(CodeReview, stage.review).state = state
+            has_looked(session, stage.request if unseen else stage.review, who)
             service.cast_vote(session, stage.review, actor=who, decision=decision, explanation=WHY)
 
         return vote
 
-    acts = {"vote approve": act(Decision.APPROVE), "vote reject": act(Decision.REJECT)}
+    acts = {
+        "vote approve": act(Decision.APPROVE),
+        "vote reject": act(Decision.REJECT),
+        "vote unseen": act(Decision.REJECT, unseen=True),
+    }
     wrong = differences(stage, REVIEWS, ["in_review", "approved", "rejected", "returned"], acts)
     assert not wrong, "\n".join(wrong)
 
@@ -370,6 +406,7 @@ def test_anonymous_visitors_do_nothing(stage: Stage):
     for path, body in (
         (f"/api/v1/airlock/{stage.request}/vote", {"decision": "approve", "explanation": WHY}),
         (f"/api/v1/airlock/{stage.request}/view", {"purpose": "出域审查"}),
+        (f"/api/v1/airlock/{stage.request}/reveal", {"file": "t.csv", "purpose": "出域审查"}),
         (f"/api/v1/airlock/outputs/{stage.output}/revoke", {"reason": "不应当可以"}),
         (f"/api/v1/workspaces/study/jobs/{stage.job}/rerun", {}),
         (f"/api/v1/workspaces/study/jobs/{stage.job}/cancel", {}),
@@ -400,12 +437,15 @@ def test_two_checkers_voting_at_once_lose_and_double_no_vote(tmp_path, monkeypat
             review = session.scalars(select(CodeReview)).one()
             [checker] = session.scalars(select(Assignment.checker_id).where(Assignment.subject_id == review.id))
         people = {actor.id: actor for actor in world.users.values()}
+        world.look(review.id, people[checker].username)
         assert at_once(world, review.id, [people[checker]] * 4).count(True) == 1
         world.work()
         with world.database.session() as session:
             request = service.request_of(session, session.get_one(SandboxJob, job))
             assert request is not None
             drawn = list(session.scalars(select(Assignment.checker_id).where(Assignment.subject_id == request.id)))
+        for each in drawn:
+            world.look(request.id, people[each].username)
         results = at_once(world, request.id, [people[each] for each in drawn for _ in range(3)])
         assert results.count(True) == 2
         with world.database.session() as session:

@@ -125,6 +125,9 @@ def test_it_looks_like_a_real_one_until_the_vote(world: World, planted: tuple[st
 @pytest.mark.parametrize("decision", list(Decision))
 def test_the_vote_is_scored_and_releases_nothing(world: World, planted: tuple[str, str, str], decision: Decision):
     request, seed, checker = planted
+    with pytest.raises(AirlockConflict, match="look at the content"), world.database.begin() as session:
+        service.cast_vote(session, seed, actor=world.actor(checker), decision=decision, explanation=WHY)
+    world.look(seed, checker)
     with world.database.begin() as session:
         case = service.cast_vote(session, seed, actor=world.actor(checker), decision=decision, explanation=WHY)
     world.work()
@@ -144,6 +147,7 @@ def test_the_vote_is_scored_and_releases_nothing(world: World, planted: tuple[st
 
 def test_who_sees_the_scores(world: World, planted: tuple[str, str, str]):
     _, seed, checker = planted
+    world.look(seed, checker)
     with world.database.begin() as session:
         service.cast_vote(session, seed, actor=world.actor(checker), decision=Decision.REJECT, explanation=WHY)
     with world.database.session() as session:

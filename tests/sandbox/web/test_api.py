@@ -112,6 +112,9 @@ def test_vote_and_download(app, world: World, open_door):
     author = speak(app, world, "researcher")
     ballot = {"decision": "approve", "explanation": "计数足够大，已取整，同意放行"}
     assert author.post(f"/api/v1/airlock/{request.id}/vote", json=ballot).status_code == 403
+    unseen = client.post(f"/api/v1/airlock/{request.id}/vote", json=ballot)
+    assert (unseen.status_code, "look at the content" in unseen.json()["detail"]) == (409, True)
+    world.look(request.id, checker)
     assert client.post(f"/api/v1/airlock/{request.id}/vote", json={**ballot, "explanation": ""}).status_code == 422
     assert client.post(f"/api/v1/airlock/{request.id}/vote", json=ballot).json()["state"] == "approved"
     world.work()

@@ -37,6 +37,8 @@ def release(world: World) -> str:
         request = session.scalars(select(ReleaseRequest)).one()
         drawn = session.scalars(select(Assignment.checker_id).where(Assignment.subject_id == request.id)).one()
         checker = next(actor for actor in world.users.values() if actor.id == drawn)
+    world.look(request.id, checker.username)
+    with world.database.begin() as session:
         airlock.cast_vote(
             session,
             request.id,
