@@ -50,6 +50,8 @@ _PERIODS: Final = {
 _PERIOD: Final = re.compile(rf"(?:^|_)(?:{'|'.join(sorted(_PERIODS, key=len, reverse=True))})$", re.IGNORECASE)
 _TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变量|项)$", re.IGNORECASE)
 _ESTIMATE: Final = re.compile(r"^(estimate|coef|coefficient|beta|odds_ratio|系数|估计)$", re.IGNORECASE)
+KEY_DIGITS: Final = 3
+"""Significant digits of a decimal that rows may be grouped by."""
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _TOTAL_LABELS: Final = frozenset({"total", "all", "sum", "合计", "总计", "全部", "全体", "小计"})
 _TOTAL_STARTS: Final = frozenset(
@@ -255,11 +257,46 @@ def has_more_digits(value: float, digits: int) -> bool:
 
 
 def _columns(file: ParsedFile, attributes: Collection[str]) -> tuple[TypedColumn, ...]:
-    return tuple(
+    columns = tuple(
         TypedColumn(c.name, c.type, ColumnRole.DIMENSION)
         if c.type == "integer" and _is_period(c.name, [row[place] for row in file.rows])
         else TypedColumn(c.name, c.type, _role(c.name, c.type, attributes))
         for place, c in enumerate(file.columns)
+    )
+    return _with_decimal_keys(columns, file.rows, attributes)
+
+
+def _with_decimal_keys(
+    columns: tuple[TypedColumn, ...], rows: Sequence[tuple[Cell, ...]], attributes: Collection[str]
+) -> tuple[TypedColumn, ...]:
+    """A raw column of decimals (ages in tenths) may be what an output is grouped by.
+
+    It is where its rows are groups with it and are none without it. Its numbers are then labels, which are released as
+    they are: so they must be full, short, and not called after a statistic; the raw match says whether records have
+    them. One after another becomes a key, until the rows are groups.
+    """
+    keys = [place for place, column in enumerate(columns) if is_label(column)]
+    made = list(columns)
+    for place, column in enumerate(columns):
+        if column.role is not ColumnRole.MEASURE or column.type != "number" or column.name not in attributes:
+            continue
+        if _distinct_rows(rows, keys) == len(rows) or not _are_short([row[place] for row in rows]):
+            continue
+        if _distinct_rows(rows, [*keys, place]) > _distinct_rows(rows, keys):
+            keys.append(place)
+            made[place] = TypedColumn(column.name, column.type, ColumnRole.DIMENSION)
+    return tuple(made) if len(rows) > 1 and _distinct_rows(rows, keys) == len(rows) else columns
+
+
+def _distinct_rows(rows: Sequence[tuple[Cell, ...]], keys: Sequence[int]) -> int:
+    return len({tuple(row[place] for place in keys) for row in rows})
+
+
+def _are_short(cells: Sequence[Cell]) -> bool:
+    """Whether all are numbers of at most three digits: what a measure would be cut to."""
+    return all(
+        isinstance(cell, int | float) and not isinstance(cell, bool) and not has_more_digits(cell, KEY_DIGITS)
+        for cell in cells
     )
 
 

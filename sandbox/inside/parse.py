@@ -19,14 +19,12 @@ from typing import BinaryIO, Final
 
 from sandbox.contracts import Cell, Finding, ParsedColumn, ParsedFile, ParsedOutput
 from sandbox.inside.figure_words import FIGURE, FIGURE_COLUMNS, figure_words
-from sandbox.inside.output import no_screen, open_output
+from sandbox.inside.output import ERROR_FILE, no_screen, open_output
 from sandbox.inside.readers import (
     INVISIBLE,
-    MAX_CELLS,
-    MAX_COLUMNS,
-    MAX_ROWS,
     MAX_TEXT,
     UNPACKED_BYTES,
+    check_size,
     reader_of,
 )
 from sandbox.inside.refusals import WORDS, Rejected, finding
@@ -50,13 +48,16 @@ def parse(tar: BinaryIO) -> ParsedOutput:
     """Every member as a table, a notebook or a refusal. Never raises for what the tar holds."""
     files: dict[str, ParsedFile] = {}
     package: list[Finding] = []
-    unpacked = 0
+    unpacked = members = 0
     try:
         with tarfile.open(fileobj=tar, mode="r:") as archive:
-            for number, member in enumerate(archive):
+            for member in archive:
+                members += 1
+                if members > MAX_MEMBERS:
+                    continue
                 unpacked += member.size
-                if number >= MAX_MEMBERS or unpacked > UNPACKED_BYTES:
-                    package.append(finding("too-many" if number >= MAX_MEMBERS else "too-large", 1))
+                if unpacked > UNPACKED_BYTES:
+                    package.append(finding("too-large", 1))
                     break
                 if member.issym() or member.islnk():
                     package.append(finding("link" if member.issym() else "hard-link", 1))
@@ -67,6 +68,8 @@ def parse(tar: BinaryIO) -> ParsedOutput:
                     _take(member.name, read.read() if read is not None else b"", files, package)
     except (tarfile.TarError, OSError, EOFError, ValueError, RecursionError, MemoryError, UnicodeError):
         package.append(finding("bad-tar"))
+    if members > MAX_MEMBERS:
+        package.append(finding("too-many", members))
     whole = (
         [ParsedFile("/out", "rejected", 0, hashlib.sha256().hexdigest(), findings=tuple(package))] if package else []
     )
@@ -76,6 +79,8 @@ def parse(tar: BinaryIO) -> ParsedOutput:
 def _take(name: str, content: bytes, files: dict[str, ParsedFile], package: list[Finding]) -> None:
     if name == "refused.json":
         package += _refusals(content)
+    elif name == ERROR_FILE:
+        return  # of a dry run, for its author (`sandbox.workspaces.runs.error_of`); it is no output
     elif name == "executed.ipynb":
         files[name] = _notebook(content)
     else:
@@ -105,8 +110,9 @@ def parse_file(name: str, content: bytes) -> ParsedFile:
 
 
 def _checked(columns: Sequence[ParsedColumn], rows: Sequence[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
-    if len(rows) > MAX_ROWS or len(columns) > MAX_COLUMNS or len(rows) * len(columns) > MAX_CELLS or not columns:
-        raise Rejected("too-many-rows" if columns else "not-a-table")
+    if not columns:
+        raise Rejected("not-a-table")
+    check_size(len(rows), len(columns))
     names = [column.name for column in columns]
     if len(set(names)) != len(names) or any(not name or len(name) > MAX_NAME for name in names):
         raise Rejected("not-a-table")

@@ -59,6 +59,17 @@ def reader_of(name: str, content: bytes) -> Callable[[bytes], Table]:
     return readers[suffix]
 
 
+def check_size(rows: int, columns: int) -> None:
+    """Refuse what is too large to be a table of groups, with the true number of rows, columns or cells."""
+    for code, number, most in (
+        ("too-many-rows", rows, MAX_ROWS),
+        ("too-many-columns", columns, MAX_COLUMNS),
+        ("too-many-cells", rows * columns, MAX_CELLS),
+    ):
+        if number > most:
+            raise Rejected(code, number)
+
+
 def text_of(content: bytes) -> str:
     """UTF-8 or GB 18030 text; anything else is refused."""
     if b"\0" in content:
@@ -84,7 +95,7 @@ def _csv(content: bytes, delimiter: str = ",") -> Table:
                 raise Rejected("not-a-table")
             rows.append(row)
             if len(rows) > MAX_ROWS or len(rows) * len(header) > MAX_CELLS:
-                raise Rejected("too-many-rows")
+                check_size(len(rows) + sum(bool(more) for more in reader), len(header))
     except csv.Error as error:
         raise Rejected("long-text" if "limit" in str(error) else "not-readable", 1) from error
     return _typed(header, rows)
@@ -127,10 +138,9 @@ def _parquet(content: bytes) -> Table:
     file = pq.ParquetFile(io.BytesIO(content), thrift_string_size_limit=1 << 24, thrift_container_size_limit=1 << 20)
     about = file.metadata
     unpacked = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
-    if about.num_rows > MAX_ROWS or about.num_columns > MAX_COLUMNS or unpacked > UNPACKED_BYTES:
-        raise Rejected("too-many-rows")
-    if about.num_rows * about.num_columns > MAX_CELLS:
-        raise Rejected("too-many-rows")
+    check_size(about.num_rows, about.num_columns)
+    if unpacked > UNPACKED_BYTES:
+        raise Rejected("too-large", 1)
     table = file.read()
     columns, cells, infinite = [], [], 0
     for field, column in zip(table.schema, table.columns, strict=True):
@@ -175,8 +185,7 @@ def _json(content: bytes) -> Table:
     if not isinstance(document, list) or not document or not all(isinstance(row, dict) for row in document):
         raise Rejected("not-a-table")
     header = list(document[0])
-    if len(document) > MAX_ROWS or len(header) > MAX_COLUMNS or len(document) * len(header) > MAX_CELLS:
-        raise Rejected("too-many-rows")
+    check_size(len(document), len(header))
     if any(set(row) != set(header) for row in document):
         raise Rejected("not-a-table")
     columns, cells, infinite = [], [], 0
@@ -208,8 +217,7 @@ def _json_kind(values: Iterable[object]) -> ColumnType:
 
 def _txt(content: bytes) -> Table:
     lines = [line for line in text_of(content).splitlines() if line.strip()]
-    if len(lines) > MAX_ROWS:
-        raise Rejected("too-many-rows")
+    check_size(len(lines), 1)
     return [ParsedColumn("text", "string")], [(line,) for line in lines], []
 
 

@@ -28,7 +28,7 @@ _PERFECT: Final = 0.9999
 def check_counts(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
     """Every count is whole, not small, rounded; every table has one."""
     columns = table.indexes(ColumnRole.COUNT)
-    if not columns and table.kind is not TableKind.MODEL:
+    if not columns and table.kind is not TableKind.MODEL and table.rows:
         yield Finding("no_counts", table.name)
     for index in columns:
         name = table.columns[index].name
@@ -54,7 +54,7 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
         name = table.columns[index].name
         cells = table.column(index)
         shares = [float(c) for c in cells if _number(c)]
-        if not counts:
+        if not counts and table.rows:
             yield Finding("share_without_count", table.name, name, len(shares))
             continue
         scale = 100.0 if any(s > 1 for s in shares) or _PERCENT.search(name) else 1.0
@@ -77,7 +77,8 @@ def check_statistics(table: TypedTable, limits: AirlockLimits) -> Iterator[Findi
     """Extremes show single persons, quantiles too unless many lie on either side; no spread says that all are alike."""
     for index in table.indexes(ColumnRole.EXTREME):
         rule = "quantile" if _is_quantile_of_many(table, index, limits) else "extreme_value"
-        yield Finding(rule, table.name, table.columns[index].name, len(table.rows))
+        if table.rows:
+            yield Finding(rule, table.name, table.columns[index].name, len(table.rows))
     for index in table.indexes(ColumnRole.MEASURE):
         if _SPREAD.search(table.columns[index].name):
             zeros = sum(c == 0 for c in table.column(index) if _number(c))
@@ -87,7 +88,7 @@ def check_statistics(table: TypedTable, limits: AirlockLimits) -> Iterator[Findi
 
 def check_model(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
     """A model needs its number of observations, few terms and enough residual degrees of freedom."""
-    if table.kind is not TableKind.MODEL:
+    if table.kind is not TableKind.MODEL or not table.rows:
         return
     degrees = [
         c
@@ -103,7 +104,7 @@ def check_model(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
     if _fits_perfectly(table):
         yield Finding("perfect_fit", table.name, count=len(table.rows))
     if len(table.rows) > limits.max_model_terms:
-        yield Finding("too_many_rows", table.name, count=len(table.rows))
+        yield Finding("too_many_terms", table.name, count=len(table.rows))
 
 
 def _fits_perfectly(table: TypedTable) -> bool:

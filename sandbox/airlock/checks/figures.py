@@ -31,14 +31,18 @@ def check_figures(
     """Every figure: its kind, its words, its table, its marks. ``shape`` is the dry run's, None while making it."""
     for figure in figures:
         yield from _words(figure, limits, shape)
-        fault = _fault(figure, table_of(figure, tables), limits)
+        table = table_of(figure, tables)
+        if table is not None and not table.rows and figure.kind in KINDS:
+            continue  # told as `no_rows`: without cells nobody knows what its columns are
+        fault = _fault(figure, table, limits)
         if fault is not None:
             yield fault
 
 
 def drawable(figure: Figure, tables: Sequence[TypedTable], limits: AirlockLimits) -> bool:
     """Whether the figure can be drawn at all; what cannot be drawn is not shown, and blocks."""
-    return _fault(figure, table_of(figure, tables), limits) is None
+    table = table_of(figure, tables)
+    return table is not None and bool(table.rows) and _fault(figure, table, limits) is None
 
 
 def _words(figure: Figure, limits: AirlockLimits, shape: Shape | None) -> Iterator[Finding]:

@@ -222,13 +222,12 @@ def _encoded(
 def _is_rare(
     text: str, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits, *, only: str | None = None
 ) -> bool:
-    """Whether few raw records have the value. What is a frequent category anywhere is that category."""
-    places = [
-        counts[text]
-        for name, counts in occurrences.items()
-        if text in counts and only in {None, name} and _many(raw, name, limits)
-    ]
-    return bool(places) and max(places) < limits.threshold
+    """Whether few raw records have the value. What is a frequent category of any column is that category.
+
+    Only columns of many values are asked whether they have it: in the others, few records of a value are a small group.
+    """
+    places = {name: counts[text] for name, counts in occurrences.items() if text in counts and only in {None, name}}
+    return any(_many(raw, name, limits) for name in places) and max(places.values()) < limits.threshold
 
 
 def _numbers(

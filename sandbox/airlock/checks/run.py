@@ -25,6 +25,7 @@ from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.typed import Shape, TypedTable
 from sandbox.contracts import ParsedOutput
+from sandbox.inside.readers import MAX_TEXT
 from sandbox.workspaces.imports import JoinCounts
 
 
@@ -98,6 +99,8 @@ def explain(findings: Sequence[Finding], limits: AirlockLimits) -> list[dict[str
         "max_strange_text": limits.max_strange_text,
         "dominance_percent": limits.dominance_percent,
         "max_text": limits.max_text,
+        "max_read_text": MAX_TEXT,
+        "max_model_terms": limits.max_model_terms,
         "max_labels": limits.max_labels,
         "degrees_of_freedom": limits.degrees_of_freedom,
     }

@@ -26,9 +26,11 @@ from sandbox.contracts import ParsedOutput
 
 _RULE_OF_CODE: Final = {
     "too-many-rows": "too_many_rows",
+    "too-many-columns": "too_many_columns",
+    "too-many-cells": "too_many_cells",
     "too-many": "too_many_files",
     "odd-characters": "control_characters",
-    "long-text": "long_text",
+    "long-text": "oversized_text",
 }
 
 
@@ -41,8 +43,11 @@ def check_files(output: ParsedOutput, tables: Sequence[TypedTable], limits: Airl
         if f.kind not in {"table", "figure"} and not (f.name == EXECUTED_NOTEBOOK and f.kind == "notebook")
     ]
     for file in others:
-        for code in [finding.code for finding in file.findings] or [""]:
-            yield Finding(_RULE_OF_CODE.get(code, "file_type"), file.name, count=1, code=code)
+        if not file.findings:
+            yield Finding("file_type", file.name, count=1)
+        for finding in file.findings:  # the parser counted; a refusal without a number is one file
+            rule = _RULE_OF_CODE.get(finding.code, "file_type")
+            yield Finding(rule, file.name, count=max(1, finding.count), code=finding.code)
     for file in output.files:
         for finding in file.findings if file.kind == "table" else ():
             rule = "undefined_number" if finding.code == "not-finite" else "file_type"
@@ -78,8 +83,11 @@ def check_size(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
 
 
 def check_kind(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
-    """Registered kinds; at levels that admit nothing else another kind blocks."""
-    if table.kind in limits.kinds and table.rows:
+    """Registered kinds; at levels that admit nothing else another kind blocks. Without rows there is no kind."""
+    if not table.rows:
+        yield Finding("no_rows", table.name)
+        return
+    if table.kind in limits.kinds:
         return
     yield Finding("unregistered_kind" if limits.registered_only else "other_kind", table.name)
 

@@ -128,6 +128,15 @@ _TABLE: Final = [
         "add a column n: how many persons each group has",
     ),
     Rule(
+        "no_rows",
+        False,
+        "表中没有一行",
+        "the table has no rows",
+        "仿真数据较少时，没有一组达到门槛是常事，不妨碍试运行；密封产出没有行，则请审查员看代码：空表也是一个答复",
+        "on practice data, where groups are few, no group may be large enough: that does not stop the dry run; where "
+        "the sealed output has none, checkers read the code: an empty table is an answer too",
+    ),
+    Rule(
         "small_count",
         True,
         "{count} 个单元格是小计数（小于 {threshold}）",
@@ -241,6 +250,14 @@ _TABLE: Final = [
         "use fewer variables and give the number of observations n",
     ),
     Rule(
+        "too_many_terms",
+        True,
+        "模型有 {count} 项，过多",
+        "the model has {count} terms, which is too many",
+        "减少变量；至多 {max_model_terms} 项",
+        "use fewer variables; at most {max_model_terms} terms",
+    ),
+    Rule(
         "low_order_digits",
         False,
         "{count} 个数超过 {digits} 位有效数字；放行时会被截短",
@@ -271,6 +288,14 @@ _TABLE: Final = [
         "{count} labels are longer than {max_text} characters",
         "使用简短的类别名称",
         "use short category names",
+    ),
+    Rule(
+        "oversized_text",
+        True,
+        "{count} 段文字超过 {max_read_text} 个字符，文件没有读入",
+        "{count} texts are longer than {max_read_text} characters, so the file was not read",
+        "使用简短的类别名称，每个至多 {max_text} 个字符",
+        "use short category names, of at most {max_text} characters each",
     ),
     Rule(
         "too_many_labels",

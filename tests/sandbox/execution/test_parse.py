@@ -93,7 +93,7 @@ def test_tables_are_typed(name: str, content: bytes, types: str, rows: tuple[tup
         ("a.csv", b"a\n" + b"x" * 2_001, "long-text"),
         ("a.csv", b"a\n" + b"x" * 100_000, "long-text"),
         ("a.csv", b"a\n" + b"1\n" * 20_001, "too-many-rows"),
-        ("a.csv", b",".join(b"c%d" % n for n in range(201)), "too-many-rows"),
+        ("a.csv", b",".join(b"c%d" % n for n in range(201)), "too-many-columns"),
         ("a.csv", "a\n\u202etxt.exe\n".encode(), "odd-characters"),
         ("a.csv", "a\nx\u200by\n".encode(), "odd-characters"),
         ("a.txt", b"\x1b[31mred", "odd-characters"),
@@ -109,13 +109,34 @@ def test_tables_are_typed(name: str, content: bytes, types: str, rows: tuple[tup
         ("a.parquet", parquet(pa.table({"a": [[1], [2]]})), "not-a-table"),
         ("a.parquet", parquet(pa.table({"a": [b"x"]})), "not-a-table"),
         ("a.parquet", parquet(pa.table({"a": pa.array([0] * 1_000_000)})), "too-many-rows"),  # small file, many rows
-        ("a.parquet", parquet(pa.table({f"c{n}": [1] for n in range(300)})), "too-many-rows"),
+        ("a.parquet", parquet(pa.table({f"c{n}": [1] for n in range(300)})), "too-many-columns"),
     ],
 )
 def test_what_is_not_one_flat_table_is_refused(name: str, content: bytes, code: str) -> None:
     file = read(name, content)
     assert (file.kind, file.rows) == ("rejected", ())
     assert [finding.code for finding in file.findings] == [code]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "number"),
+    [
+        ("a.csv", b"a\n" + b"1\n\n" * 30_000, "too-many-rows", 30_000),
+        ("a.txt", b"x\n" * 21_000, "too-many-rows", 21_000),
+        ("a.json", json.dumps([{"a": 1}] * 20_500).encode(), "too-many-rows", 20_500),
+        ("a.parquet", parquet(pa.table({"a": pa.array([0] * 1_000_000)})), "too-many-rows", 1_000_000),
+        ("a.csv", b",".join(b"c%d" % n for n in range(5_000)), "too-many-columns", 5_000),
+        (
+            "a.csv",
+            b",".join([b"c"] * 150) + b"\n" + (b",".join([b"1"] * 150) + b"\n") * 3_000,
+            "too-many-cells",
+            450_000,
+        ),
+        ("a.csv", b"a\n" + b"x" * 2_001 + b"\n" + b"y" * 3_000, "long-text", 2),
+    ],
+)
+def test_what_is_too_large_is_told_with_its_true_number(name: str, content: bytes, code: str, number: int) -> None:
+    assert [(finding.code, finding.count) for finding in read(name, content).findings] == [(code, number)]
 
 
 def test_findings_never_quote_the_file() -> None:
@@ -169,6 +190,7 @@ def test_too_many_members_are_cut() -> None:
     parsed = parse.parse(package(*((f"out/{n}.csv", b"a\n1\n") for n in range(200))))
     assert len(parsed.files) <= 65
     assert parsed.files[-1].findings[0].code == "too-many"
+    assert parsed.files[-1].findings[0].count == 200
 
 
 def test_a_member_that_lies_about_its_size_is_not_read() -> None:
