@@ -13,7 +13,8 @@ from sandbox.airlock.exposures import comparable
 from sandbox.airlock.figures import figures_of
 from sandbox.airlock.models import PracticeCheck
 from sandbox.airlock.package import PackageFile
-from sandbox.airlock.running import package_files, run_code, usage_of
+from sandbox.airlock.reasons import Text, both, how_it_ended
+from sandbox.airlock.running import RUN_LIMITS, package_files, run_code, usage_of
 from sandbox.airlock.sources import attributes_of, direct_of, known_of, limits_of, load_grades, read_object, sources_of
 from sandbox.airlock.states import RequestState
 from sandbox.airlock.typed import Shape, shape_of, typed_tables
@@ -25,7 +26,8 @@ from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.datasets import practice_path
 from sandbox.workspaces.imports import imports_of
 from sandbox.workspaces.models import SandboxJob, Workspace
-from sandbox.workspaces.runs import executed_notebook, feed_file, notebook_error, pack_single, parse_output
+from sandbox.workspaces.runs import error_of, feed_file, pack_single, parse_output
+from sandbox.workspaces.standing import gone
 from sandbox.workspaces.states import JobState
 
 CLOSED: Final = {
@@ -65,7 +67,7 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
     unprepared = [dataset.name for dataset in datasets if dataset.kind is None]
     if unprepared:
         sentence = f"仿真数据尚未就绪：{', '.join(unprepared)} · practice data is not ready: {', '.join(unprepared)}"
-        return _store_dry(context, job_id, _dry_result("failed", "exit", sentence), [], None)
+        return _store_dry(context, job_id, _dry_result("failed", "exit", message=both(sentence)), [], None)
     inputs = [
         (
             f"/data/{dataset.name}/{dataset.name}.parquet",
@@ -80,7 +82,8 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
         parsed = parse_output(launcher, f"{job_id}-dryparse", workspace.id, ran.content) if ran.content else None
     except SandboxUnavailable:
         return _store_unavailable(context, job_id)
-    error = notebook_error(executed_notebook(ran.content)) if ran.result.state != "ok" else ""
+    failed = ran.result.state != "ok"
+    error = error_of(ran.content) if failed else ""
     output = parsed or ParsedOutput(())
     own = imports_in_run(context, workspace.id, imports)
     direct = direct_of(sources) | direct_columns_of(own)
@@ -88,12 +91,13 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
     figures = figures_of(output, shape=None)
     known = known_of(sources, entry, code)
     findings = run_checks(CheckInput(output, tables, limits, direct=direct, known=known, figures=figures))
-    if ran.result.state != "ok":
+    if failed:
         findings = [Finding("run_not_ok"), *(f for f in findings if f.rule != "no_output")]
     words = {figure.original_name: figure.words for figure in figures}
     shape = shape_of(tables, max_labels=limits.max_labels, figures=words)
     used = usage_of(ran.result)
-    result = _dry_result(ran.result.state, ran.result.reason, error)
+    message = how_it_ended(ran.result, RUN_LIMITS)
+    result = _dry_result(ran.result.state, ran.result.reason, error, message=message)
     result["files"] = [{"name": t.original_name, "rows": len(t.rows), "kind": str(t.kind)} for t in tables]
     result["files"] += [_shown(file) for file in package_files(tables, None, limits, figures) if file.figure]
     return _store_dry(context, job_id, result, explain(findings, limits), shape, used)
@@ -110,7 +114,7 @@ def stop(job: SandboxJob, sentence: str) -> None:
     if JobState(job.state) is JobState.SUBMITTED:
         workspaces.move_job(job, JobState.DRY_RUNNING)
     if JobState(job.state) is JobState.DRY_RUNNING:
-        job.dry_result = _dry_result("failed", "exit", sentence)
+        job.dry_result = _dry_result("failed", "exit", message=both(sentence))
         workspaces.move_job(job, JobState.DRY_FAILED)
 
 
@@ -183,8 +187,9 @@ def _shown(file: PackageFile) -> dict[str, Any]:
     return {**file.entry(), "svg": file.content.decode()} if file.figure else file.entry()
 
 
-def _dry_result(state: str, reason: str, error: str) -> dict[str, Any]:
-    return {"state": state, "reason": reason, "error": error, "files": []}
+def _dry_result(state: str, reason: str, error: str = "", *, message: Text | None = None) -> dict[str, Any]:
+    """``message`` says how it ended, ``error`` is what the code said of itself: the end of its traceback."""
+    return {"state": state, "reason": reason, "message": message, "error": error, "files": []}
 
 
 def _store_dry(
@@ -206,6 +211,6 @@ def _store_dry(
 def _store_unavailable(context: JobContext, job_id: str) -> bool:
     with context.database.begin() as session:
         job = session.get_one(SandboxJob, job_id)
-        job.dry_result = {**_dry_result("unavailable", "unavailable", ""), "message": CLOSED}
+        job.dry_result = _dry_result("unavailable", "unavailable", message=CLOSED)
         workspaces.move_job(job, JobState.UNAVAILABLE)
     return False

@@ -67,6 +67,8 @@ def _line(job: Mapping[str, Any]) -> str:
 def _show(job: Mapping[str, Any]) -> None:
     typer.echo(_line(job))
     dry = job.get("dry_run") or {}
+    if dry.get("message"):
+        typer.echo(f"{dry['message']['zh']} · {dry['message']['en']}")
     if dry.get("error"):
         typer.echo(dry["error"])
     for finding in dry.get("findings") or []:

@@ -180,8 +180,8 @@ class Findings:
 
     @property
     def passed(self) -> bool:
-        """No check objects. People still decide about the real output."""
-        return not any(finding.blocking for finding in self.findings)
+        """It ran to its end and no check objects. People still decide about the real output."""
+        return not (self.ended or self.error) and not any(finding.blocking for finding in self.findings)
 
     @property
     def _verdict(self) -> str:
@@ -192,8 +192,15 @@ class Findings:
 
     def __repr__(self) -> str:
         lines = [f"  [{f.rule}] {f.where}  {f.message}  {f.advice}".rstrip() for f in self.findings]
-        return "\n".join([self._verdict, *lines, *([self.error] if self.error else [])])
+        return "\n".join([*filter(None, [self._verdict, *lines, self.ended, self.error])])
 
+    @property
+    def ended(self) -> str:
+        """How the dry run ended if it was not well: out of time, of memory, too many files; empty otherwise."""
+        return words(self.json.get("message"))
+
+        if self.ended or self.error:
+            return f"{self.path}：试运行没有正常结束。 The dry run did not end well."
     @property
     def error(self) -> str:
         """What the dry run's code said when it failed; empty otherwise. It met practice data only."""
@@ -206,7 +213,8 @@ class Findings:
 
     def _repr_html_(self) -> str:
         drawn = "".join(picture(name, svg) for name, svg in self.figures.items())
-        failed = f"<pre>{escape(self.error)}</pre>" if self.error else ""
+        failed = f"<p>{escape(self.ended)}</p>" if self.ended else ""
+        failed += f"<pre>{escape(self.error)}</pre>" if self.error else ""
         return table(Finding.HEADINGS, (f.row() for f in self.findings), caption=self._verdict) + failed + drawn
 
 

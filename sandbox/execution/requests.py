@@ -22,6 +22,7 @@ from sandbox.execution.profiles import load
 from sandbox.execution.shelf import Shelved, session_inputs
 from sandbox.execution.watching import log_file
 from sandbox.execution.wire import reply
+from sandbox.inside.output import TELL_ERRORS
 from sandbox.settings import SandboxSettings
 
 SESSION_ENDED: Final = 0
@@ -61,6 +62,7 @@ def job_order(
             f"/job/{spec.entry}",
             str(spec.limits.output_files),
             str(spec.limits.output_bytes),
+            *((TELL_ERRORS,) if spec.kind == "dry" else ()),
         ),
         binds=means.environment.binds(),
         inputs=[(path, fd) for path, fd in zip(paths, fds, strict=False)],

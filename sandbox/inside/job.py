@@ -1,10 +1,11 @@
 """Runs one notebook or script inside a sealed jail, then writes what it left in ``/out`` to the output pipe.
 
-    python -m sandbox.inside.job /job/analysis.ipynb MAX_FILES MAX_BYTES
+    python -m sandbox.inside.job /job/analysis.ipynb MAX_FILES MAX_BYTES [tell-errors]
 
 The tar holds ``out/<name>`` for regular files, ``executed.ipynb`` (for checkers only) and ``refused.json``: a list of
 ``{code, count}`` for what was left out (links, folders, devices, odd names). Exit code 0: it ran; 1: its code failed;
-77: too many or too large outputs, none of which were taken.
+77: too many or too large outputs, none of which were taken. With ``tell-errors``, which a dry run gets and a sealed run
+never does, ``error.txt`` holds the end of what a failed script said of itself.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import stat
 import subprocess
 import sys
 import tarfile
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
-from sandbox.inside.output import REFUSED_OUTPUT, no_screen, open_output
+from sandbox.inside.output import ERROR_FILE, REFUSED_OUTPUT, TELL_ERRORS, no_screen, open_output
 
 OUT: Final = "/out"
 WORK: Final = "/job-work"
@@ -32,6 +34,7 @@ NOTEBOOK_BYTES: Final = 4 * 1024 * 1024
 SHOWN_BYTES: Final = 1024 * 1024
 SCANNED: Final = 10_000
 """A folder with more entries than this is not even listed to its end."""
+ERROR_BYTES: Final = 16 * 1024
 TAR_BLOCK: Final = 512
 TAR_END: Final = 10_240
 
@@ -41,13 +44,15 @@ def main(arguments: list[str]) -> int:
     entry, max_files, max_bytes = arguments[0], int(arguments[1]), int(arguments[2])
     with open_output() as output:
         no_screen()
-        executed = b""
+        executed = error = b""
         if entry.endswith(".ipynb"):
             done, executed = run_notebook(entry)
+        elif TELL_ERRORS in arguments[3:]:
+            done, error = run_script_aloud(entry)
         else:
             done = run_script(entry)
         stop_everything_else()
-        fits = write_tar(output, OUT, executed, max_files, max_bytes)
+        fits = write_tar(output, OUT, executed, max_files, max_bytes, error=error)
     if not fits:
         return REFUSED_OUTPUT
     return 0 if done else 1
@@ -56,6 +61,28 @@ def main(arguments: list[str]) -> int:
 def run_script(entry: str) -> bool:
     """True if the script ended with exit code 0."""
     return subprocess.run([sys.executable, entry], cwd=WORK, stdin=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def run_script_aloud(entry: str) -> tuple[bool, bytes]:
+    """The same, and if it failed the last of what it wrote to stderr: its traceback, on practice data."""
+    read, write = os.pipe()
+    said = bytearray()
+
+    def listen() -> None:
+        while piece := os.read(read, 1 << 16):
+            said.extend(piece)
+            del said[:-ERROR_BYTES]
+
+    listener = threading.Thread(target=listen, daemon=True)
+    script = subprocess.Popen([sys.executable, entry], cwd=WORK, stdin=subprocess.DEVNULL, stderr=write)
+    os.close(write)
+    listener.start()
+    code = script.wait()
+    stop_everything_else()  # what it left running holds the pipe open
+    listener.join(1.0)
+    if code < 0:
+        said += f"\n{signal.Signals(-code).name}\n".encode()
+    return code == 0, bytes(said) if code else b""
 
 
 def run_notebook(entry: str) -> tuple[bool, bytes]:
@@ -113,31 +140,37 @@ def stop_everything_else() -> None:
             os.waitpid(-1, 0)
 
 
-def write_tar(output: BinaryIO, folder: str, executed: bytes, max_files: int, max_bytes: int) -> bool:
+def write_tar(
+    output: BinaryIO, folder: str, executed: bytes, max_files: int, max_bytes: int, *, error: bytes = b""
+) -> bool:
     """Write the tar; false if there are too many or too large files, none of which are then in it.
 
     Links, hard links, folders, sockets, pipes and devices are never opened; they are counted in ``refused.json``.
     """
     refused: Counter[str] = Counter()
     files: list[tuple[str, bytes]] = []
-    room = max_bytes - TAR_END - _in_tar(len(executed)) - 4 * TAR_BLOCK
-    fits = True
-    for entry in _scan(folder, refused):
+    room = max_bytes - TAR_END - _in_tar(len(executed)) - _in_tar(len(error)) - 4 * TAR_BLOCK
+    scanned = _scan(folder, refused)
+    for entry in scanned:
         content = _content(folder, entry, refused, room)
         if content is None:
             continue
         room -= _in_tar(len(content))
-        if room < 0 or len(files) >= max_files:
-            refused["too-many" if len(files) >= max_files else "too-large"] += 1
-            fits = False
+        if len(files) >= max_files:  # told with the true number
+            refused["too-many"] += len(files) + 1 + sum(1 for _ in scanned)
+            break
+        if room < 0:
+            refused["too-large"] += 1
             break
         files.append((entry, content))
-    fits = fits and not refused["too-large"] and not refused["too-many"]
+    fits = not refused["too-large"] and not refused["too-many"]
     with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for name, content in sorted(files) if fits else []:
             _add(tar, f"out/{name}", content)
         if executed:
             _add(tar, "executed.ipynb", executed)
+        if error:
+            _add(tar, ERROR_FILE, error)
         told = [{"code": code, "count": count} for code, count in sorted(refused.items())]
         _add(tar, "refused.json", json.dumps(told).encode())
     return fits

@@ -13,6 +13,9 @@ STARTED: Final = b"\x06"
 """Told the launcher first: inputs are copied, limits may now be those of the user's code."""
 REFUSED_OUTPUT: Final = 77
 """Exit code: the run ended, but its outputs broke the rules and were left behind."""
+TELL_ERRORS: Final = "tell-errors"
+"""Argument of a dry run: what a failed script wrote to stderr goes into the tar. A sealed run never gets it."""
+ERROR_FILE: Final = "error.txt"
 
 
 def open_output() -> BinaryIO:

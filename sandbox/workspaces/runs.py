@@ -24,6 +24,7 @@ import pyarrow as pa
 from sandbox.contracts import PARSE_LIMITS, BadContract, JobResult, JobSpec, Limits, ParsedOutput
 from sandbox.errors import LauncherAway, LauncherBusy
 from sandbox.execution.client import Launcher
+from sandbox.inside.output import ERROR_FILE
 
 Feeder = Callable[[BinaryIO], None]
 BUSY_PAUSE_S: Final = 2.0
@@ -36,7 +37,9 @@ BROKEN_RUNS: Final = 3
 MAX_NOTEBOOK_BYTES: Final = 8_000_000
 MAX_LOG: Final = 4000
 EXECUTED: Final = "executed.ipynb"
+MAX_ERROR_BYTES: Final = 64 * 1024
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +118,21 @@ def pack_single(name: str, content: bytes) -> bytes:
 def executed_notebook(tar: bytes) -> dict[str, Any] | None:
     """The executed notebook in a job's tar, if it is there, small and JSON. For people only; nothing parses it on."""
     try:
-        with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
-            for member in archive:
-                if member.name.lstrip("./") == EXECUTED and member.isreg() and member.size <= MAX_NOTEBOOK_BYTES:
-                    stream = archive.extractfile(member)
-                    document = json.loads(stream.read()) if stream else None
-                    return document if isinstance(document, dict) else None
-    except (tarfile.TarError, ValueError, OSError, RecursionError, EOFError):
+        document = json.loads(_member(tar, EXECUTED, MAX_NOTEBOOK_BYTES) or b"null")
+    except (ValueError, RecursionError):
         return None
-    return None
+    return document if isinstance(document, dict) else None
+
+
+def error_of(tar: bytes) -> str:
+    """What the code of a dry run said when it failed: its traceback's end. Never asked of a sealed run."""
+    return notebook_error(executed_notebook(tar)) or script_error(tar)
+
+
+def script_error(tar: bytes) -> str:
+    """The end of what a script of a dry run said when it failed, as plain text, bounded; empty when there is none."""
+    said = (_member(tar, ERROR_FILE, MAX_ERROR_BYTES) or b"").decode(errors="replace")
+    return _plain(said).strip()[-MAX_LOG:]
 
 
 def notebook_error(document: dict[str, Any] | None) -> str:
@@ -135,7 +144,7 @@ def notebook_error(document: dict[str, Any] | None) -> str:
                 trace = output.get("traceback")
                 lines = [str(line) for line in trace] if isinstance(trace, list) else []
                 text = "\n".join(lines) or f"{output.get('ename')}: {output.get('evalue')}"
-                return _ANSI.sub("", text)[-MAX_LOG:]
+                return _plain(text)[-MAX_LOG:]
     return ""
 
 
@@ -179,6 +188,24 @@ def parquet_bytes(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
+
+
+def _member(tar: bytes, name: str, most: int) -> bytes | None:
+    """A regular file of a hostile tar that is not larger than ``most``."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as archive:
+            for member in archive:
+                if member.name.lstrip("./") == name and member.isreg() and member.size <= most:
+                    stream = archive.extractfile(member)
+                    return stream.read() if stream else None
+    except (tarfile.TarError, ValueError, OSError, EOFError):
+        return None
+    return None
+
+
+def _plain(text: str) -> str:
+    """Without colours and control characters, which a terminal would obey."""
+    return _CONTROL.sub("", _ANSI.sub("", text))
 
 
 class _Forward(io.RawIOBase):

@@ -19,6 +19,7 @@ from opendata.parts import resolve
 from sandbox.airlock import ends, jobs, release, service
 from sandbox.airlock.models import PracticeCheck, ReleasedOutput, ReleaseRequest
 from sandbox.airlock.package import Package, package_name
+from sandbox.airlock.reasons import both
 from sandbox.airlock.rules import Decision
 from sandbox.airlock.visibility import author_view
 from sandbox.parts import PART
@@ -223,7 +224,7 @@ def test_a_dry_run_left_behind_says_so(world: World, workspace, monkeypatch, at,
     assert world.job(job_id).state in {JobState.SUBMITTED, JobState.DRY_RUNNING}
     sweep(world)
     job = world.job(job_id)
-    assert (job.state, job.dry_result["error"]) == (JobState.DRY_FAILED, ends.UNFINISHED)
+    assert (job.state, job.dry_result["message"]) == (JobState.DRY_FAILED, both(ends.UNFINISHED))
     assert entries(world)[-1] == "sandbox:job:stop"
 
 

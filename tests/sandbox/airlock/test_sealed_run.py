@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -14,11 +16,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from opendata.db import utc_now
 from opendata.settings import Settings
-from sandbox.airlock import jobs, service
+from sandbox.airlock import jobs, sealed, service
 from sandbox.airlock.models import ReleasedOutput
 from sandbox.airlock.package import Package, package_name
 from sandbox.airlock.rules import Decision
+from sandbox.airlock.running import run_code
+from sandbox.airlock.visibility import author_view
+from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.visibility import Ticks
 from tests.sandbox.airlock.test_chain import drawn, request_of, vote
 from tests.sandbox.sandbox_world import World, make_world
@@ -130,6 +136,67 @@ def test_raw_rows_in_the_output_are_found_and_cannot_leave(world: World):
     with world.database.session() as session:
         case = service.find_case(session, request.id)
     assert case.blocking > 0
+
+
+RAISES = "raise ValueError('第 7 行不对')\n"
+MANY = "for i in range(21):\n    open(f'/out/{i}.csv', 'w').write('a\\n1\\n')\n"
+LARGE = "open('/out/t.csv', 'wb').write(b'x' * (16 << 20))\n"
+HUNGRY = "x = bytearray(3 << 30)\nx[:] = b'1' * len(x)\n"
+KILLED = "import os, sys\nprint('\\x1b[31mred', file=sys.stderr, flush=True)\nos.kill(os.getpid(), 6)\n"
+
+
+def test_a_script_that_fails_on_practice_data_says_why(world: World):
+    """The traceback's end, or the limit that was met: each in words, in what page, API, client and command line read."""
+    workspace = world.workspace("L1", name="fails")
+    cases = {
+        "报错 raises.py": (RAISES, "exit", "没有运行到底", "ValueError: 第 7 行不对"),
+        "many.py": (MANY, "output", "20 个文件", ""),
+        "large.py": (LARGE, "output", "16 MiB", ""),
+        "hungry.py": (HUNGRY, "memory", "2,048 MiB", "SIGKILL"),
+        "killed.py": (KILLED, "exit", "没有运行到底", "red\n\nSIGABRT"),
+    }
+    for entry, (code, reason, told, error) in cases.items():
+        job = world.job(world.submit(workspace, code.encode(), entry=entry))
+        result = job.dry_result
+        assert (job.state, result["reason"], job.sealed_started_at) == ("dry_failed", reason, None), (entry, result)
+        assert told in result["message"]["zh"], entry
+        assert error in result["error"], (entry, result["error"])
+        assert "\x1b" not in result["error"]
+        assert bool(result["error"]) == bool(error), entry
+    with world.database.session() as session:
+        place = session.get_one(Workspace, workspace)
+        assert place.bits_spent == 0  # nothing raw was met, so nothing is debited
+
+
+def test_what_a_script_says_on_raw_data_stays_in_the_jail(world: World, monkeypatch):
+    """The same words on the same stream: a dry run tells them, a sealed run leaves them nowhere."""
+    left: list[bytes] = []
+
+    def watched(*arguments, **named):
+        ran = run_code(*arguments, **named)
+        left.append(ran.content)
+        return ran
+
+    monkeypatch.setattr(sealed, "run_code", watched)
+    workspace = world.workspace("L1", name="silent")
+    noisy = (
+        "import pandas as pd, sys\n"
+        "t = pd.read_parquet('/data/silent-data/silent-data.parquet')\n"
+        "pd.DataFrame({'sex': ['a'], 'n': [50]}).to_csv('/out/t.csv', index=False)\n"
+        "if len(t) FEW 2000:\n"
+        "    sys.exit('told ' + str(t.patient[0]))\n"
+    )
+    loud = world.job(world.submit(workspace, noisy.replace("FEW", "<").encode(), entry="loud.py"))
+    assert "told " in loud.dry_result["error"]
+    job = world.job(world.submit(workspace, noisy.replace("FEW", ">").encode(), entry="quiet.py"))
+    assert (job.state, job.sealed_result) == ("finished", {"state": "failed", "reason": "exit"})
+    [content] = left
+    assert b"told " not in content
+    assert b"P00000" not in content
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert sorted(archive.getnames()) == ["out/t.csv", "refused.json"]
+    shown = json.dumps(author_view(job, None, now=utc_now(), ticks=Ticks(base_s=0.01, wall_s=600.0)))
+    assert (job.dry_result["error"], "told" in shown) == ("", False)
 
 
 def test_error_of_the_dry_run_is_explained(world: World):
