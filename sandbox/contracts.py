@@ -17,11 +17,18 @@ from typing import Any, Final, Literal, Self, TypeAlias, get_args
 VERSION: Final = 1
 MIB: Final = 1024 * 1024
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+ENTRY: Final = re.compile(r"[^\W_][\w .-]{0,99}")
+"""What a notebook or script may be called: letters of any script, digits, space, dot, dash, underscore."""
+ENTRY_BYTES: Final = 255
+"""The longest name a file may have, in UTF-8; 100 letters of some scripts are longer."""
+CODE_BYTES: Final = 2_000_000
+"""The largest notebook (without its results) or script that may be handed in."""
+CHECK_BYTES: Final = 4 * MIB
+"""The largest file that may be sent to be checked."""
 HOME_BYTES: Final = (16 * MIB, 64 * 1024 * MIB)
 """The smallest and largest home that may be asked for."""
 ENV: Final = re.compile(r"(?:JUPYTER|JUPYTERHUB|SANDBOX|SBX)_[A-Z0-9_]{1,80}|LANG|TZ|LANGUAGE")
-JAIL_PATH: Final = re.compile(r"/(?:data|job)(?:/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){1,3}")
+JAIL_PATH: Final = re.compile(rf"/data(?:/[A-Za-z0-9][A-Za-z0-9_.-]{{0,99}}){{1,3}}|/job/{ENTRY.pattern}")
 
 JobKind: TypeAlias = Literal["dry", "sealed", "parse"]
 JobState: TypeAlias = Literal["ok", "failed", "killed"]
@@ -34,6 +41,15 @@ Cell: TypeAlias = bool | int | float | str | None
 
 class BadContract(ValueError):
     """A message between the processes is not in the agreed form. Names the field, never its value."""
+
+
+def is_entry(name: str) -> bool:
+    """Whether a notebook or script may have this name, in every process it comes by.
+
+    >>> is_entry("示例 example.ipynb"), is_entry("a/b.py"), is_entry(".x.py"), is_entry("字" * 97 + ".py")
+    (True, False, False, False)
+    """
+    return bool(ENTRY.fullmatch(name)) and len(name.encode()) <= ENTRY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +208,8 @@ class JobSpec:
     def __post_init__(self) -> None:
         _match(self.id, ID, "job.id")
         _match(self.workspace, ID, "job.workspace")
-        _match(self.entry, ENTRY, "job.entry")
+        if not isinstance(self.entry, str) or not is_entry(self.entry):
+            raise BadContract("job.entry has characters or a length that are not allowed")
         if self.kind not in get_args(JobKind):
             raise BadContract("job.kind must be dry, sealed or parse")
         if not self.entry.endswith((".tar",) if self.kind == "parse" else (".ipynb", ".py")):

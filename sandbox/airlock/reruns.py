@@ -36,8 +36,8 @@ from sandbox.workspaces.states import JobState
 from sandbox.workspaces.submissions import use_of
 from sandbox.workspaces.visibility import Ticks
 
-REPEATABLE: Final = frozenset({"finished", "released", "returned", "rejected", "revoked"})
-"""States, as the author sees them, from which a job may be run again."""
+REPEATABLE: Final = frozenset({"finished", "released", "returned", "rejected"})
+"""States, as the author sees them, from which a job may be run again. What was taken back is submitted anew."""
 
 
 def rerun(
@@ -58,16 +58,11 @@ def rerun(
     Raises WorkspaceDenied (right, budget, quota), WorkspaceConflict (not live), AirlockConflict (what changed).
     """
     now = now or utc_now()
-    permissions.check_can_work(actor, workspaces.facts(session, workspace))
-    rules.check_live(workspace.state, workspace.expires_at, now)
-    check_complete(session, workspace, needed={Lack.WITHDRAWN})
+    check_may_rerun(session, workspace, first, actor=actor, kernel=kernel, ticks=ticks, now=now)
     rules.check_budget(bits_spent(session, workspace), charge_bits, workspace.bits_budget)
     door = workspaces.door_of(session, workspace, grades)
     running, today = use_of(session, workspace, now=now, ticks=ticks)
     check_jobs(default_quotas().of(door.level), running=running, today=today)
-    if author_state(first, service.request_of(session, first), now=now, ticks=ticks) not in REPEATABLE:
-        raise AirlockConflict("只能重跑密封运行已结束的作业 · only a job whose sealed run has ended can be run again")
-    check_same(session, workspace, first, kernel=kernel)
     job = SandboxJob(
         id=new_id(),
         workspace_id=workspace.id,
@@ -98,6 +93,28 @@ def rerun(
     return job
 
 
+def check_may_rerun(
+    session: Session,
+    workspace: Workspace,
+    first: SandboxJob,
+    *,
+    actor: Actor,
+    kernel: str | None,
+    ticks: Ticks,
+    now: datetime,
+) -> None:
+    """Raise unless this person may have this job run again now, budget and quotas aside."""
+    permissions.check_can_work(actor, workspaces.facts(session, workspace))
+    rules.check_live(workspace.state, workspace.expires_at, now)
+    check_complete(session, workspace, needed={Lack.WITHDRAWN})
+    if author_state(first, service.request_of(session, first), now=now, ticks=ticks) not in REPEATABLE:
+        raise AirlockConflict(
+            "只能重跑密封运行已结束、放行未被撤回的作业 · "
+            "only a job whose sealed run has ended and whose release was not revoked can be run again",
+        )
+    check_same(session, workspace, first, kernel=kernel)
+
+
 def check_same(session: Session, workspace: Workspace, first: SandboxJob, *, kernel: str | None) -> None:
     """Raise AirlockConflict, naming what changed, unless intakes, imports and environment are those of ``first``."""
     intakes = first.sealed_intakes or {}
@@ -123,6 +140,9 @@ def check_same(session: Session, workspace: Workspace, first: SandboxJob, *, ker
             f"不能重跑：软件环境已变，kernel.lock 当时为 {then}，现在为 {today} · "
             f"cannot be run again: the environment changed, kernel.lock was {then} and is {today}",
         )
+
+
+can_rerun = permissions.permits(check_may_rerun)
 
 
 def reproduction(first: SandboxJob, before: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> dict:

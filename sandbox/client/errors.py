@@ -37,7 +37,7 @@ class NotInSession(ClientError):
     @classmethod
     def without_workspace(cls) -> NotInSession:
         return cls(
-            "本会话没有对应的沙箱项目。请从项目页面重新启动 JupyterLab。",
+            "本会话没有对应的沙箱。请从沙箱页面重新启动 JupyterLab。",
             "This session belongs to no workspace. Start JupyterLab again from the workspace's page.",
         )
 

@@ -19,8 +19,10 @@ from sandbox.client.figures import with_table
 from sandbox.client.gate import GATE_SOCKET, Gate
 from sandbox.client.imports import Import
 from sandbox.client.records import Dataset, Findings, Job, Listing, Output, Practice
+from sandbox.contracts import CHECK_BYTES, CODE_BYTES, MIB
 
-MAX_SENT_BYTES = 16 * 1024 * 1024
+MAX_READ_BYTES = 16 * MIB
+"""Of a notebook with what its cells showed, which is left out before it is sent."""
 _ROOT = "/api/v1/workspaces"
 
 
@@ -34,7 +36,7 @@ def in_session() -> bool:
 
 
 class Workspace:
-    """One sandbox project. In a notebook: ``ws = Workspace.current()``."""
+    """One sandbox workspace. In a notebook: ``ws = Workspace.current()``."""
 
     def __init__(self, workspace_id: str, gate: Gate | None = None) -> None:
         self.id = workspace_id
@@ -60,7 +62,7 @@ class Workspace:
             map(Dataset.from_json, items),
             Dataset.HEADINGS,
             Dataset.row,
-            "本项目还没有数据集。 This workspace has no dataset yet.",
+            "本沙箱还没有数据集。 This workspace has no dataset yet.",
         )
 
     def practice(self, name: str) -> Practice:
@@ -82,7 +84,8 @@ class Workspace:
 
         A figure (``visits.figure.json``) is checked with the table beside it and shown as the service draws it.
         """
-        name, content = with_table(Path(path), _read(path))
+        name, content = with_table(Path(path), _read(path, CHECK_BYTES))
+        _check_size(path, len(content), CHECK_BYTES)
         answer = self._gate.post(self._path("check"), content, {"path": name})
         return Findings.from_json(str(path), answer or {})
 
@@ -109,7 +112,8 @@ class Workspace:
         It is the file as it was saved. A notebook goes without its results, so that another execution in the session
         is not other code, which people would have to read again.
         """
-        content = code_only(Path(path).name, _read(path))
+        content = code_only(Path(path).name, _read(path, MAX_READ_BYTES))
+        _check_size(path, len(content), CODE_BYTES)
         answer = self._gate.post(self._path("jobs"), content, {"filename": Path(path).name})
         job = answer.get("job") if isinstance(answer, dict) and isinstance(answer.get("job"), dict) else answer
         return Job(job or {}, self._job, self._cancel, self._rerun)
@@ -156,7 +160,7 @@ class Workspace:
         answer = self._gate.get(f"{_ROOT}/{self.id}") or {}
         return facts(
             [
-                ("项目 workspace", answer.get("name") or self.id),
+                ("沙箱 workspace", answer.get("name") or self.id),
                 ("名称 title", words(answer.get("title"))),
                 ("用途 purpose", words(answer.get("purpose"))),
                 ("到期 expires", answer.get("expires_at")),
@@ -171,12 +175,15 @@ def _items(answer: Any, member: str) -> list[dict[str, Any]]:
     return list(answer or [])
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
+def _read(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of a regular file within the limit."""
     file = Path(path)
     if not file.is_file():
         raise UnusableFile.missing(str(path))
-    size = file.stat().st_size
-    if size > MAX_SENT_BYTES:
-        raise UnusableFile.too_large(str(path), size, MAX_SENT_BYTES)
+    _check_size(path, file.stat().st_size, limit)
     return file.read_bytes()
+
+
+def _check_size(path: str | os.PathLike[str], size: int, limit: int) -> None:
+    if size > limit:
+        raise UnusableFile.too_large(str(path), size, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 
@@ -21,9 +22,10 @@ from sandbox.airlock.typed import digest
 from sandbox.client.code import code_only
 from sandbox.web import views
 from sandbox.web.deps import BodyDep, GradesDep, working
+from sandbox.workspaces import rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_level_open, check_open
-from sandbox.workspaces.errors import SandboxClosed, WorkspaceInvalid
+from sandbox.workspaces.errors import SandboxClosed
 from sandbox.workspaces.visibility import bits_of
 
 router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
@@ -32,7 +34,8 @@ CHECK_JOB: Final = "sandbox.check"
 
 CHECK_WAIT_S: Final = 50.0
 
-MAX_CHECK_BYTES: Final = 4 * 1024 * 1024
+LONGEST_NAME: Final = 1000
+"""Of a query parameter; what a file may be called is said by `sandbox.workspaces.rules`."""
 
 
 @router.get("/{name}/jobs")
@@ -47,7 +50,7 @@ def list_jobs(name: str, session: SessionDep, actor: CurrentActor) -> dict[str, 
 def submit_job(
     *,
     name: str,
-    filename: Annotated[str, Query(max_length=128)],
+    filename: Annotated[str, Query(max_length=LONGEST_NAME)],
     code: BodyDep,
     database: DatabaseDep,
     actor: CurrentActor,
@@ -59,6 +62,7 @@ def submit_job(
     A notebook is taken without its results; its hash, by which reviewers know it again, is that of what is left.
     """
     check_open(settings)
+    filename = unicodedata.normalize("NFC", filename)  # as some systems spell names of files, letters fall apart
     code = code_only(filename, code)
     job_id, charge, now = new_id(), bits_of(airlock_ticks()), utc_now()
     with database.session() as session:
@@ -125,7 +129,7 @@ def rerun_job(
 def check_file(
     *,
     name: str,
-    path: Annotated[str, Query(max_length=128)],
+    path: Annotated[str, Query(max_length=LONGEST_NAME)],
     content: BodyDep,
     database: DatabaseDep,
     actor: CurrentActor,
@@ -134,8 +138,7 @@ def check_file(
     """What the automatic checks say about a file made from practice data, every finding explained."""
     check_open(settings)
     filename = PurePosixPath(path).name
-    if not filename or len(content) > MAX_CHECK_BYTES or not content:
-        raise WorkspaceInvalid("文件为空、过大或没有名称 · the file is empty, too large or has no name")
+    rules.check_sent(filename, len(content))
     check_id = new_id()
     with database.session() as session:
         working(session, name, actor)

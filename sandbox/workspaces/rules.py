@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sandbox.contracts import CHECK_BYTES, CODE_BYTES, is_entry
 from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, WorkspaceInvalid
 
 MAX_TERM_DAYS: Final = 366
-MAX_CODE_BYTES: Final = 2_000_000
 MIN_PURPOSE: Final = 10
 RESERVED: Final = frozenset({"new", "pledge", "packages"})
+MAX_FILENAME: Final = 128
 MIN_REASON: Final = 2
 MAX_REASON: Final = 4000
-_ENTRY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}\.(ipynb|py)")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 
 
@@ -128,11 +128,22 @@ def check_authorized(*, operator: bool, authorized: bool) -> None:
 
 
 def check_code(entry: str, code: bytes) -> None:
-    """Raise unless ``entry`` is a plain notebook or script name and ``code`` is one of at most 2 MB."""
-    if not _ENTRY.fullmatch(entry):
-        raise WorkspaceInvalid("只接受 .ipynb 或 .py 文件 · only a .ipynb or .py file with a plain name is accepted")
-    if not code or len(code) > MAX_CODE_BYTES:
-        raise WorkspaceInvalid("文件为空或超过 2 MB · the file is empty or larger than 2 MB")
+    """Raise unless ``entry`` is a name of a notebook or script (`contracts.is_entry`) and ``code`` one of <= 2 MB."""
+    if not entry.endswith((".ipynb", ".py")):
+        raise WorkspaceInvalid("只接受 .ipynb 或 .py 文件 · only a .ipynb or .py file is accepted")
+    if not is_entry(entry):
+        raise WorkspaceInvalid(
+            "文件名只能用文字、数字、空格、点、连字符和下划线，以文字或数字开头，最多 100 个字符（255 字节）；请改名 · "
+            "a file's name has letters, digits, spaces, dots, hyphens and underscores only, begins with a letter or "
+            "digit, and has at most 100 characters (255 bytes); give it another name",
+        )
+    if not code:
+        raise WorkspaceInvalid("文件是空的 · the file is empty")
+    if len(code) > CODE_BYTES:
+        raise WorkspaceInvalid(
+            f"程序有 {len(code):,} 字节，上限是 {CODE_BYTES:,} 字节 · "
+            f"the program has {len(code):,} bytes; at most {CODE_BYTES:,} may be handed in",
+        )
     if entry.endswith(".ipynb"):
         try:
             cells = json.loads(code)["cells"]
@@ -140,6 +151,21 @@ def check_code(entry: str, code: bytes) -> None:
             raise WorkspaceInvalid("不是有效的笔记本 · this is not a valid notebook") from None
         if not isinstance(cells, list):
             raise WorkspaceInvalid("不是有效的笔记本 · this is not a valid notebook")
+
+
+def check_sent(filename: str, size: int) -> None:
+    """Raise unless a file of ``size`` bytes may be sent to be checked; it may have any name but none."""
+    if not filename or len(filename) > MAX_FILENAME:
+        raise WorkspaceInvalid(
+            f"文件须有 1–{MAX_FILENAME} 个字符的名称 · a file needs a name of 1 to {MAX_FILENAME} characters"
+        )
+    if not size:
+        raise WorkspaceInvalid("文件是空的 · the file is empty")
+    if size > CHECK_BYTES:
+        raise WorkspaceInvalid(
+            f"文件有 {size:,} 字节，上限是 {CHECK_BYTES:,} 字节；产出应是汇总结果 · "
+            f"the file has {size:,} bytes; at most {CHECK_BYTES:,} may be sent, as outputs are aggregates",
+        )
 
 
 def check_budget(spent: int, charge: int, budget: int) -> None:

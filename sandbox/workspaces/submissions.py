@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from opendata.catalog.grades import Grades
 from opendata.db import utc_now
@@ -46,7 +46,8 @@ def submit_job(
 ) -> SandboxJob:
     """Record a submitted notebook or script (sealed already into the vault as upload ``job_id``) and start its dry run.
 
-    ``charge_bits`` is what the moments of its states may tell; it is debited now, spent or not.
+    ``charge_bits`` is what the moments of its sealed run may tell. It is debited now, so that jobs which wait together
+    cannot overdraw the budget, and given back if the job ends before it was queued for raw data (`move_job`).
     """
     now = now or utc_now()
     check_may_submit(session, workspace, actor=actor, entry=entry, code=code, charge_bits=charge_bits, now=now)
@@ -70,7 +71,7 @@ def submit_job(
         bits_charged=charge_bits,
         imports={each.name: each.id for each in imports},
     )
-    workspace.bits_spent += charge_bits
+    workspace.bits_spent = Workspace.bits_spent + charge_bits  # in the database: two may be handed in at once
     session.add(job)
     session.flush()
     job.dry_job_id = enqueue(session, DRY_JOB, {"job_id": job.id}, actor_id=actor.id).id
@@ -92,8 +93,8 @@ def check_may_submit(
     """What can refuse a submission before a byte is stored; the level's quota is asked when it is recorded."""
     permissions.check_can_work(actor, facts(session, workspace))
     rules.check_live(workspace.state, workspace.expires_at, now)
-    rules.check_code(entry, code)
     check_complete(session, workspace)
+    rules.check_code(entry, code)
     rules.check_budget(bits_spent(session, workspace), charge_bits, workspace.bits_budget)
 
 
@@ -141,9 +142,19 @@ def queue_sealed(session: Session, job: SandboxJob, *, now: datetime) -> None:
 
 
 def move_job(job: SandboxJob, new: JobState) -> None:
-    """Change a job's state along `JOB_TRANSITIONS`."""
+    """Change a job's state along `JOB_TRANSITIONS`. One that ends before it was queued for raw data costs nothing.
+
+    The channel is the moments of the sealed run (PRIVACY.md 15): a dry run that failed, was refused by reviewers or
+    taken back met practice data only. Once queued, a job shows at its ticks whether it has begun, and stays debited.
+    """
     check_transition(JOB_TRANSITIONS, JobState(job.state), new)
     job.state = new
+    if not JOB_TRANSITIONS[new] and job.sealed_queued_at is None and job.bits_charged:
+        session = object_session(job)
+        assert session is not None
+        session.get_one(Workspace, job.workspace_id).bits_spent = Workspace.bits_spent - job.bits_charged
+        job.bits_charged = 0
+        session.flush()  # before the next one of the same workspace
 
 
 def _cancel(session: Session, job: SandboxJob) -> None:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
     "fields",
     [
         {"id": "../x"}, {"id": ""}, {"id": "X"}, {"id": "a" * 64}, {"workspace": "a/b"}, {"workspace": "."},
-        {"kind": "raw"}, {"entry": "x.sh"}, {"entry": "../x.py"}, {"entry": ".x.py"}, {"entry": "a b.py"},
+        {"kind": "raw"}, {"entry": "x.sh"}, {"entry": "../x.py"}, {"entry": ".x.py"}, {"entry": "a\u202eb.py"}, {"entry": "字" * 85 + ".py"}, {"entry": "a" * 98 + ".py"},
         {"entry": "outputs.tar"}, {"kind": "parse"}, {"entry": "x.py\n"},
     ],
 )  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opendata.identity import Actor, Role
 from sandbox.airlock import rules as voting
@@ -14,6 +17,7 @@ from sandbox.airlock.errors import AirlockConflict, AirlockInvalid
 from sandbox.airlock.permissions import RequestFacts, can_check, can_list, can_revoke
 from sandbox.airlock.rules import Ballot, Decision
 from sandbox.airlock.states import DECIDED, TRANSITIONS, VOTING, RequestState, check_transition
+from sandbox.contracts import JAIL_PATH, BadContract, JobSpec
 from sandbox.workspaces import permissions, rules
 from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, WorkspaceInvalid
 from sandbox.workspaces.permissions import WorkspaceFacts
@@ -170,14 +174,14 @@ def allowed(check, *args, **kwargs) -> bool:
 
 
 def test_nothing_is_extended_once_cleared_or_asked_twice():
-    given = {"state": "expired", "expires_at": START, "cleared": False, "days": 9, "reason": "补充", "waiting": False}
-    rules.check_extension(**given)
+    form = {"state": "expired", "expires_at": START, "cleared": False, "days": 9, "reason": "补充", "waiting": False}
+    rules.check_extension(**form)
     for change in ({"cleared": True}, {"waiting": True}, {"expires_at": None}):
         with pytest.raises(WorkspaceConflict):
-            rules.check_extension(**(given | change))
+            rules.check_extension(**(form | change))
     for change in ({"days": 0}, {"days": 367}, {"reason": " "}, {"reason": "x" * 4001}):
         with pytest.raises(WorkspaceInvalid):
-            rules.check_extension(**(given | change))
+            rules.check_extension(**(form | change))
 
 
 def test_refused_moves_of_jobs_and_workspaces():
@@ -264,7 +268,7 @@ def test_strictest_door_counts_and_unknown_level_is_shut():
     ],
 )
 def test_application(change, fine):
-    given = {
+    form = {
         "name": "study-1",
         "title": "研究",
         "purpose": "研究就诊次数与年龄的关系",
@@ -272,10 +276,10 @@ def test_application(change, fine):
         "datasets": ["d"],
     }
     if fine:
-        rules.check_application(**(given | change))
+        rules.check_application(**(form | change))
     else:
         with pytest.raises(WorkspaceInvalid):
-            rules.check_application(**(given | change))
+            rules.check_application(**(form | change))
 
 
 @pytest.mark.parametrize(
@@ -290,6 +294,23 @@ def test_application(change, fine):
         ("a.sh", b"x", False),
         ("a.py", b"", False),
         ("a.py", b"x" * 2_000_001, False),
+        ("示例 example.ipynb", b'{"cells": []}', True),  # every home holds one of this name
+        ("分析_2.py", b"x", True),
+        ("اختبار.py", b"x", True),  # letters of any script
+        ("a" * 97 + ".py", b"x", True),
+        ("a" * 98 + ".py", b"x", False),  # 101 characters: no jail would take it
+        ("字" * 84 + ".py", b"x", True),
+        ("字" * 85 + ".py", b"x", False),  # 258 bytes: no file system would take it
+        ("a/b.py", b"x", False),
+        ("a\\b.py", b"x", False),
+        ("-a.py", b"x", False),
+        (" a.py", b"x", False),
+        ("a\n.py", b"x", False),
+        ("a\u202eb.py", b"x", False),  # turns what follows around
+        ("a\u2066b.py", b"x", False),
+        ("a\u200bb.py", b"x", False),
+        ("a\0.py", b"x", False),
+        ("a\ud800.py", b"x", False),
     ],
 )
 def test_code(entry, code, fine):
@@ -298,6 +319,28 @@ def test_code(entry, code, fine):
     else:
         with pytest.raises(WorkspaceInvalid):
             rules.check_code(entry, code)
+
+
+@given(st.text(max_size=130))
+def test_what_the_door_lets_in_every_jail_takes(name):
+    """The rule of the door is the launcher's: no name is charged for and then refused inside."""
+    for entry in (f"{name}.py", f"{name}.ipynb"):
+        try:
+            rules.check_code(entry, b'{"cells": []}')
+        except WorkspaceInvalid:
+            with pytest.raises(BadContract):
+                JobSpec("j", "w", "dry", entry)
+        else:
+            assert JobSpec("j", "w", "dry", entry).entry == entry
+            assert JAIL_PATH.fullmatch(f"/job/{entry}")
+
+
+def test_a_refused_name_is_told_what_is_true():
+    for entry, told in (("分析（终）.py", "文件名只能用"), ("a.sh", "只接受 .ipynb 或 .py")):
+        with pytest.raises(WorkspaceInvalid, match=re.escape(told)) as refused:
+            rules.check_code(entry, b"x")
+        assert set(refused.value.reason) == {"zh", "en"}
+        assert refused.value.reason["en"].isascii()
 
 
 def test_expired_workspace_is_not_live():
