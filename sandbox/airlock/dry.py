@@ -64,7 +64,7 @@ def run(context: JobContext, launcher: Launcher, job_id: str) -> bool:
         limits = limits_of(context, session, workspace, sources)
         datasets = workspaces.datasets_of(session, workspace)
         entry, name, imports = job.entry, job.code_object, dict(job.imports or {})
-    unprepared = [dataset.name for dataset in datasets if dataset.kind is None]
+        unprepared = [each.name for each in datasets if each.kind is None or gone(session, each)]
     if unprepared:
         sentence = f"仿真数据尚未就绪：{', '.join(unprepared)} · practice data is not ready: {', '.join(unprepared)}"
         return _store_dry(context, job_id, _dry_result("failed", "exit", message=both(sentence)), [], None)

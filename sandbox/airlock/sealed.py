@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import time
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -33,8 +34,12 @@ from sandbox.workspaces.imports import still_mounted
 from sandbox.workspaces.kin import kin
 from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.runs import Feeder, feed_parquet
+from sandbox.workspaces.standing import Lack, check_complete
 from sandbox.workspaces.states import JobState
 from sandbox.workspaces.visibility import Ticks
+
+NEEDED: Final = frozenset({Lack.WITHDRAWN, Lack.ERASED})
+"""Without a published edition there are no limits, without its intake no table; a rerun has the intake of its own."""
 
 
 def begin(context: JobContext, job_id: str) -> bool:
@@ -54,11 +59,12 @@ def begin(context: JobContext, job_id: str) -> bool:
                     raise WorkspaceError("提交人已不是成员 · the author is no member any more")  # noqa: TRY301
                 if not still_mounted(session, workspace, job.imports):
                     raise WorkspaceError("导入已撤回 · an import was withdrawn")  # noqa: TRY301
+                check_complete(session, workspace, needed={Lack.WITHDRAWN} if job.reproduces_id else NEEDED)
                 intakes = _intakes_to_repeat(session, workspace, job)
+                sources = sources_of(session, workspace, intakes=intakes)
             except WorkspaceError:
                 workspaces.move_job(job, JobState.CANCELLED)
                 return False
-            sources = sources_of(session, workspace, intakes=intakes)
             job.sealed_intakes = {source.name: source.intake_id or "" for source in sources}
             job.level = door.level
             job.kernel_digest = kernel_digest()

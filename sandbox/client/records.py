@@ -76,8 +76,14 @@ class Dataset:
 
     def row(self) -> tuple[object, ...]:
         """The cells of its line in a listing."""
-        place = self.path if self.here else f"{self.path}（重新启动会话后可见 after a restart of the session）"
-        return self.name, self.title, self.level, _KINDS.get(self.kind, self.kind), place
+        place: str | None = (
+            self.path if self.here else f"{self.path}（重新启动会话后可见 after a restart of the session）"
+        )
+        lack = words(self.json.get("lack_title"))
+        if lack and not self.kind:
+            place = None
+        stands = "；".join(filter(None, (_KINDS.get(self.kind, self.kind), lack)))
+        return self.name, self.title, self.level, stands, place
 
     def _repr_html_(self) -> str:
         return facts(zip(self.HEADINGS, self.row(), strict=True))
@@ -114,6 +120,9 @@ class Practice:
         Raises:
             UnusableFile: it is not mounted in this session (a dataset added later appears after a restart).
         """
+        lack = self.json.get("lack_title")
+        if not os.path.exists(self.path) and isinstance(lack, dict) and not self.kind:
+            raise UnusableFile(f"{self.name}：{lack['zh']}。", f"{self.name}: {lack['en']}.")
         if not os.path.exists(self.path):
             raise UnusableFile(
                 f"本会话中还没有 {self.path}。请在 File → Hub Control Panel 中停止并重新启动会话。",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from traitlets.config import Config
 
 from sandbox.hub.authenticator import PortalAuthenticator
+from sandbox.hub.endings import why_ended
 from sandbox.hub.options import CLIENT_ID, HubOptions, HubSecrets
 from sandbox.hub.people import People
 from sandbox.hub.sealing import Sealer
@@ -70,7 +71,7 @@ def _addresses(c: Any, options: HubOptions) -> None:
     c.JupyterHub.pid_file = ""
     c.JupyterHub.cookie_secret_file = ""
     c.JupyterHub.template_paths = [str(Path(__file__).parent / "templates")]
-    c.JupyterHub.template_vars = {"portal_url": places.public_url}
+    c.JupyterHub.template_vars = {"portal_url": places.public_url, "why_ended": why_ended}
     c.JupyterHub.tornado_settings = {
         "headers": _HEADERS,
         "cookie_options": {"samesite": "Lax", "httponly": True, "secure": secure},

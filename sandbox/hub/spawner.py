@@ -23,6 +23,7 @@ from jupyterhub.spawner import Spawner, SpawnException
 from sandbox.contracts import SessionSpec
 from sandbox.errors import LauncherBusy, SandboxError
 from sandbox.execution.client import Launcher
+from sandbox.hub import endings
 from sandbox.hub.gate import Gate, Session
 from sandbox.hub.idle import IdleClock
 from sandbox.hub.options import HubOptions
@@ -139,6 +140,7 @@ class BubblewrapSpawner(Spawner):
             SpawnException: a person may not, nothing is free, or the sandbox's door is shut; with the reason.
         """
         entry = await self._chosen()
+        endings.forget(self.user.name)
         self.session = new_session_id(self.people.number(self.user.name))
         self.workspace = entry.id
         self.started = time.time()
@@ -192,6 +194,7 @@ class BubblewrapSpawner(Spawner):
             await self._open_gate()
         if reason := await self._over():
             self.log.info("session %s ends: %s", session, reason)
+            endings.remember(self.user.name, reason)
             await self.stop()
             return 0
         return None
@@ -211,7 +214,7 @@ class BubblewrapSpawner(Spawner):
         """Why the session must end now, or nothing."""
         now, session = time.time(), self.session
         if now - self.started > self.options.longest_s:
-            return "longest life reached"
+            return endings.LONGEST
         last = self.orm_spawner.last_activity if self.orm_spawner else None
         if last is not None:
             try:
@@ -221,19 +224,19 @@ class BubblewrapSpawner(Spawner):
             still = still or self.pending == "spawn"  # nobody can use it before it is up
             self.idle = self.idle or IdleClock(now)
             if self.idle.look(now, used=last.replace(tzinfo=UTC).timestamp(), still=still) > self.options.idle_s:
-                return "idle"
+                return endings.IDLE
         if self.gate is not None and now - self._rechecked > self.options.recheck_s:
             try:
                 held = await self.gate.entitled(imports=bool(self.imports))
             except NotEntitled:
-                return "no longer entitled"
+                return endings.NOT_ENTITLED
             except ServiceAway:
                 # The doors of the service are shut while it is away; the session has nothing to ask.
                 return ""
             if not held.issuperset(self.imports):
-                return "an import was withdrawn"
+                return endings.IMPORT_WITHDRAWN
             if not held.issuperset(self.editions):
-                return "an edition was taken down"
+                return endings.EDITION_TAKEN_DOWN
             self._rechecked = now
         return ""
 

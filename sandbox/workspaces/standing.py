@@ -42,8 +42,8 @@ class Lack(StrEnum):
 
 _WORDS: Final = {
     Lack.WITHDRAWN: {
-        "zh": "版本已下架，会话中不再提供；发布新版本后自动恢复",
-        "en": "its edition was taken down and is in no session any more; it comes back with a new edition",
+        "zh": "版本已下架，会话中不再提供，也不能提交作业；发布新版本后自动恢复",
+        "en": "its edition was taken down: it is in no session and no job runs; it comes back with a new edition",
     },
     Lack.ERASED: {
         "zh": "原始数据批次已销毁，不能再在其上运行作业",

@@ -30,6 +30,9 @@ class Portal:
     over: set[str] = field(default_factory=set)
     datasets: dict[str, list[str]] = field(default_factory=dict)
     homes: dict[str, int] = field(default_factory=dict)
+    editions: dict[str, str] = field(default_factory=dict)
+    """Of each dataset the edition that stands there; practice data where there is none."""
+    held: set[str] = field(default_factory=set)
     token_life_s: float = 600
     url: str = ""
     seen: list[dict] = field(default_factory=list)
@@ -151,9 +154,16 @@ class Portal:
         headers = {"Set-Cookie": "portal=1", "X-Inner": "secret", "Content-Disposition": "inline"}
         if parts[1:] == ["datasets"]:
             names = self.datasets.get(bound, [])
-            return web.json_response(
-                [{"name": n, "title": {"zh": f"表 {n}", "en": n}, "kind": "practice"} for n in names], headers=headers
-            )
+            items = [
+                {
+                    "name": n,
+                    "title": {"zh": f"表 {n}", "en": n},
+                    "kind": "edition" if n in self.editions else "practice",
+                    "edition": self.editions.get(n),
+                }
+                for n in names
+            ]
+            return web.json_response({"datasets": items, "held": sorted(self.held)}, headers=headers)
         if parts[1:] == ["budget"] and bound in self.homes:
             return web.json_response({"home_bytes": self.homes[bound]})
         if parts[1:] == ["queries"]:

@@ -97,6 +97,27 @@ def test_membership_that_ends_ends_the_session(sandbox):
     assert "no longer entitled" in sandbox.log("hub")
 
 
+def test_edition_that_is_taken_down_ends_the_session_that_holds_it_and_its_page_says_why(sandbox):
+    """The control: several looks while it may be held end nothing."""
+    sandbox.portal.editions["flights"] = "e1"
+    sandbox.portal.held.update({"e1", "e0"})
+    try:
+        alice = open_session(sandbox)
+        session = session_of(sandbox)
+        assert not wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 5)
+        sandbox.portal.held.discard("e1")
+        taken_down = time.monotonic()
+        assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 20)
+        assert time.monotonic() - taken_down < 10
+        assert wait_until(lambda: "已被提供部门下架" in alice.lab().text, 20)
+        assert "was taken down by its department" in alice.http.get(f"{sandbox.url}/hub/home").text
+        sandbox.portal.editions.clear()
+        assert alice.spawn().status_code == 200
+        assert "已被提供部门下架" not in alice.http.get(f"{sandbox.url}/hub/home").text
+    finally:
+        sandbox.portal.editions.clear()
+
+
 def test_unused_session_is_stopped(sandbox):
     sandbox.restart_hub("--idle", "1")
     open_session(sandbox)
