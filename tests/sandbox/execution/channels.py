@@ -184,9 +184,12 @@ def listening(*, wipe: bool) -> Iterator[tuple[Running, dict[str, Receiver]]]:
 
 
 def trials(
-    launcher: Running, receivers: Mapping[str, Receiver], n: int, mode: str, tick_s: float = 1.5
+    launcher: Running, receivers: Mapping[str, Receiver], n: int, mode: str, tick_s: float = 1.5, long_s: float = 1.0
 ) -> dict[str, Channel]:
-    """Run ``n`` trials; what each receiver saw on each channel, by ``receiver: channel``."""
+    """Run ``n`` trials; what each receiver saw on each channel, by ``receiver: channel``.
+
+    By ``long_s`` seconds a job lasts longer that sends a one by its time (a third of that where ticks hide it).
+    """
     sent, files = {channel: balanced(n) for channel in SENT}, cold_files()
     found: dict[str, Channel] = {}
     done, names = 0, itertools.count()
@@ -199,7 +202,7 @@ def trials(
         code = SENDER.format(
             bits={channel: int(bit) for channel, bit in bits.items()},
             told=list(told.values()),
-            long_s=0.3 if mode == "L3" else 1.0,
+            long_s=0.3 * long_s if mode == "L3" else long_s,
         )
         late = send(launcher, code, mode, tick_s, looked)
         seen = {

@@ -51,10 +51,13 @@ def test_nothing_above_chance_past_a_guarded_job(pair: Pair) -> None:
 
 
 def read_in(pair: Pair, mode: str, names: tuple[str, ...]) -> None:
-    """Each of these carries its bits, at least five of six, in one of three tries: the machine has other things to do."""
+    """Each of these carries its bits, at least five of six, in one of three tries: the machine has other things to do.
+
+    Ticks lie apart by a factor of 2, so the busier it is the longer a job has to last to end at another one.
+    """
     missed = set(names)
-    for _ in range(3):
-        found = trials(*pair, LEARN + 6, mode)
+    for long_s in (1.0, 3.0, 9.0):
+        found = trials(*pair, LEARN + 6, mode, long_s=long_s)
         missed -= {name for name in names if found[name].judged(LEARN)[0] >= 5}
         if not missed:
             return
