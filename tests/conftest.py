@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,11 +188,23 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+@contextmanager
+def short_home() -> Iterator[Path]:
+    """Place for a home whose name is short, because sockets' paths are; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="service-"))
+    folder.chmod(0o755)
+    try:
+        yield folder / "home"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One real service for the whole run; tests use datasets of their own names in it."""
-    running = Service(tmp_path_factory.mktemp("service") / "home", free_port(), free_port())
-    running.start()
-    running.seed()
-    yield running
-    running.stop()
+def service() -> Iterator[Service]:
+    """One real service for all that one worker runs; tests use datasets of their own names in it."""
+    with short_home() as home:
+        running = Service(home, free_port(), free_port())
+        running.start()
+        running.seed()
+        yield running
+        running.stop()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,16 @@ from tests.chain.steps import (
     start_build,
     upload,
 )  # fmt: skip
-from tests.conftest import Service, free_port
+from tests.conftest import Service, free_port, short_home
 
 pytestmark = pytest.mark.integration
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts a small disk or hides a program")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with short_home() as place:
+        yield place
 
 
 def test_unknown_column_stops_publication(service: Service) -> None:
@@ -75,9 +82,9 @@ def test_killed_worker_loses_and_doubles_nothing(service: Service, pause_s: floa
 
 
 @needs_root
-def test_full_disk_publishes_nothing(tmp_path: Path) -> None:
+def test_full_disk_publishes_nothing(home: Path) -> None:
     """The home's disk fills up before a build: one clear error, no file, no edition; with room again it works."""
-    disk = tmp_path / "disk"
+    disk = home
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m,mode=0755", "test-disk", str(disk)], check=True)
     small = Service(disk / "home", free_port(), free_port())
@@ -108,7 +115,7 @@ def fill(path: Path, leave_bytes: int) -> None:
 
 
 @needs_root
-def test_missing_isolation_shuts_the_sandbox_only(tmp_path: Path) -> None:
+def test_missing_isolation_shuts_the_sandbox_only(home: Path) -> None:
     """Without bubblewrap the portal works, the sandbox says why it is shut, and no session or job starts."""
     hidden = [
         "unshare",
@@ -120,7 +127,7 @@ def test_missing_isolation_shuts_the_sandbox_only(tmp_path: Path) -> None:
         'mount --bind /dev/null /usr/bin/bwrap; exec "$@"',
         "sh",
     ]
-    closed = Service(tmp_path / "home", free_port(), free_port())
+    closed = Service(home, free_port(), free_port())
     try:
         closed.start(prefix=hidden)
         closed.seed()
