@@ -13,7 +13,7 @@ NOT_ENTITLED: Final = "no longer entitled"
 IMPORT_WITHDRAWN: Final = "an import was withdrawn"
 EDITION_TAKEN_DOWN: Final = "an edition was taken down"
 
-WORDS: Final = {
+WORDS: Final[dict[str, tuple[str, str]]] = {
     LONGEST: (
         "会话已达到最长时限，已自动结束。已保存的文件都在，可以重新启动。",
         "The session reached its longest life and was ended. Saved files are kept; start it again.",
@@ -24,18 +24,24 @@ WORDS: Final = {
     ),
     NOT_ENTITLED: (
         "您在这个沙箱项目中的权限已终止：项目已到期、暂停或关闭，或您已不是成员。会话已结束；请在门户查看项目状态。",
-        "Your right to this workspace has ended: it expired, was suspended or closed, or you are no member any more. "
-        "The session was ended; see the workspace in the portal.",
+        (
+            "Your right to this workspace has ended: it expired, was suspended or closed, or you are no member any more. "
+            "The session was ended; see the workspace in the portal."
+        ),
     ),
     IMPORT_WITHDRAWN: (
         "会话中的一份导入数据已撤回或换成新版，会话已结束。可以重新启动，新会话只含现在有效的数据。",
-        "An import that the session held was withdrawn or replaced, so the session was ended. "
-        "A new one has what is valid now.",
+        (
+            "An import that the session held was withdrawn or replaced, so the session was ended. "
+            "A new one has what is valid now."
+        ),
     ),
     EDITION_TAKEN_DOWN: (
         "会话中的一个数据集版本已被提供部门下架，会话已结束。可以重新启动；请同时删除个人目录中的副本。",
-        "An edition that the session held was taken down by its department, so the session was ended. "
-        "You may start it again; delete copies in your home as well.",
+        (
+            "An edition that the session held was taken down by its department, so the session was ended. "
+            "You may start it again; delete copies in your home as well."
+        ),
     ),
 }
 
