@@ -95,7 +95,7 @@ def in_processes(monkeypatch):
 )
 @example(rows=100, size=1, workers=3, batch=100, limited=True)
 @example(rows=100, size=100, workers=3, batch=1, limited=True)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_whole_equals_chunked_equals_many_workers(rows, size, workers, batch, limited):
     policy = POLICY if limited else POLICY.split("limits", maxsplit=1)[0]
     whole, expected = masked(policy, visits(rows), rows, 1)
