@@ -31,7 +31,7 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> Non
 
     table = Table(box=None, pad_edge=False)
     for name in rows[0]:
-        table.add_column(str(name), overflow="fold")
+        table.add_column(str(name), overflow="fold", no_wrap=name == "id")  # ids are copied: never over two lines
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     Console().print(table)

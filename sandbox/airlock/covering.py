@@ -25,7 +25,6 @@ SHOWN_WHOLE: Final = frozenset(
     {
         "no_output",
         "too_many_files",
-        "too_many_cells",
         "no_counts",
         "small_count",
         "bad_count",

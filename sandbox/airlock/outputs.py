@@ -35,12 +35,27 @@ def revoke(
     request = session.get_one(ReleaseRequest, output.request_id)
     if output.revoked_at is not None:
         raise AirlockConflict(
-            "已经撤回；撤回不能撤销，请重新运行并审查 · revoked already; a revocation cannot be undone: run again",
+            "已经撤回；撤回不能撤销，请重新提交并审查 · revoked already; a revocation cannot be undone: submit again",
         )
     move(request, RequestState.REVOKED)
     output.revoked_at, output.revoked_by, output.revoke_reason = now, actor.id, reason.strip()
     payload = {"record": output.record_digest}
     append(session, AuditEvent("airlock:output:revoke", actor.id, f"release:{request.id}", now, payload))
+
+
+def overseen(session: Session, *, actor: Actor, limit: int = 200) -> list[ReleasedOutput]:
+    """Released outputs of all workspaces, revoked ones too, newest first, for those who may revoke. No content."""
+    permissions.check_can_revoke(actor)
+    return list(session.scalars(select(ReleasedOutput).order_by(ReleasedOutput.released_at.desc()).limit(limit)))
+
+
+def output_to_revoke(session: Session, output_id: str, *, actor: Actor) -> ReleasedOutput:
+    """One of them, revoked or not. Raises AirlockDenied, WorkspaceNotFound."""
+    permissions.check_can_revoke(actor)
+    output = session.get(ReleasedOutput, output_id)
+    if output is None:
+        raise WorkspaceNotFound("没有这个产出 · there is no such output")
+    return output
 
 
 def outputs_of(session: Session, workspace: Workspace) -> list[ReleasedOutput]:

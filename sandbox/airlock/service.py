@@ -35,7 +35,7 @@ from sandbox.airlock.cases import (
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.looking import case_to_reveal, has_looked
 from sandbox.airlock.models import CodeReview, ReleaseRequest
-from sandbox.airlock.outputs import get_output, outputs_of, revoke, revoked_of
+from sandbox.airlock.outputs import get_output, output_to_revoke, outputs_of, overseen, revoke, revoked_of
 from sandbox.airlock.states import RequestState
 from sandbox.airlock.voting import RELEASE_JOB, cast_vote
 from sandbox.workspaces import service as workspaces
@@ -57,7 +57,9 @@ __all__ = [
     "move",
     "open_code_review",
     "open_request",
+    "output_to_revoke",
     "outputs_of",
+    "overseen",
     "queue",
     "request_of",
     "revoke",

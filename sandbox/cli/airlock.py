@@ -1,10 +1,11 @@
-"""``sandbox airlock``: a checker's queue, views and votes over the API; offline verification of released bundles."""
+"""``sandbox airlock``: a checker's queue, views, votes; revoking releases; offline verification of released bundles."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,15 +41,39 @@ def show_case(
         typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
         return
     for file in shown["files"]:
-        typer.echo(f"== {file['name']}  {file['row_count']} rows  sha256 {file['sha256']}")
-        rows = [dict(zip(file["columns"], row, strict=True)) for row in file["rows"]]
-        show(rows, as_json=False, empty="")
+        covered = "  已遮盖 · covered" if file["covered"] else ""
+        if "rows" in file:
+            typer.echo(f"== {file['name']}  {file['row_count']} rows  sha256 {file['sha256']}{covered}")
+            _table(file)
+        else:
+            typer.echo(f"== {file['name']}  {file['figure'].get('kind', '')}  sha256 {file['sha256']}{covered}")
     for finding in shown["findings"] or shown["dry_findings"]:
         place = " · ".join(part for part in (finding["file"], finding["column"]) if part)
         typer.echo(
             f"{'✗' if finding['blocking'] else '!'} {place}  {finding['message']['zh']} · {finding['message']['en']}"
         )
     typer.echo(f"== {shown['entry']}\n{shown['code']}")
+
+
+@airlock.command("reveal")
+def reveal(
+    case: str,
+    file: Annotated[str, typer.Argument(help="被遮盖的表 · a covered table")],
+    *,
+    purpose: Annotated[str, typer.Option(help="揭示的目的，记入存证 · why, for the ledger")],
+    as_json: AsJSON = False,
+    as_: As = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+) -> None:
+    """揭示一张被遮盖的表的前 20 行 · the first 20 rows of a covered table (logged)."""
+    body = {"file": file, "purpose": purpose}
+    shown = client(as_, token_file, url).post(f"/api/v1/airlock/{case}/reveal", json=body)
+    if as_json:
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    typer.echo(f"== {shown['name']}  {len(shown['rows'])} / {shown['row_count']} rows")
+    _table(shown)
 
 
 @airlock.command("vote")
@@ -67,6 +92,33 @@ def vote(
     body = {"decision": str(decision), "explanation": explanation, "forward": forward and str(forward)}
     answer = client(as_, token_file, url).post(f"/api/v1/airlock/{case}/vote", json=body)
     shown = answer if as_json else {key: answer[key] for key in ("id", "kind", "entry", "state", "voted")}
+    show_one(shown, as_json=as_json)
+
+
+@airlock.command("outputs")
+def outputs(*, as_json: AsJSON = False, as_: As = None, url: Url = None, token_file: TokenFile = None) -> None:
+    """已放行的产出，供撤回 · released outputs, for those who may revoke one."""
+    found = client(as_, token_file, url).get("/api/v1/airlock/outputs")["outputs"]
+    rows = found if as_json else [_line(each) for each in found]
+    show(rows, as_json=as_json, empty="没有已放行的产出 · nothing was released")
+
+
+@airlock.command("revoke")
+def revoke(
+    output: Annotated[str, typer.Argument(help="产出的编号 · the output's id")],
+    *,
+    reason: Annotated[str, typer.Option(help="撤回的理由，成员会看到 · why; members read it")],
+    yes: Annotated[bool, typer.Option("--yes", help="不再询问 · do not ask")] = False,
+    as_json: AsJSON = False,
+    as_: As = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+) -> None:
+    """撤回一项放行，不能撤销 · take a released output back, for good."""
+    if not yes:
+        typer.confirm("撤回不能撤销，确定吗？ · this cannot be undone: revoke it?", abort=True, err=True)
+    answer = client(as_, token_file, url).post(f"/api/v1/airlock/outputs/{output}/revoke", json={"reason": reason})
+    shown = answer if as_json else {key: answer[key] for key in ("id", "revoked_at", "reason")}
     show_one(shown, as_json=as_json)
 
 
@@ -91,3 +143,22 @@ def verify(
         "files": list(found.files),
     }
     show_one(answer, as_json=as_json)
+
+
+def _table(file: Mapping[str, Any]) -> None:
+    """Columns by place: covered names are all alike."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in file["columns"]:
+        table.add_column(Text(name), overflow="fold")
+    for row in file["rows"]:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _line(output: Mapping[str, Any]) -> dict[str, Any]:
+    place = output["workspace"]["title"]
+    return {"id": output["id"], "workspace": place, **{key: output[key] for key in ("entry", "level", "revoked_at")}}

@@ -123,6 +123,7 @@ PART = Part(
         NavItem("数据沙箱", "/workspaces", ("researcher", "reviewer", "data_officer", "auditor", "security_admin")),
         NavItem("出域审查", "/airlock", ("output_checker", "auditor")),
         NavItem("审查员的判断", "/airlock/checkers", ("security_admin",)),
+        NavItem("已放行的产出", "/airlock/outputs", ("security_admin", "reviewer")),
         NavItem("导入审核", "/imports", ("reviewer", "data_officer", "auditor")),
     ),
     demo="sandbox.parts.demo:steps",

@@ -1,4 +1,4 @@
-"""``/api/v1/airlock``: the checkers' queue, the view through the raw door, votes, revocation."""
+"""``/api/v1/airlock``: the checkers' queue, views and reveals through the raw door, votes, revocation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from opendata.web.deps import CurrentActor, SessionDep, SettingsDep, WriteDep
 from opendata.web.publishing_work import own_secret
 from sandbox.airlock import scoring
 from sandbox.airlock import service as airlock
-from sandbox.airlock.models import ReleasedOutput
 from sandbox.airlock.rules import Decision, Forward
 from sandbox.airlock.usage import used
 from sandbox.web import views
-from sandbox.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(prefix="/api/v1/airlock", tags=["airlock"])
 
@@ -35,6 +33,13 @@ class Ballot(BaseModel):
 class View(BaseModel):
     """Why the checker looks at the output."""
 
+    purpose: str = Field(max_length=200)
+
+
+class Reveal(BaseModel):
+    """Which covered table the checker uncovers, and why."""
+
+    file: str = Field(max_length=200)
     purpose: str = Field(max_length=200)
 
 
@@ -72,6 +77,12 @@ def usage(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
     return {"workspaces": used(session, actor)}
 
 
+@router.get("/outputs")
+def released_outputs(session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """Released outputs of all workspaces, for those who may revoke one: what and when, no content."""
+    return {"outputs": [views.overseen(session, each) for each in airlock.overseen(session, actor=actor)]}
+
+
 @router.get("/{case_id}")
 def get_case(case_id: str, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
     """One case: what is to be decided, not its cells."""
@@ -85,9 +96,16 @@ def view(case_id: str, body: View, request: Request, session: SessionDep, actor:
     return look(request, case_id, body.purpose)
 
 
+@router.post("/{case_id}/reveal")
+def reveal(case_id: str, body: Reveal, request: Request, session: SessionDep, actor: CurrentActor) -> dict[str, Any]:
+    """The first rows of one covered table as they are: an entry in the ledger of its own."""
+    airlock.get_case(session, case_id, actor=actor)
+    return uncover(request, case_id, body.file, body.purpose)
+
+
 @router.post("/{case_id}/vote")
 def vote(case_id: str, body: Ballot, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
-    """Vote on a case. One vote a person, never changed."""
+    """Vote on a case whose content this person has opened. One vote a person, never changed."""
     case = airlock.cast_vote(
         session,
         case_id,
@@ -102,9 +120,7 @@ def vote(case_id: str, body: Ballot, session: WriteDep, actor: CurrentActor) -> 
 @router.post("/outputs/{output_id}/revoke")
 def revoke(output_id: str, body: Reason, session: WriteDep, actor: CurrentActor) -> dict[str, Any]:
     """Take a released output back."""
-    output = session.get(ReleasedOutput, output_id)
-    if output is None:
-        raise WorkspaceNotFound("没有这个产出 · there is no such output")
+    output = airlock.output_to_revoke(session, output_id, actor=actor)
     airlock.revoke(session, output, actor=actor, reason=body.reason)
     return views.output(output) | views.revoked(output)
 
@@ -113,3 +129,9 @@ def look(request: Request, case_id: str, purpose: str) -> dict[str, Any]:
     """Ask the worker for one case in this person's name."""
     question = {"id": case_id, "purpose": purpose}
     return rawdoor.ask(request.app.state.settings, "airlock-view", question, token=own_secret(request))
+
+
+def uncover(request: Request, case_id: str, file: str, purpose: str) -> dict[str, Any]:
+    """Ask the worker for the first rows of one covered table in this person's name."""
+    question = {"id": case_id, "file": file, "purpose": purpose}
+    return rawdoor.ask(request.app.state.settings, "airlock-reveal", question, token=own_secret(request))

@@ -16,12 +16,15 @@ from opendata.identity import Actor
 from opendata.settings import Settings
 from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
 from opendata.web.rendering import CHINA, render
+from sandbox.airlock import reruns
 from sandbox.airlock import service as airlock
 from sandbox.airlock.limits import airlock_ticks
 from sandbox.airlock.models import CodeReview
+from sandbox.airlock.sources import kernel_digest
 from sandbox.web import job_api, timeline, views
 from sandbox.web.deps import GradesDep, member
 from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.door import door_state
 from sandbox.workspaces.models import SandboxJob, Workspace
 
 router = APIRouter(include_in_schema=False)
@@ -64,7 +67,7 @@ def job_page(
         headers={"Cache-Control": "no-store"},
         workspace={"name": found.name, "title": found.title},
         outputs=outputs_of_job(session, job),
-        **shown(session, job, settings, actor, now=utc_now()),
+        **shown(session, found, job, settings, actor, now=utc_now()),
     )
 
 
@@ -75,7 +78,9 @@ def cancel(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -> Re
     return RedirectResponse(f"/workspaces/{name}/jobs/{job_id}", 303)
 
 
-def shown(session: Session, job: SandboxJob, settings: Settings, actor: Actor, *, now: datetime) -> dict[str, Any]:
+def shown(
+    session: Session, place: Workspace, job: SandboxJob, settings: Settings, actor: Actor, *, now: datetime
+) -> dict[str, Any]:
     """What the page says of a job: nothing that its author's view does not hold."""
     view = views.job(session, job, now=now)
     ticks = airlock_ticks()
@@ -91,6 +96,8 @@ def shown(session: Session, job: SandboxJob, settings: Settings, actor: Actor, *
         "steps": timeline.steps_of(view["state"], reviewed=review is not None),
         "moment": moment,
         "moment_clock": moment.at.astimezone(CHINA).strftime("%H:%M:%S") if moment.at is not None else "",
+        "repeatable": door_state(settings).open
+        and reruns.can_rerun(session, place, job, actor=actor, kernel=kernel_digest(), ticks=ticks, now=now),
         "cancellable": actor.id == job.author_id and view["state"] in timeline.CANCELLABLE,
     }
 

@@ -16,7 +16,7 @@ from sandbox.airlock import scoring
 from sandbox.airlock import service as airlock
 from sandbox.airlock.earlier import earlier_of
 from sandbox.airlock.limits import airlock_ticks
-from sandbox.airlock.models import ReleasedOutput, SeededCase, Vote
+from sandbox.airlock.models import ReleasedOutput, ReleaseRequest, SeededCase, Vote
 from sandbox.airlock.seeding import PLANTED
 from sandbox.airlock.service import Case
 from sandbox.airlock.visibility import author_view
@@ -224,6 +224,20 @@ def revoked(found: ReleasedOutput) -> dict[str, Any]:
     }
 
 
+def overseen(session: Session, found: ReleasedOutput) -> dict[str, Any]:
+    """An output as those who may revoke it see it: whose, what and when; no content."""
+    job = session.get_one(SandboxJob, session.get_one(ReleaseRequest, found.request_id).job_id)
+    place = session.get_one(Workspace, found.workspace_id)
+    return output(found) | {
+        "workspace": {"name": place.name, "title": place.title},
+        "entry": job.entry,
+        "level": job.level,
+        "level_title": DataLevel(job.level).titles,
+        "revoked_at": found.revoked_at.isoformat() if found.revoked_at else None,
+        "reason": found.revoke_reason,
+    }
+
+
 def case(session: Session, found: Case, actor: Actor, *, now: datetime) -> dict[str, Any]:
     """A case as its checker sees it: no cell of it, and no vote of another before all are in."""
     votes = airlock.votes_of(session, found, viewer=actor)
@@ -243,6 +257,7 @@ def case(session: Session, found: Case, actor: Actor, *, now: datetime) -> dict[
         "created_at": found.created_at.isoformat(),
         "due_at": found.due_at.isoformat() if found.due_at else None,
         "overdue": found.due_at is not None and now > found.due_at,
+        "looked": airlock.has_looked(session, found, actor),
         "voted": any(each.checker_id == actor.id for each in votes),
         "votes": [vote(session, each, actor) for each in votes],
         "earlier": earlier_of(session, found),
