@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from masking.errors import MaskingError
-from opendata.web.problems import ERRORS, Problem, describe
+from opendata.web.problems import ERRORS, Problem, Text, describe
 from opendata.web.rendering import language, render
 
+MULTIPLE = "mul"
 API_PREFIXES = ("/api/", "/oidc/", "/ledger/", "/healthz", "/readyz", "/metrics")
 
 
@@ -64,22 +65,27 @@ class Shield:
 
 
 def as_json(request: Request, problem: Problem) -> dict[str, Any]:
-    """The RFC 9457 object in the reader's language."""
+    """The RFC 9457 object in the reader's language; each text in all languages for who asks for ``mul`` (ISO 639-2)."""
     lang = language(request)
+    every = request.headers.get("accept-language", "").lower().startswith(MULTIPLE)
+
+    def said(words: Text) -> Any:
+        return dict(words) if every else words[lang]
+
     body: dict[str, Any] = {
         "type": f"/problems/{problem.slug}",
-        "title": problem.title[lang],
+        "title": said(problem.title),
         "status": problem.status,
         "instance": request.url.path,
     }
     if problem.detail:
-        body["detail"] = problem.detail[lang]
+        body["detail"] = said(problem.detail)
     if problem.help:
-        body["help"] = problem.help[lang]
+        body["help"] = said(problem.help)
     if problem.link:
         body["link"] = problem.link
     if problem.clause:
-        body["clause"] = problem.clause[lang]
+        body["clause"] = said(problem.clause)
     return body | problem.extra
 
 

@@ -75,34 +75,38 @@ class TryLater(ClientError):
         )
 
     @classmethod
-    def told(cls, problem: dict[str, Any]) -> TryLater:
+    def told(cls, status: int, problem: dict[str, Any]) -> TryLater:
         """In the service's own words when it has any: a door that is shut is not a service that is away."""
-        told = " ".join(filter(None, (_words(problem.get(part)) for part in ("title", "detail", "help"))))
-        return cls(told, "(HTTP 503)") if told else cls.unreachable()
+        zh, en = _sentences(status, problem)
+        if zh:
+            return cls(zh, en)
+        return cls.busy() if status == 429 else cls.unreachable()
 
 
 class ServiceError(ClientError):
-    """The service answered with a problem (RFC 9457). `.status`, `.title`, `.detail`, `.help` hold its words."""
+    """The service answered with a problem (RFC 9457).
+
+    `.status`, `.title`, `.detail`, `.help` hold its words, `.clause` the legal basis of a refusal.
+    """
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         self.status = status
         self.title = _words(problem.get("title"))
         self.detail = _words(problem.get("detail"))
         self.help = _words(problem.get("help"))
-        sentence = " ".join(part for part in (self.title, self.detail, self.help) if part) or f"HTTP {status}"
-        super().__init__(sentence, f"(HTTP {status})")
+        self.clause = _words(problem.get("clause"))
+        zh, en = _sentences(status, problem)
+        super().__init__(zh or f"HTTP {status}", en)
 
     @staticmethod
     def from_answer(status: int, problem: dict[str, Any]) -> ClientError:
         """The error class for an answer of the service."""
-        if status == 429:
-            return TryLater.busy()
         if status in {404, 405, 501}:
             return NotAvailable(status, problem)
         if status in {401, 403}:
             return Denied(status, problem)
-        if status in {502, 503, 504}:
-            return TryLater.told(problem)
+        if status in {429, 502, 503, 504}:
+            return TryLater.told(status, problem)
         return ServiceError(status, problem)
 
 
@@ -112,6 +116,26 @@ class Denied(ServiceError):
 
 class NotAvailable(ServiceError):
     """The service does not have what was asked for: a name it does not know, or a door that is not open yet."""
+
+
+def _sentences(status: int, problem: dict[str, Any]) -> tuple[str, str]:
+    """What the service said, in Chinese and in English; words that came in one language only stand in the first."""
+    said: dict[str, list[str]] = {"zh": [], "en": []}
+    for member in ("title", "detail", "help", "clause"):
+        value = problem.get(member)
+        for language, parts in said.items():
+            text = value.get(language) if isinstance(value, dict) else value if language == "zh" else None
+            if isinstance(text, str) and text:
+                basis = {"zh": "依据：", "en": "Basis: "}[language] if member == "clause" else ""
+                parts.append(_ended(f"{basis}{text}", language))
+    english = [*said["en"], f"(HTTP {status})"]
+    return "".join(said["zh"]), " ".join(english)
+
+
+def _ended(text: str, language: str) -> str:
+    """The text as a sentence."""
+    ends = "。！？；.!?" if language == "zh" else ".!?;"
+    return text if text[-1] in ends else text + ("。" if language == "zh" else ".")
 
 
 def _words(value: Any) -> str:

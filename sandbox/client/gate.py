@@ -37,10 +37,10 @@ class _SocketConnection(http.client.HTTPConnection):
 
 
 class Gate:
-    """The service as a session reaches it. ``language`` decides in which language it explains itself."""
+    """The service as a session reaches it. It explains itself in all its languages (``mul``), else in ``language``."""
 
     def __init__(
-        self, socket_path: str = GATE_SOCKET, *, language: str = "zh-CN", timeout_s: float = TIMEOUT_S
+        self, socket_path: str = GATE_SOCKET, *, language: str = "mul, zh-CN", timeout_s: float = TIMEOUT_S
     ) -> None:
         self.socket_path = socket_path
         self.language = language

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from opendata.catalog import workdays
 from opendata.db import Database, new_id, utc_now
 from opendata.identity import Actor
-from opendata.jobs import FINISHED, Job, enqueue
+from opendata.jobs import FINISHED, Job, JobState, enqueue
+from opendata.settings import Settings
 from opendata.storage.vault import SealedWriter
 from opendata.web import uploads
 from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
@@ -26,6 +27,7 @@ from sandbox.imports.models import Import
 from sandbox.imports.tables import too_large
 from sandbox.imports.visibility import import_view, review_view
 from sandbox.web.deps import GradesDep, working
+from sandbox.web.waiting import Places, until
 from sandbox.workspaces.door import check_open
 from sandbox.workspaces.errors import SandboxClosed
 from sandbox.workspaces.imports import imports_of
@@ -33,6 +35,7 @@ from sandbox.workspaces.models import Workspace
 
 router = APIRouter(tags=["imports"])
 OPEN_WAIT_S: Final = 40.0
+OPENINGS: Final = Places(each=2, most=16)
 _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -97,25 +100,16 @@ def get_import(name: str, import_id: str, session: SessionDep, actor: CurrentAct
 
 
 @router.post("/api/v1/workspaces/{name}/imports/open", include_in_schema=False)
-def open_imports(name: str, database: DatabaseDep, actor: CurrentActor, settings: SettingsDep) -> dict[str, Any]:
+async def open_imports(name: str, database: DatabaseDep, actor: CurrentActor, settings: SettingsDep) -> dict[str, Any]:
     """For the hub: have the mounted imports put into the launcher's memory, and wait until they are."""
-    check_open(settings)
-    with database.begin() as session:
-        found = working(session, name, actor)
-        mounted = [{"name": each.name, "id": each.id} for each in imports_of(session, found)]
-        if not mounted:
+    with OPENINGS.place(actor.id):
+        mounted, job_id = await run_in_threadpool(_begin_opening, database, settings, actor, name)
+        if job_id is None:
             return {"mounted": []}
-        job_id = enqueue(session, imports.OPEN_JOB, {"workspace_id": found.id}, actor_id=actor.id).id
-    deadline = time.monotonic() + OPEN_WAIT_S
-    while time.monotonic() < deadline:
-        with database.session() as session:
-            state = session.get_one(Job, job_id).state
-        if state == "done":
-            return {"mounted": mounted}
-        if state in FINISHED:
-            break
-        time.sleep(0.1)
-    raise SandboxClosed("导入尚未就绪，请稍后再试 · the imports are not ready; try again in a moment")
+        state = await until(database, lambda session: _ended(session, job_id), seconds=OPEN_WAIT_S)
+    if state != JobState.DONE:
+        raise SandboxClosed("导入尚未就绪，请稍后再试 · the imports are not ready; try again in a moment")
+    return {"mounted": mounted}
 
 
 @router.post("/api/v1/workspaces/{name}/imports/{import_id}/declare")
@@ -202,6 +196,24 @@ def name_of(filename: str) -> str:
     """The name an import gets from its file's name."""
     stem = uploads.clean_filename(filename).rpartition(".")[0] or filename
     return _NOT_IN_NAMES.sub("-", stem.lower()).strip("-_")[:40] or "own"
+
+
+def _begin_opening(
+    database: Database, settings: Settings, actor: Actor, name: str
+) -> tuple[list[dict[str, str]], str | None]:
+    """What is mounted, and the job that hands it to the launcher; no job when there is nothing."""
+    check_open(settings)
+    with database.begin() as session:
+        found = working(session, name, actor)
+        mounted = [{"name": each.name, "id": each.id} for each in imports_of(session, found)]
+        if not mounted:
+            return [], None
+        return mounted, enqueue(session, imports.OPEN_JOB, {"workspace_id": found.id}, actor_id=actor.id).id
+
+
+def _ended(session: Session, job_id: str) -> str | None:
+    state = session.get_one(Job, job_id).state
+    return state if state in FINISHED else None
 
 
 def _check(database: Database, name: str, actor: Actor, import_name: str, filename: str) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from opendata.catalog import workdays
-from opendata.db import new_id, utc_now
-from opendata.jobs import enqueue
+from opendata.db import Database, new_id, utc_now
+from opendata.identity import Actor
+from opendata.jobs import FINISHED, Job, enqueue
+from opendata.settings import Settings
 from opendata.storage.vault import SealedWriter
 from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
 from sandbox.airlock import reruns
@@ -22,10 +26,12 @@ from sandbox.airlock.typed import digest
 from sandbox.client.code import code_only
 from sandbox.web import views
 from sandbox.web.deps import BodyDep, GradesDep, working
+from sandbox.web.waiting import Places, too_many, until
 from sandbox.workspaces import rules
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_level_open, check_open
 from sandbox.workspaces.errors import SandboxClosed
+from sandbox.workspaces.standing import Lack, check_complete
 from sandbox.workspaces.visibility import bits_of
 
 router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
@@ -33,6 +39,11 @@ router = APIRouter(prefix="/api/v1/workspaces", tags=["workspaces"])
 CHECK_JOB: Final = "sandbox.check"
 
 CHECK_WAIT_S: Final = 50.0
+
+CHECKS: Final = Places(each=3, most=24)
+"""Fewer in all than the hub's connections to this process (64), so that checks never take all of them."""
+
+MOST_UNFINISHED: Final = 6
 
 LONGEST_NAME: Final = 1000
 """Of a query parameter; what a file may be called is said by `sandbox.workspaces.rules`."""
@@ -126,7 +137,7 @@ def rerun_job(
 
 
 @router.post("/{name}/check")
-def check_file(
+async def check_file(
     *,
     name: str,
     path: Annotated[str, Query(max_length=LONGEST_NAME)],
@@ -136,12 +147,22 @@ def check_file(
     settings: SettingsDep,
 ) -> dict[str, Any]:
     """What the automatic checks say about a file made from practice data, every finding explained."""
-    check_open(settings)
     filename = PurePosixPath(path).name
     rules.check_sent(filename, len(content))
+    with CHECKS.place(actor.id):
+        check_id = await run_in_threadpool(_begin_check, database, settings, actor, name, filename, content)
+        found = await until(database, lambda session: _outcome(session, check_id), seconds=CHECK_WAIT_S)
+    if found is None:
+        raise SandboxClosed("检查仍在排队，请稍后再试 · the check is still waiting; try again in a moment")
+    return found
+
+
+def _begin_check(database: Database, settings: Settings, actor: Actor, name: str, filename: str, content: bytes) -> str:
+    check_open(settings)
     check_id = new_id()
     with database.session() as session:
-        working(session, name, actor)
+        check_complete(session, working(session, name, actor), needed={Lack.WITHDRAWN})
+        _check_unfinished(session, actor)
     with SealedWriter(settings, check_id) as sealed:
         sealed.write(content)
     with database.begin() as session:
@@ -157,19 +178,24 @@ def check_file(
         session.add(check)
         session.flush()
         check.job_id = enqueue(session, CHECK_JOB, {"check_id": check_id}, actor_id=actor.id).id
-    return _wait_for_check(database, check_id)
+    return check_id
 
 
-def _wait_for_check(database: DatabaseDep, check_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + CHECK_WAIT_S
-    while time.monotonic() < deadline:
-        with database.session() as session:
-            check = session.get_one(PracticeCheck, check_id)
-            if check.state == "done":
-                return {"id": check.id, "state": "done", "findings": check.findings or [], "files": check.files or []}
-            if check.state == "unavailable":
-                raise SandboxClosed("沙箱未开放，没有检查文件 · the sandbox is closed; the file was not checked")
-            if check.state == "failed":
-                raise SandboxClosed("检查中断，请重新提交 · the check was interrupted; send the file again")
-        time.sleep(0.2)
-    raise SandboxClosed("检查仍在排队，请稍后再试 · the check is still waiting; try again in a moment")
+def _check_unfinished(session: Session, actor: Actor) -> None:
+    """Whoever no longer waits for a check still has it in the queue."""
+    queued = select(func.count()).where(PracticeCheck.author_id == actor.id, PracticeCheck.state == "queued")
+    if (session.scalar(queued) or 0) >= MOST_UNFINISHED:
+        raise too_many(MOST_UNFINISHED)
+
+
+def _outcome(session: Session, check_id: str) -> dict[str, Any] | None:
+    """The findings, or nothing yet. Raises SandboxClosed when there will be none."""
+    check = session.get_one(PracticeCheck, check_id)
+    if check.state == "done":
+        return {"id": check.id, "state": "done", "findings": check.findings or [], "files": check.files or []}
+    if check.state == "unavailable":
+        raise SandboxClosed("沙箱未开放，没有检查文件 · the sandbox is closed; the file was not checked")
+    job = session.get(Job, check.job_id) if check.job_id else None
+    if check.state == "failed" or job is None or job.state in FINISHED:
+        raise SandboxClosed("检查中断，请重新提交 · the check was interrupted; send the file again")
+    return None

@@ -68,9 +68,19 @@ def test_nothing_from_the_service_becomes_markup(shown):
     ],
 )
 def test_answers_become_errors_by_who_must_act(status, kind):
-    error = ServiceError.from_answer(status, {"title": {"zh": "不行", "en": "no"}, "help": "问管理员"})
+    clause = {"zh": "《数据安全法》第二十一条", "en": "Data Security Law, Art. 21"}
+    problem = {"title": {"zh": "不行", "en": "no"}, "help": "问管理员", "clause": clause}
+    error = ServiceError.from_answer(status, problem)
     assert type(error) is kind
-    assert kind is TryLater or "不行" in str(error)
+    assert str(error) == (
+        f"不行。问管理员。依据：《数据安全法》第二十一条。\nno. Basis: Data Security Law, Art. 21. (HTTP {status})"
+    )
+
+
+def test_an_answer_without_words_has_ours():
+    assert "太频繁" in str(ServiceError.from_answer(429, {}))
+    assert "没有回应" in str(ServiceError.from_answer(503, {}))
+    assert str(ServiceError.from_answer(500, {})) == "HTTP 500\n(HTTP 500)"
 
 
 @pytest.mark.parametrize("name", ["../a.csv", "/etc/passwd", "..", "", "a/b"])
