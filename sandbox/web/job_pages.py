@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Request, UploadFile
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.datastructures import UploadFile
 
 from opendata.catalog import workdays
 from opendata.db import utc_now
@@ -23,33 +25,56 @@ from sandbox.airlock.models import CodeReview
 from sandbox.airlock.sources import kernel_digest
 from sandbox.web import job_api, timeline, views
 from sandbox.web.deps import GradesDep, member
+from sandbox.web.workspace_shown import workspace_page
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import door_state
+from sandbox.workspaces.errors import WorkspaceError, WorkspaceInvalid, WorkspaceNotFound
 from sandbox.workspaces.models import SandboxJob, Workspace
 
 router = APIRouter(include_in_schema=False)
 
 
+async def get_chosen(request: Request) -> tuple[str, bytes]:
+    """Name and content of the file that was chosen in the browser; nothing of either if none was."""
+    async with request.form() as form:
+        file = form.get("file")
+        return (file.filename or "", await file.read()) if isinstance(file, UploadFile) else ("", b"")
+
+
 @router.post("/workspaces/{name}/jobs")
 def submit(
     *,
+    request: Request,
     name: str,
-    file: UploadFile,
+    chosen: Annotated[tuple[str, bytes], Depends(get_chosen)],
     database: DatabaseDep,
     actor: CurrentActor,
     settings: SettingsDep,
     grades: GradesDep,
 ) -> Response:
-    """Submit a notebook or script chosen in the browser, and follow it."""
-    made = job_api.submit_job(
-        name=name,
-        filename=file.filename or "",
-        code=file.file.read(),
-        database=database,
-        actor=actor,
-        settings=settings,
-        grades=grades,
-    )
+    """Submit a notebook or script chosen in the browser, and follow it, or show the page with the reason why not."""
+    filename, code = chosen
+    try:
+        if not filename:
+            raise WorkspaceInvalid("请选择一个 .ipynb 或 .py 文件 · choose a .ipynb or .py file")
+        made = job_api.submit_job(
+            name=name,
+            filename=filename,
+            code=code,
+            database=database,
+            actor=actor,
+            settings=settings,
+            grades=grades,
+        )
+    except WorkspaceNotFound:
+        raise
+    except WorkspaceError as error:
+        field = "file" if isinstance(error, WorkspaceInvalid) else "jobs"  # a workspace at rest has no such field
+        with database.session() as session:
+            found = workspaces.get_workspace(session, name, actor=actor)
+            return workspace_page(
+                request, session, found, actor=actor, settings=settings, grades=grades, faults={field: error.reason}
+            )
     return RedirectResponse(f"/workspaces/{name}/jobs/{made['id']}", 303)
 
 
@@ -69,6 +94,13 @@ def job_page(
         outputs=outputs_of_job(session, job),
         **shown(session, found, job, settings, actor, now=utc_now()),
     )
+
+
+@router.get("/workspaces/{name}/jobs/{job_id}/cancel")
+@router.get("/workspaces/{name}/jobs/{job_id}/rerun")
+def back_to_job(name: str, job_id: str) -> Response:
+    """Where an act was refused: loading its address anew shows the job, and does nothing."""
+    return RedirectResponse(f"/workspaces/{quote(name)}/jobs/{quote(job_id)}", 303)
 
 
 @router.post("/workspaces/{name}/jobs/{job_id}/cancel")
@@ -93,6 +125,7 @@ def shown(
     )
     return {
         "job": view,
+        "bits": job.bits_charged,
         "steps": timeline.steps_of(view["state"], reviewed=review is not None),
         "moment": moment,
         "moment_clock": moment.at.astimezone(CHINA).strftime("%H:%M:%S") if moment.at is not None else "",

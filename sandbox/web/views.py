@@ -24,6 +24,7 @@ from sandbox.contracts import MIB
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces import standing
 from sandbox.workspaces.decisions import Decision
+from sandbox.workspaces.kin import bits_spent
 from sandbox.workspaces.models import SandboxJob, Workspace, WorkspaceDataset
 from sandbox.workspaces.practice import NOTE
 from sandbox.workspaces.quotas import default_quotas
@@ -154,20 +155,29 @@ def running(session: Session, *, now: datetime) -> list[dict[str, Any]]:
 
 
 def quota(session: Session, found: Workspace, grades: Grades, *, now: datetime) -> dict[str, Any]:
-    """Used and allowed of each quota; ``per_job`` is what one sealed run costs."""
+    """Used and allowed of each quota; ``per_job`` is what one sealed run costs, ``jobs`` how many are left.
+
+    ``spent`` counts what kin spent on the same data, as the budget does (PRIVACY.md 17).
+    """
     ticks = airlock_ticks()
     level = workspaces.door_of(session, found, grades).level
     allowed = default_quotas().of(level)
     running, today = workspaces.use_of(session, found, now=now, ticks=ticks)
+    spent = bits_spent(session, found)
     return {
         "level": level,
         "level_title": DataLevel(level).titles,
-        "bits": {"spent": found.bits_spent, "budget": found.bits_budget, "per_job": bits_of(ticks)},
+        "bits": _bits(spent, found.bits_budget, bits_of(ticks)),
         "jobs_at_once": {"used": running, "limit": allowed.jobs_at_once},
         "jobs_a_day": {"used": today, "limit": allowed.jobs_a_day},
         "members": {"used": len(workspaces.memberships_of(session, found)), "limit": allowed.members},
         "home_bytes": allowed.home_mib * MIB,
     }
+
+
+def _bits(spent: int, budget: int, per_job: int) -> dict[str, int]:
+    left = max(0, budget - spent)
+    return {"spent": spent, "budget": budget, "per_job": per_job, "left": left, "jobs": left // per_job}
 
 
 def dataset(session: Session, found: WorkspaceDataset) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
@@ -14,7 +15,7 @@ from opendata.catalog.grades import Grades
 from opendata.identity import Actor
 from opendata.settings import Settings
 from sandbox.workspaces import service as workspaces
-from sandbox.workspaces.errors import WorkspaceInvalid
+from sandbox.workspaces.errors import FormInvalid, WorkspaceError, WorkspaceInvalid
 from sandbox.workspaces.models import Workspace
 
 MOST: Final = 4000
@@ -32,6 +33,7 @@ Act = Literal[
     "change-role",
 ]
 Form = Mapping[str, str]
+_WHOLE: Final = re.compile(r"-?[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def _close(session: Session, found: Workspace, actor: Actor, _form: Form, _shop:
 
 
 def _suspend(session: Session, found: Workspace, actor: Actor, form: Form, _shop: Shop) -> None:
-    workspaces.suspend(session, found, actor=actor, reason=form.get("reason", ""))
+    workspaces.suspend(session, found, actor=actor, reason=form.get("suspend_reason", ""))
 
 
 def _lift(session: Session, found: Workspace, actor: Actor, _form: Form, _shop: Shop) -> None:
@@ -80,8 +82,8 @@ def _extend(session: Session, found: Workspace, actor: Actor, form: Form, shop: 
         session,
         found,
         actor=actor,
-        days=_number(form, "days"),
-        reason=form.get("reason", ""),
+        days=whole(form.get("days", "")),
+        reason=form.get("extension_reason", ""),
         calendar=workdays.load(shop.settings),
     )
 
@@ -91,9 +93,8 @@ def _withdraw_extension(session: Session, found: Workspace, actor: Actor, _form:
 
 
 def _pledge(session: Session, found: Workspace, actor: Actor, form: Form, _shop: Shop) -> None:
-    workspaces.sign_pledge(
-        session, found, actor=actor, version=_number(form, "pledge_version"), name=form.get("pledge_name", "")
-    )
+    version, name = whole(form.get("pledge_version", "")) or 0, form.get("pledge_name", "")
+    workspaces.sign_pledge(session, found, actor=actor, version=version, name=name)
 
 
 def _add(session: Session, found: Workspace, actor: Actor, form: Form, shop: Shop) -> None:
@@ -110,11 +111,9 @@ def _role(session: Session, found: Workspace, actor: Actor, form: Form, _shop: S
     workspaces.change_role(session, found, actor=actor, username=username, role=role)
 
 
-def _number(form: Form, name: str) -> int:
-    text = form.get(name, "").strip()
-    if not text.isascii() or not text.isdigit() or len(text) > 6:
-        raise WorkspaceInvalid("请填写数字 · a number is needed")
-    return int(text)
+def whole(text: str) -> int | None:
+    """A whole number of at most six digits as somebody typed it; None for anything else."""
+    return int(text) if _WHOLE.fullmatch(text := text.strip()) else None
 
 
 ACTS: Final[Mapping[Act, Call]] = {
@@ -132,11 +131,34 @@ ACTS: Final[Mapping[Act, Call]] = {
 }
 assert set(ACTS) == set(get_args(Act))
 
-#: Which field of the page an act's refusal points to.
-FIELDS: Final[Mapping[Act, str]] = {
+#: Which field of the page an act's refusal points to, and which one a fault of its form.
+FIELDS: Final[Mapping[str, str]] = {
     "decide": "reason",
-    "suspend": "suspend-reason",
+    "suspend": "suspend_reason",
     "extend": "days",
+    "extend.reason": "extension_reason",
     "pledge": "pledge_name",
     "members": "username",
 }
+
+#: What the page says when an act that changes little on it was done.
+DONE: Final[Mapping[str, str]] = {
+    "members": "已添加成员。对方第一次进入前须签署承诺书。",
+    "remove-member": "已移除成员：接口、页面和下载随即失效，会话在一分钟内结束，等待中的作业已终止。",
+    "change-role": "角色已改变。",
+    "decide": "您的决定已记录。",
+    "pledge": "承诺书已签署。",
+    "extend": "延期申请已提交，由同样的部门重新决定。",
+    "withdraw-extension": "延期申请已撤回。",
+    "suspend": "沙箱已暂停。",
+    "lift": "沙箱已恢复。",
+}
+
+
+def faults_of(act: str, error: WorkspaceError) -> dict[str, dict[str, str]]:
+    """What an act was refused for, by the field of the page it concerns; both languages."""
+    if not isinstance(error, FormInvalid):
+        return {FIELDS.get(act, "main-content"): error.reason}
+    return {
+        FIELDS.get(f"{act}.{field}", field): WorkspaceInvalid(fault).reason for field, fault in error.faults.items()
+    }

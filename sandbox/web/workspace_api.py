@@ -36,11 +36,11 @@ class Signature(BaseModel):
 
 
 class Application(BaseModel):
-    """An application for a workspace."""
+    """An application for a workspace; what its texts may be is said by `sandbox.workspaces.rules`."""
 
-    name: str = Field(max_length=40)
-    title: str = Field(max_length=200)
-    purpose: str = Field(max_length=4000)
+    name: str
+    title: str
+    purpose: str
     datasets: list[str] = Field(max_length=20)
     term_days: int
     pledge: Signature

@@ -5,6 +5,7 @@ Every sentence is Chinese, `` · ``, the same in English; ``reason`` holds the t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from opendata.errors import ConflictError, DeniedError, InvalidInputError, NotFoundError, OpenDataError
@@ -26,6 +27,15 @@ class WorkspaceDenied(WorkspaceError, DeniedError):
 
 class WorkspaceInvalid(WorkspaceError, InvalidInputError):
     """What was sent is not acceptable; the sender must change it."""
+
+
+class FormInvalid(WorkspaceInvalid):
+    """A form has several mistakes. ``faults``: what is wrong, by the name of its field, ``中文 · english`` each."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        apart = [fault.partition(" · ") for fault in faults.values()]
+        super().__init__("；".join(each[0] for each in apart) + " · " + "; ".join(each[2] for each in apart))
+        self.faults = dict(faults)
 
 
 class WorkspaceNotFound(WorkspaceError, NotFoundError):

@@ -30,7 +30,7 @@ def ask_extension(
     workspace: Workspace,
     *,
     actor: Actor,
-    days: int,
+    days: int | None,
     reason: str,
     calendar: WorkCalendar,
     now: datetime | None = None,
@@ -47,6 +47,7 @@ def ask_extension(
         reason=reason,
         waiting=any(each.state == ExtensionState.APPLIED for each in earlier),
     )
+    assert days is not None
     payload = {"days": days, "number": len(earlier) + 1}
     append(session, AuditEvent("sandbox:extension:apply", actor.id, f"workspace:{workspace.id}", now, payload))
     made = WorkspaceExtension(

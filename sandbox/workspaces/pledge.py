@@ -58,12 +58,19 @@ def current_pledge() -> Pledge:
 
 def check_signature(pledge: Pledge, *, version: int, name: str, own_name: str) -> None:
     """Raise unless ``name`` is the signer's own and ``version`` the text that was read."""
+    for fault in signature_faults(pledge, version=version, name=name, own_name=own_name).values():
+        raise WorkspaceInvalid(fault)
+
+
+def signature_faults(pledge: Pledge, *, version: int, name: str, own_name: str) -> dict[str, str]:
+    """What is wrong with a signature, as a field of a form; nothing if it is good."""
     if version != pledge.version:
-        raise WorkspaceInvalid(
-            f"承诺书已更新到第 {pledge.version} 版，请重新阅读 · the pledge is now version {pledge.version}, read it"
-        )
+        said = f"承诺书已更新到第 {pledge.version} 版，请重新阅读 · the pledge is now version {pledge.version}, read it"
+        return {"pledge_name": said}
     if not name.strip() or "".join(name.split()) != "".join(own_name.split()):
-        raise WorkspaceInvalid("请用账号上的本人姓名签署承诺书 · sign the pledge with your own name as in your account")
+        said = "请用账号上的本人姓名签署承诺书 · sign the pledge with your own name as in your account"
+        return {"pledge_name": said}
+    return {}
 
 
 def _words(value: Any) -> dict[str, str]:

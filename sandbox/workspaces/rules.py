@@ -10,14 +10,17 @@ from datetime import datetime
 from typing import Final
 
 from sandbox.contracts import CHECK_BYTES, CODE_BYTES, is_entry
-from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, WorkspaceInvalid
+from sandbox.workspaces.errors import FormInvalid, WorkspaceConflict, WorkspaceDenied, WorkspaceInvalid
 
 MAX_TERM_DAYS: Final = 366
+MAX_TITLE: Final = 200
 MIN_PURPOSE: Final = 10
+MAX_PURPOSE: Final = 4000
 RESERVED: Final = frozenset({"new", "pledge", "packages"})
 MAX_FILENAME: Final = 128
 MIN_REASON: Final = 2
 MAX_REASON: Final = 4000
+REASON_WANTED: Final = "请写明理由（2–4000 字） · give a reason of 2 to 4000 characters"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,39}")
 
 
@@ -63,24 +66,40 @@ def check_door_open(dataset: str, door: SealedDoor | None) -> None:
         )
 
 
-def check_application(*, name: str, title: str, purpose: str, term_days: int, datasets: Iterable[str]) -> None:
-    """Raise unless an application is complete. ``term_days`` must be in [1, 366]."""
+def application_faults(
+    *, name: str, title: str, purpose: str, term_days: int | None, datasets: Iterable[str]
+) -> dict[str, str]:
+    """All that is wrong with an application, by its field; nothing if it is complete. ``term_days`` in [1, 366]."""
+    faults: dict[str, str] = {}
     if name in RESERVED:
-        raise WorkspaceInvalid(
-            f"名称 {name} 有别的用途，请换一个 · the name {name} is taken by the service; use another"
+        faults["name"] = f"名称 {name} 有别的用途，请换一个 · the name {name} is taken by the service; use another"
+    elif not _NAME.fullmatch(name):
+        faults["name"] = (
+            "名称只能用小写字母、数字和连字符，2–40 个字符 · a name is 2-40 lower-case letters, digits, hyphens"
         )
-    if not _NAME.fullmatch(name):
-        raise WorkspaceInvalid(
-            "名称只能用小写字母、数字和连字符，2–40 个字符 · a name is 2-40 lower-case letters, digits, hyphens",
+    if not title.strip() or len(title) > MAX_TITLE:
+        faults["title"] = "请填写标题（200 字以内） · a title of at most 200 characters is needed"
+    if not MIN_PURPOSE <= len(purpose.strip()) <= MAX_PURPOSE:
+        faults["purpose"] = (
+            f"请写明用途（{MIN_PURPOSE}–{MAX_PURPOSE} 字，现有 {len(purpose.strip())} 字） · "
+            f"state the purpose in {MIN_PURPOSE} to {MAX_PURPOSE} characters, not {len(purpose.strip())}"
         )
-    if not title.strip() or len(title) > 200:
-        raise WorkspaceInvalid("请填写标题（200 字以内） · a title of at most 200 characters is needed")
-    if len(purpose.strip()) < MIN_PURPOSE:
-        raise WorkspaceInvalid("请写明用途（至少 10 个字） · state the purpose in at least 10 characters")
-    if not 1 <= term_days <= MAX_TERM_DAYS:
-        raise WorkspaceInvalid("期限须为 1–366 天 · the term must be 1 to 366 days")
+    if term_days is None or not 1 <= term_days <= MAX_TERM_DAYS:
+        faults["term_days"] = "期限须为 1–366 天 · the term must be 1 to 366 days"
     if not list(datasets):
-        raise WorkspaceInvalid("请至少选择一个数据集 · choose at least one dataset")
+        faults["datasets"] = "请至少选择一个数据集 · choose at least one dataset"
+    return faults
+
+
+def check_application(*, name: str, title: str, purpose: str, term_days: int | None, datasets: Iterable[str]) -> None:
+    """Raise `FormInvalid` with all that is wrong, unless an application is complete."""
+    check_form(application_faults(name=name, title=title, purpose=purpose, term_days=term_days, datasets=datasets))
+
+
+def check_form(faults: Mapping[str, str]) -> None:
+    """Raise `FormInvalid` if there are any."""
+    if faults:
+        raise FormInvalid(faults)
 
 
 def check_live(state: str, expires_at: datetime | None, now: datetime) -> None:
@@ -98,22 +117,28 @@ def check_live(state: str, expires_at: datetime | None, now: datetime) -> None:
 
 
 def check_extension(
-    *, state: str, expires_at: datetime | None, cleared: bool, days: int, reason: str, waiting: bool
+    *, state: str, expires_at: datetime | None, cleared: bool, days: int | None, reason: str, waiting: bool
 ) -> None:
-    """Raise unless more days may be asked for: ``days`` in [1, 366], nothing cleared, no other request waiting."""
+    """Raise unless more days may be asked for: ``days`` in [1, 366], nothing cleared, no other request waiting.
+
+    What was typed wrong comes together (`FormInvalid`: days, reason); ``days`` is None if it was no number.
+    """
     if state not in {"approved", "expired"} or expires_at is None or cleared:
         raise WorkspaceConflict("这个沙箱不能延期 · this workspace cannot be extended")
     if waiting:
         raise WorkspaceConflict("已有一项延期申请在等待决定 · an extension is waiting for its decision already")
-    if not 1 <= days <= MAX_TERM_DAYS:
-        raise WorkspaceInvalid("延期须为 1–366 天 · an extension must be 1 to 366 days")
-    check_reason(reason)
+    faults = {}
+    if days is None or not 1 <= days <= MAX_TERM_DAYS:
+        faults["days"] = "延期须为 1–366 天 · an extension must be 1 to 366 days"
+    if not _reasoned(reason):
+        faults["reason"] = REASON_WANTED
+    check_form(faults)
 
 
 def check_reason(reason: str) -> None:
     """Raise unless a reason of 2 to 4000 characters is given."""
-    if not MIN_REASON <= len(reason.strip()) <= MAX_REASON:
-        raise WorkspaceInvalid("请写明理由（2–4000 字） · give a reason of 2 to 4000 characters")
+    if not _reasoned(reason):
+        raise WorkspaceInvalid(REASON_WANTED)
 
 
 def check_authorized(*, operator: bool, authorized: bool) -> None:
@@ -174,3 +199,7 @@ def check_budget(spent: int, charge: int, budget: int) -> None:
         raise WorkspaceDenied(
             f"沙箱的状态信息额度已用完（{spent}/{budget} 比特） · the status bits are spent ({spent}/{budget})",
         )
+
+
+def _reasoned(reason: str) -> bool:
+    return MIN_REASON <= len(reason.strip()) <= MAX_REASON

@@ -30,7 +30,7 @@ from sandbox.workspaces.decisions import (
     shown_parts,
     waiting_decision,
 )
-from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceInvalid
+from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceDenied, WorkspaceError, WorkspaceInvalid
 from sandbox.workspaces.extensions import ask_extension, extensions_of, withdraw_extension
 from sandbox.workspaces.lookups import (
     check_authorized,
@@ -49,6 +49,7 @@ from sandbox.workspaces.lookups import (
 )
 from sandbox.workspaces.members import add_member, change_role, membership, remove_member, sign_pledge
 from sandbox.workspaces.models import Workspace, WorkspaceDataset, WorkspaceSuspension
+from sandbox.workspaces.pledge import current_pledge, signature_faults
 from sandbox.workspaces.states import WORKSPACE_TRANSITIONS, ExtensionState, WorkspaceState, check_transition
 from sandbox.workspaces.submissions import (
     cancel_job,
@@ -111,7 +112,7 @@ def apply(
     title: str,
     purpose: str,
     datasets: Sequence[str],
-    term_days: int,
+    term_days: int | None,
     pledge_version: int,
     pledge_name: str,
     grades: Grades,
@@ -122,15 +123,22 @@ def apply(
 
     ``pledge_version`` and ``pledge_name`` are the owner's signature under the pledge.
 
-    Raises WorkspaceDenied (role, level, authorization), WorkspaceInvalid (form, pledge, unknown dataset, name taken).
+    Raises WorkspaceDenied (role, level, authorization), FormInvalid with everything else that is wrong with the form.
     """
     now = now or utc_now()
     permissions.check_can_apply(actor)
     wanted = list(dict.fromkeys(datasets))
-    rules.check_application(name=name, title=title, purpose=purpose, term_days=term_days, datasets=wanted)
+    faults = rules.application_faults(name=name, title=title, purpose=purpose, term_days=term_days, datasets=wanted)
     if session.scalar(select(Workspace.id).where(Workspace.name == name)) is not None:
-        raise WorkspaceInvalid("这个名称已被使用 · this name is taken")
-    found = [_open_dataset(session, each, actor, grades) for each in wanted]
+        faults["name"] = "这个名称已被使用 · this name is taken"
+    found, shut = _open_datasets(session, wanted, actor, grades)
+    if shut:
+        faults["datasets"] = str(shut)
+    faults |= signature_faults(current_pledge(), version=pledge_version, name=pledge_name, own_name=actor.name)
+    if isinstance(shut, WorkspaceDenied) and len(faults) == 1:
+        raise shut
+    rules.check_form(faults)
+    assert term_days is not None
     check_authorized(session, actor.organization_id, found)
     workspace = Workspace(
         id=new_id(),
@@ -226,6 +234,20 @@ def expire(session: Session, workspace: Workspace, *, now: datetime) -> None:
     if suspension is not None:
         suspension.lifted_at = now
     stop_jobs(session, workspace, now=now)
+
+
+def _open_datasets(
+    session: Session, names: Sequence[str], actor: Actor, grades: Grades
+) -> tuple[list[Dataset], WorkspaceError | None]:
+    """Those that may enter a workspace, and what keeps the first of the others out."""
+    found: list[Dataset] = []
+    shut: WorkspaceError | None = None
+    for name in names:
+        try:
+            found.append(_open_dataset(session, name, actor, grades))
+        except (WorkspaceDenied, WorkspaceInvalid) as error:
+            shut = shut or error
+    return found, shut
 
 
 def _open_dataset(session: Session, name: str, actor: Actor, grades: Grades) -> Dataset:

@@ -214,8 +214,8 @@ def test_a_workspace_that_stands_still_answers_409_to_the_hub_and_says_why(app, 
     assert client.get("/api/v1/workspaces/study/datasets").status_code == 200
     if how == "suspended":
         assert "Running workspaces" in security.get("/workspaces").text
-        assert client.post("/workspaces/study/suspend", data={"reason": "核查"}).status_code == 422
-        security.post("/workspaces/study/suspend", data={"reason": "核查一次异常登录"})
+        assert client.post("/workspaces/study/suspend", data={"suspend_reason": "核查"}).status_code == 422
+        security.post("/workspaces/study/suspend", data={"suspend_reason": "核查一次异常登录"})
     else:
         with world.database.begin() as session:
             session.get_one(Workspace, identifier).expires_at = utc_now()
@@ -238,8 +238,8 @@ def test_owner_manages_members_and_the_term_from_the_page(app, world: World, ope
     again = client.post("/workspaces/study/members", data={"username": "colleague"})
     assert (again.status_code, "already a member" in again.text) == (422, True)
     client.post("/workspaces/study/change-role", data={"username": "colleague", "role": "member"})
-    assert client.post("/workspaces/study/extend", data={"days": "x", "reason": "补充"}).status_code == 422
-    client.post("/workspaces/study/extend", data={"days": "30", "reason": "补充分析"})
+    assert client.post("/workspaces/study/extend", data={"days": "x", "extension_reason": "补充"}).status_code == 422
+    client.post("/workspaces/study/extend", data={"days": "30", "extension_reason": "补充分析"})
     assert "Request for 30 more days" in client.get("/workspaces/study").text
     client.post("/workspaces/study/withdraw-extension")
     assert "Request for 30 more days" not in client.get("/workspaces/study").text
