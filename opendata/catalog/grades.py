@@ -119,7 +119,7 @@ class Row:
 class Door:
     """The nearest way to the data for one person.
 
-    ``kind``: download, sign_in, apply, wait, grant, sandbox, department or none.
+    ``kind``: download, sign_in, apply, wait, grant, sandbox, department, later (nothing is published now) or none.
     """
 
     kind: str
@@ -287,7 +287,8 @@ class Grades:
         if actor is not None and Role.DATA_OFFICER in actor.roles and actor.organization_id == dataset.organization_id:
             return Door("department", DOORS["department"], clause)
         if self.sealed_jobs(level, negative_list=dataset.negative_list).open:
-            return Door("sandbox", DOORS["sandbox"], clause)
+            kind = "later" if dataset.current_edition_id is None else "sandbox"  # a workspace needs an edition's policy
+            return Door(kind, DOORS[kind], clause)
         basis = text(dataset.negative_basis_zh, dataset.negative_basis_en)
         words = basis if dataset.negative_list and basis["zh"] and basis["en"] else DOORS["none"]
         return Door("none", words, clause)
@@ -310,6 +311,11 @@ DOORS: Final[Mapping[str, Text]] = {
     "sandbox": text(
         "原始数据不对外提供；可申请数据沙箱，在域内计算，经审查的结果可带走。",
         "The raw table is not given out; apply for a sandbox workspace, compute inside and take out checked results.",
+    ),
+    "later": text(
+        "目前没有发布的版本；发布后可下载、申请使用或在数据沙箱中使用，请稍后再来。",
+        "There is no published edition now; once there is one it can be downloaded, applied for, or used in a sandbox "
+        "workspace. Come back later.",
     ),
     "department": text(
         "您是提供部门的数据专员：请在控制台接入数据、编制脱敏策略并送审。",

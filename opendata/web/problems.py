@@ -39,7 +39,13 @@ ERRORS: dict[type[Exception], tuple[int, str, Text]] = {
     errors.OpenDataError: (503, "not-done", {"zh": "服务未能完成", "en": "The service could not do it"}),
 }
 DOOR_STATUS = {"sign_in": 401, "not_open": 403, "preparing": 409, "quota": 429, "denied": 403}
-DOOR_LINKS = {"sign_in": "/sign-in", "grant": "/grants", "wait": "/requests", "sandbox": "/workspaces"}
+DOOR_LINKS = {
+    "sign_in": "/sign-in",
+    "grant": "/grants",
+    "wait": "/requests",
+    "sandbox": "/workspaces",
+    "job": "/workspaces",
+}
 
 
 class Problem(Exception):

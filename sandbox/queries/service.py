@@ -31,7 +31,7 @@ from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
 from opendata.logs import get_logger
 from opendata.publishing.models import Intake, IntakeState, PolicyVersion
-from sandbox.queries import answers, permissions, rules
+from sandbox.queries import answers, doors, permissions, rules
 from sandbox.queries.answers import Answer, Column, Registered, RegisteredDimension, RegisteredMeasure
 from sandbox.queries.design import Design, sparse
 from sandbox.queries.errors import TablesConflict, TablesDenied
@@ -141,7 +141,7 @@ def compute(
     now = now or utc_now()
     dataset = catalog.get(session, dataset_name, actor)
     permissions.check_may_compute(actor, dataset.organization_id)
-    _check_level(dataset, grades, actor)
+    _check_level(session, dataset, grades, actor)
     edition = session.get(Edition, dataset.current_edition_id) if dataset.current_edition_id else None
     if edition is None or edition.state != EditionState.PUBLISHED:
         raise TablesConflict(
@@ -357,14 +357,15 @@ def _standing(
         found = grant_of_key(session, app_key, now=now)
         grant = found if found is not None and found.dataset_id == dataset.id else None
     edition = session.get(Edition, dataset.current_edition_id) if dataset.current_edition_id else None
-    nearest = grades.nearest_door(dataset, edition, actor, standing="none" if grant is None else "granted")
+    member = actor is not None and _is_member(session, dataset, actor, now)
+    nearest = doors.nearest(grades, dataset, edition, actor, granted=grant is not None, member=member)
     standing = Standing(
         level=level,
         door_open=grades.fixed_tables(level, negative_list=dataset.negative_list),
         published=cube is not None and _open(session, dataset, cube, edition),
         department=actor is not None and actor.organization_id == dataset.organization_id,
         grant=grant is not None,
-        member=actor is not None and _is_member(session, dataset, actor, now),
+        member=member,
         clause=nearest.clause,
         nearest=nearest,
     )
@@ -415,11 +416,12 @@ def _check_quota(session: Session, grant: Grant | None, standing: Standing, now:
         )
 
 
-def _check_level(dataset: Dataset, grades: Grades, actor: Actor) -> None:
+def _check_level(session: Session, dataset: Dataset, grades: Grades, actor: Actor) -> None:
     level = DataLevel(dataset.level) if dataset.level else None
     if grades.fixed_tables(level, negative_list=dataset.negative_list):
         return
-    nearest = grades.nearest_door(dataset, None, actor)
+    edition = session.get(Edition, dataset.current_edition_id) if dataset.current_edition_id else None
+    nearest = doors.nearest(grades, dataset, edition, actor)
     reason = LEVEL_UNKNOWN if level is None else text(
         "这一级别的数据不提供固定口径统计。", "Data of this level is not answered from fixed tables."
     )  # fmt: skip

@@ -176,13 +176,17 @@ def viewer(role, organization="firm"):
     ("L2", "conditional", viewer(Role.APPLICANT), "pending", "wait"),
     ("L2", "conditional", viewer(Role.APPLICANT), "preparing", "preparing"),
     ("L2", "conditional", viewer(Role.APPLICANT), "granted", "grant"),
-    ("L4", None, viewer(Role.RESEARCHER), "none", "sandbox"),
+    ("L4", "closed", viewer(Role.RESEARCHER), "none", "sandbox"),
+    ("L4", None, viewer(Role.RESEARCHER), "none", "later"),
     ("L4", None, viewer(Role.DATA_OFFICER, "ours"), "none", "department"),
     ("core", None, viewer(Role.RESEARCHER), "none", "none"),
     (None, None, None, "none", "none"),
 ])  # fmt: skip
 def test_nearest_door(level, opening, actor, standing, kind):
-    dataset = Dataset(level=level, organization_id="ours", negative_list=False, state="published")
+    current = "e" if opening else None
+    dataset = Dataset(
+        level=level, organization_id="ours", negative_list=False, state="published", current_edition_id=current
+    )
     edition = Edition(opening_class=opening, state="published") if opening else None
     door = GRADES.nearest_door(dataset, edition, actor, standing=standing)
     assert door.kind == kind

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
+from masking.taxonomy import DataLevel
 from opendata.access.errors import AccessDenied
 from opendata.access.models import AccessLog, Grant
 from opendata.catalog.errors import DatasetNotFound
@@ -471,3 +472,44 @@ def test_registered_says_what_can_be_asked_and_by_whom(tables: Tables):
     assert [each.ask for each in inside.measures] == [("count",), ("cost:sum", "cost:mean")]
     change(world, "visits", level="L3")
     assert seen("officer").dimensions == ()
+
+
+@pytest.mark.parametrize(
+    ("level", "person", "kind", "words"),
+    [
+        ("L4", "researcher", "job", "域内作业"),  # is in a workspace that holds it
+        ("L4", "outsider", "sandbox", "数据沙箱"),  # no application opens tables of this level
+        ("L4", "officer", "department", "数据集已发布"),
+        ("L2", "outsider", "apply", "使用申请"),  # a grant does
+        ("L2", None, "sign_in", "登录"),
+    ],
+)
+def test_a_refusal_names_the_basis_and_the_nearest_door_that_leads_to_figures(
+    tables: Tables, level, person, kind, words
+):
+    """The control: at level 2 the member is answered."""
+    tables.ready("visits", "L2", table=persons_table(3000))
+    _workspace(tables.world)
+    assert tables.ask("visits", "sex", actor="researcher").rows
+    change(tables.world, "visits", level=level)
+    with pytest.raises(AccessDenied) as refused:
+        tables.ask("visits", "sex", actor=person)
+    assert (refused.value.door.kind, words in refused.value.door.text["zh"]) == (kind, True)
+    clause = tables.world.grades.clause(DataLevel(level))
+    assert refused.value.clause == refused.value.door.clause == clause
+
+
+def test_an_officer_of_a_closed_level_is_not_told_to_publish_again(tables: Tables):
+    tables.dataset("visits", "L4")
+    with pytest.raises(AccessDenied) as refused:
+        tables.compute("visits")
+    assert "送审" not in refused.value.door.text["zh"]
+    assert "域内作业" in refused.value.door.text["zh"]
+
+
+def test_nobody_is_sent_to_a_workspace_that_could_not_be_applied_for(tables: Tables):
+    tables.ready("visits", "L2", table=persons_table(3000))
+    change(tables.world, "visits", current_edition_id=None)
+    with pytest.raises(AccessDenied) as refused:
+        tables.ask("visits", "sex", actor="researcher")
+    assert refused.value.door.kind == "later"
