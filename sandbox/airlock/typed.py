@@ -52,6 +52,8 @@ _TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变
 _ESTIMATE: Final = re.compile(r"^(estimate|coef|coefficient|beta|odds_ratio|系数|估计)$", re.IGNORECASE)
 KEY_DIGITS: Final = 3
 """Significant digits of a decimal that rows may be grouped by."""
+MOST_FOLLOWED: Final = 12
+"""Columns of labels of which is kept how they follow one another in the dry run."""
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _TOTAL_LABELS: Final = frozenset({"total", "all", "sum", "合计", "总计", "全部", "全体", "小计"})
 _TOTAL_STARTS: Final = frozenset(
@@ -100,6 +102,8 @@ class TypedTable:
     columns: tuple[TypedColumn, ...]
     rows: tuple[tuple[Cell, ...], ...] = field(repr=False)
     bytes: int = 0
+    named: frozenset[int] = frozenset()
+    """Columns that have the name of a raw column."""
     kept: dict[tuple[str, int], tuple[Any, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Columns, and what checks make of them more than once; it goes when the table goes."""
 
@@ -125,15 +129,21 @@ class Shape:
     """What the dry run's output looked like: names that may be kept because they cannot come from raw data.
 
     Maps a file's name to its columns and, for each column, the labels seen; a figure's name to its words.
+    ``follows``: for columns of labels that no group needs, which other column each follows there and how.
     """
 
     files: Mapping[str, Mapping[str, frozenset[str]]]
     figures: Mapping[str, str] = field(default_factory=dict)
+    follows: Mapping[str, Mapping[str, Mapping[str, Mapping[str, str]]]] = field(default_factory=dict)
 
     def to_json(self) -> list[dict[str, Any]]:
         """For the job's row."""
         tables = [
-            {"name": name, "columns": [{"name": c, "labels": sorted(labels)} for c, labels in columns.items()]}
+            {
+                "name": name,
+                "columns": [{"name": c, "labels": sorted(labels)} for c, labels in columns.items()],
+                **({"follows": self.follows[name]} if self.follows.get(name) else {}),
+            }
             for name, columns in self.files.items()
         ]
         return tables + [{"name": name, "figure": words} for name, words in self.figures.items()]
@@ -145,6 +155,7 @@ class Shape:
         return cls(
             {f["name"]: {c["name"]: frozenset(c["labels"]) for c in f["columns"]} for f in files if "columns" in f},
             {f["name"]: f["figure"] for f in files if "figure" in f},
+            {f["name"]: f["follows"] for f in files if "follows" in f},
         )
 
     @property
@@ -160,13 +171,30 @@ class Shape:
 def shape_of(tables: Sequence[TypedTable], *, max_labels: int, figures: Mapping[str, str] | None = None) -> Shape:
     """The shape of the dry run's tables, and the words of its figures by name."""
     files: dict[str, Mapping[str, frozenset[str]]] = {}
+    follows: dict[str, Mapping[str, Mapping[str, Mapping[str, str]]]] = {}
     for table in tables:
         columns: dict[str, frozenset[str]] = {}
         for i, column in enumerate(table.columns):
             labels = {str(c) for c in table.column(i) if c is not None} if is_label(column) else set()
             columns[column.name] = frozenset(sorted(labels)[:max_labels])
         files[table.original_name] = columns
-    return Shape(files, dict(figures or {}))
+        follows[table.original_name] = _follows(table, max_labels)
+    return Shape(files, dict(figures or {}), {name: found for name, found in follows.items() if found})
+
+
+def key_columns(table: TypedTable, kept: Collection[int] = ()) -> tuple[int, ...]:
+    """The columns of labels without which rows would repeat; ``kept`` stay whether needed or not.
+
+    Others are left out from the right, as long as no two rows become one.
+    """
+    keys = list(table.indexes(ColumnRole.DIMENSION))
+    if _distinct_rows(table.rows, keys) < len(table.rows):
+        return tuple(keys)
+    for index in reversed(table.indexes(ColumnRole.DIMENSION)):
+        rest = [key for key in keys if key != index]
+        if index not in kept and rest and _distinct_rows(table.rows, rest) == len(table.rows):
+            keys = rest
+    return tuple(keys)
 
 
 def is_label(column: TypedColumn) -> bool:
@@ -202,6 +230,7 @@ def typed_tables(output: ParsedOutput, *, attributes: Collection[str], shape: Sh
                 columns=columns,
                 rows=file.rows,
                 bytes=file.bytes,
+                named=frozenset(place for place, column in enumerate(columns) if column.name in attributes),
             ),
         )
     return tables
@@ -254,6 +283,31 @@ def significant(value: float, digits: int) -> str:
 def has_more_digits(value: float, digits: int) -> bool:
     """Whether `significant` would change ``value``."""
     return Decimal(significant(value, digits)) != (Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
+
+
+def _follows(table: TypedTable, max_labels: int) -> dict[str, dict[str, dict[str, str]]]:
+    """For each column of labels that another determines, by which other columns and how."""
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    labels = table.indexes(ColumnRole.DIMENSION)[:MOST_FOLLOWED]
+    if len(labels) < 2 or not table.rows:
+        return found
+    texts = {i: [_label(cell) for cell in table.column(i)] for i in labels}
+    for index in labels:
+        for other in labels:
+            pairs = set(zip(texts[other], texts[index], strict=True))
+            one_each = len(pairs) == len(set(texts[other])) <= max_labels
+            if other != index and one_each and len(set(texts[index])) <= len(set(texts[other])):
+                found.setdefault(table.columns[index].name, {})[table.columns[other].name] = dict(pairs)
+    return found
+
+
+def _label(cell: Cell) -> str:
+    """As `sandbox.airlock.checks.spelling` spells it; nothing for null."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return "" if cell is None else str(cell)
 
 
 def _columns(file: ParsedFile, attributes: Collection[str]) -> tuple[TypedColumn, ...]:

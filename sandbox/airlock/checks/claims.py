@@ -32,7 +32,7 @@ _MEAN: Final = re.compile(r"(?:mean|avg|average)_(.+)|(.+)_(?:mean|avg|average)|
 
 def check_claims(table: TypedTable, about: Sequence[Groups], rounding: int) -> Iterator[Finding]:
     """``about``: what each raw table that has the output's groups says of them."""
-    asked = [each for each in about if _is_whole(table, each) and not each.query.differs_in_name]
+    asked = [each for each in about if each.query.keeps and not each.query.differs_in_name]
     if not asked or len(asked) < len(about):
         return
     if not any(_follows(table, each) for each in asked):
@@ -68,10 +68,6 @@ def states_all(table: TypedTable, groups: Groups, rounding: int) -> bool:
         if bool((none & named & (stated >= rounding)).any()):
             return False
     return counts_all(table, groups, rounding)
-
-
-def _is_whole(table: TypedTable, groups: Groups) -> bool:
-    return len(groups.query.mapped) == len(table.indexes(ColumnRole.DIMENSION))
 
 
 def _follows(table: TypedTable, groups: Groups) -> bool:

@@ -44,6 +44,8 @@ class Query:
     sums: bool = False
     counted: bool = True
     made: Mapping[int, Grouping] = field(default_factory=dict)
+    keeps: bool = False
+    """Whether to keep which group each record is in, so that figures can be recomputed."""
 
     @property
     def differs_in_name(self) -> bool:
@@ -64,6 +66,8 @@ class Groups:
     largest: dict[str, Floats] = field(default_factory=dict)
     uneven: set[str] = field(default_factory=set)
     """Raw columns with nulls or negative numbers: their mean is not sum of amounts by records."""
+    of_records: list[Positions] = field(default_factory=list)
+    """For each batch the group of each record (-1: none), where the query keeps it."""
 
     @property
     def of_rows(self) -> Floats:
@@ -178,6 +182,8 @@ class _Counter:
             self._every += np.bincount(combined[combined >= 0], minlength=len(self._every))
         group = self._position(combined)
         inside = group >= 0
+        if self.found.query.keeps:
+            self.found.of_records.append(group.astype(np.int32))
         self.found.records += np.bincount(group[inside], minlength=len(self._groups))
         if self.found.query.sums:
             self._add_sums(batch, group, inside, measures)

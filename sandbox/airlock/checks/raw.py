@@ -13,7 +13,7 @@ A raw column's own spelling decides (`spelling`), and nulls match nothing. Nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -26,13 +26,15 @@ import pyarrow.compute as pc
 
 from sandbox.airlock.checks import numbers
 from sandbox.airlock.checks.claims import check_claims, counts_all, states_all
+from sandbox.airlock.checks.columns import Columns
 from sandbox.airlock.checks.derived import Registered, groupings, is_number
 from sandbox.airlock.checks.encoded import readings
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.groups import Groups, Query, Seen, count_groups, fewer_than, stated_beyond
+from sandbox.airlock.checks.recomputed import Explained, recompute
 from sandbox.airlock.checks.spelling import Places, Positions, spellings
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_label, is_total
+from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_label, is_total, key_columns
 
 OpenTable = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 Occurrences = Mapping[str, Counter[str]]
@@ -42,6 +44,8 @@ _MOST: Final = 0.9
 _SAME_NAME: Final = 0.5
 """The same for a raw column of the same name."""
 _MIN_ENCODED: Final = 2
+_TOLD_OF_COUNTS: Final = frozenset({"overstated_count", "counts_unlike_raw"})
+"""Findings that say of the counts of a whole table what `count_not_recomputed` says of a column."""
 MOST_WAYS: Final = 6
 """Ways in which a table's groups may be made of raw columns that are tried."""
 
@@ -68,6 +72,8 @@ class RawMatch:
 
     findings: tuple[Finding, ...]
     frequent: frozenset[str]
+    placed: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """By table, the columns of labels that are a raw column's."""
 
 
 def match_raw(
@@ -83,6 +89,9 @@ def match_raw(
     frequent: set[str] = set()
     found: dict[str, list[Groups]] = {"intake": [], "persons": [], "things": []}
     derived: list[Groups] = []
+    placed: dict[str, frozenset[int]] = {table.name: frozenset() for table in tables}
+    explained: dict[str, list[Explained]] = {}
+    alike: list[Finding] = []
     values = {t for table in tables for i in range(len(table.columns)) for t in spellings(table, i) if t is not None}
     read = {label: readings(label) for label in _labels(tables, limits) - known} if raws else {}
     wanted = sorted(values.union(*read.values()))
@@ -103,13 +112,22 @@ def match_raw(
         for table in tables:
             told += _values(table, raw, occurrences, limits)
             told += _encoded(table, raw, occurrences, read, limits)
-            told += _numbers(table, disguises[table.name], columns)
+            numeric = list(_numbers(table, disguises[table.name], columns))
+            alike += numeric if raw.kind == "intake" else []
+            told += numeric if raw.kind != "intake" else []
+            placed[table.name] |= _placed(table, _mapping(table, occurrences, raw))
             told += _persons(table, persons[table.name], columns)
         queries = _queries(tables, raw, occurrences)
         queries += _derived(tables, raw, occurrences, types) if raw.kind == "intake" else []
         answers = count_groups(raw.open, queries, seen=seen)
         found[raw.kind] += [each for each in answers if each.query.kind != "derived"]
         derived += [each for each in answers if each.query.kind == "derived"]
+        stopped = {finding.file for finding in findings if finding.blocking}
+        for name, told_of in _recomputed(raw, seen, answers, limits, stopped=stopped):
+            explained.setdefault(name, []).append(told_of)
+    best = [min(each, key=lambda one: (len(one.findings), -len(one.columns))) for each in explained.values()]
+    known_columns = {column for each in best for column in each.columns}
+    findings += [finding for finding in alike if (finding.file, finding.column) not in known_columns]
     # Each by itself: a group that is large in an import of one's own is not large in the raw table for that.
     findings += _rows(tables, found["intake"], limits)
     findings += _rows(tables, found["persons"], limits)
@@ -117,7 +135,12 @@ def match_raw(
     if any(raw.kind == "intake" for raw in raws):
         findings += _dominance(tables, found["intake"], derived, limits)
     findings += [Finding("import_records", name) for name in dict.fromkeys(finding.file for finding in asked)]
-    return RawMatch(tuple(dict.fromkeys(findings)), frozenset(frequent))
+    named = {(finding.file, finding.column) for finding in findings if finding.column}
+    named |= {(finding.file, "") for finding in findings if finding.rule in _TOLD_OF_COUNTS}
+    for each in (each for one in best for each in one.findings):
+        if not named & {(each.file, each.column), (each.file, "" if each.rule == "count_not_recomputed" else "-")}:
+            findings.append(each)
+    return RawMatch(tuple(dict.fromkeys(findings)), frozenset(frequent), placed)
 
 
 def _labels(tables: Sequence[TypedTable], limits: AirlockLimits) -> set[str]:
@@ -259,9 +282,13 @@ def _queries(tables: Sequence[TypedTable], raw: RawTable, occurrences: Occurrenc
         mapped = _mapping(table, occurrences, raw)
         groups = {i: name for i, name in mapped.items() if table.columns[i].role is ColumnRole.DIMENSION}
         if groups:
-            whole = len(groups) == len(table.indexes(ColumnRole.DIMENSION))
+            keys = key_columns(table, _placed(table, groups))
+            whole = groups.keys() >= set(keys)
+            # What no group needs and no raw column explains is not looked for in the raw table (`beside`).
+            groups = {i: name for i, name in groups.items() if i in keys} if whole else groups
             sums = whole and table.kind is TableKind.MAGNITUDE
-            queries.append(Query(table, groups, "groups", sums=sums, counted=raw.kind == "intake"))
+            counted = raw.kind == "intake"
+            queries.append(Query(table, groups, "groups", sums=sums, counted=counted, keeps=whole and counted))
         if len(mapped) >= 3 and len(mapped) > len(groups):
             queries.append(Query(table, mapped, "records"))
     return queries
@@ -298,19 +325,21 @@ def _derived(
     """For each table of sums or means with groups that no raw column holds, the ways in which they may be made."""
     queries: list[Query] = []
     for table in tables:
-        mapped = _mapping(table, occurrences, raw) if _has_sums(table) else {}
-        dimensions = table.indexes(ColumnRole.DIMENSION)
+        if not _has_figures(table):
+            continue
+        mapped = _mapping(table, occurrences, raw)
+        dimensions = key_columns(table, _placed(table, mapped))
         made = {
             index: groupings(_group_labels(table, index), types, raw.registered, name=table.columns[index].name)
             for index in dimensions
             if index not in mapped
         }
-        if not made or not _has_sums(table):
+        if not made:
             continue
         for chosen in islice(product(*made.values()), MOST_WAYS):
             ways = dict(zip(made, chosen, strict=True))
             columns = {i: mapped[i] for i in dimensions if i in mapped} | {i: way.column for i, way in ways.items()}
-            queries.append(Query(table, columns, "derived", sums=True, made=ways))
+            queries.append(Query(table, columns, "derived", sums=_has_sums(table), made=ways, keeps=True))
     return queries
 
 
@@ -333,6 +362,38 @@ def _dominance(
         if not own and not any(counts_all(table, each, limits.rounding) for each in of_raw):
             measures = [table.columns[index].name for index in table.indexes(ColumnRole.MEASURE)]
             yield Finding("dominance_unchecked", table.name, ", ".join(measures), len(table.rows))
+
+
+def _has_figures(table: TypedTable) -> bool:
+    """Whether a table of groups states anything beside how many each has."""
+    return bool(table.indexes(ColumnRole.DIMENSION)) and (
+        bool(table.indexes(ColumnRole.MEASURE, ColumnRole.SHARE)) or len(table.indexes(ColumnRole.COUNT)) > 1
+    )
+
+
+def _recomputed(
+    raw: RawTable, seen: Seen | None, answers: Sequence[Groups], limits: AirlockLimits, *, stopped: Collection[str]
+) -> Iterator[tuple[str, Explained]]:
+    """What of each table can be recomputed from the raw records of its groups. What is stopped already is not asked."""
+    asked = [
+        each
+        for each in answers
+        if each.query.keeps
+        and each.query.table.name not in stopped
+        and not fewer_than([each], limits.threshold)
+        and (each.query.kind == "groups" or states_all(each.query.table, each, limits.rounding))
+    ]
+    columns: Columns | None = None
+    for each in asked:
+        columns = columns or Columns(_batches(raw, seen))
+        yield each.query.table.name, recompute(each, columns, limits)
+
+
+def _batches(raw: RawTable, seen: Seen | None) -> list[pa.RecordBatch]:
+    if seen is not None:
+        return [batch for batch, _ in seen.batches]
+    with raw.open() as reader:
+        return list(reader)
 
 
 def _has_sums(table: TypedTable) -> bool:
@@ -359,6 +420,17 @@ def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict
         if holders and column.role is not ColumnRole.COUNT:
             mapped[index] = max(holders, key=lambda name: (held[name], raw.distinct.get(name, 0), name))
     return mapped
+
+
+def _placed(table: TypedTable, mapped: Mapping[int, str]) -> frozenset[int]:
+    """Columns of labels that are a raw column's: by its name, or as the only one that has its values."""
+    named = {name for index, name in mapped.items() if table.columns[index].name == name}
+    others = Counter(name for index, name in mapped.items() if table.columns[index].name != name)
+    return frozenset(
+        index
+        for index, name in mapped.items()
+        if table.columns[index].name == name or (name not in named and others[name] == 1)
+    )
 
 
 def _many(raw: RawTable, name: str, limits: AirlockLimits) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.airlock.checks.beside import check_absent, check_beside
 from sandbox.airlock.checks.counts import check_counts, check_model, check_shares, check_statistics
 from sandbox.airlock.checks.figures import check_figures
 from sandbox.airlock.checks.findings import Finding
@@ -66,6 +67,7 @@ def run_checks(given: CheckInput) -> list[Finding]:
     findings += check_joins(readable, given.joins, limits)
     findings += check_figures(given.figures, given.tables, limits, shape=given.shape)
     findings += check_nested_counts(readable, limits)
+    findings += check_absent(given.tables, given.figures, given.shape)
     for table in readable:
         findings += check_kind(table, limits)
         findings += check_names(table, given.shape, direct=given.direct)
@@ -76,6 +78,8 @@ def run_checks(given: CheckInput) -> list[Finding]:
         findings += check_model(table, limits)
         findings += check_digits(table, limits)
         findings += check_groups(table)
+        of_raw = matched.placed.get(table.name, frozenset()) if given.raws else table.named
+        findings += check_beside(table, limits, shape=given.shape, of_raw=of_raw)
         findings += check_identifiers(table)
         findings += check_numbering(table, frequent=matched.frequent)
         findings += check_labels(table, limits, shape=given.shape, known=given.known, frequent=matched.frequent)

@@ -1,0 +1,278 @@
+"""Figures of an output recomputed from the raw records of its groups; what cannot be is put to the checkers.
+
+Asked are tables whose group columns are raw columns, or groupings that their labels or registrations explain. Every
+count must be the size of its group, of a part of it that one raw column cuts (a category, a range of numbers or days),
+or of its different persons; a share such a part, or a ratio of the counts beside it; any other figure a usual statistic
+of a raw column over the group or that part: mean, sum, spread, ratio, correlation. So an honest figure explains itself,
+and a figure that is made up does not, whatever its column is called. Figures that are made of a group's largest or
+smallest record (a range, a concentration, a norm that tends to the maximum) are stopped as extremes.
+
+A match of few rows proves little: then only simple parts are tried. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sandbox.airlock.checks import statistics
+from sandbox.airlock.checks.columns import Columns, View
+from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.groups import Groups
+from sandbox.airlock.checks.spelling import Ints
+from sandbox.airlock.limits import AirlockLimits
+from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable
+from sandbox.contracts import Cell
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+MOST_CELLS: Final = 4_000_000
+"""Groups times codes of a table of parts."""
+CHANCE: Final = 0.01
+"""Most matches by chance that a search may expect."""
+_FEW_ROWS: Final = 5
+_RANGES: Final = 1e6
+_SIMPLE: Final = 2e4
+_MOST_GAPS: Final = 4
+
+
+@dataclass(slots=True)
+class Explained:
+    """Findings, and the columns that need no other explanation."""
+
+    findings: list[Finding] = field(default_factory=list)
+    columns: set[tuple[str, str]] = field(default_factory=set)
+    """File and column of each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """The records that figures are about: the group of each (-1: none), and how many each row's group has."""
+
+    group: Ints
+    sizes: Floats
+
+
+def recompute(groups: Groups, columns: Columns, limits: AirlockLimits) -> Explained:
+    """What is found of one table, whose groups' records were kept."""
+    table, found = groups.query.table, Explained()
+    if table.kind is TableKind.MODEL or not len(groups.records) or not groups.of_records:
+        return found
+    work = _Work(table, groups, columns, limits)
+    bases = work.counts(found)
+    if bases:
+        work.shares(bases, found)
+        work.measures(bases, found)
+    return found
+
+
+class _Work:
+    def __init__(self, table: TypedTable, groups: Groups, columns: Columns, limits: AirlockLimits) -> None:
+        self._table, self._columns, self._limits = table, columns, limits
+        self._number = len(groups.records)
+        self._of_row = groups.of_row
+        self._base = Base(np.concatenate(groups.of_records), groups.of_rows)
+        self._cross: dict[tuple[int, int], Floats] = {}
+
+    def counts(self, found: Explained) -> list[Base]:
+        """What the count columns are about; each that nothing explains is a finding."""
+        bases: list[Base] = []
+        for index in self._table.indexes(ColumnRole.COUNT):
+            stated = _numbers(self._table.column(index))
+            there = (self._base.sizes > 0) & ~np.isnan(stated)
+            if not there.any():
+                continue
+            if self._states_nobody(stated):
+                found.findings.append(self._finding("group_not_in_raw", index, self._states_nobody(stated)))
+            base = self._counted(stated, there)
+            if base is None and not self._are_persons(stated, there):
+                found.findings.append(self._finding("count_not_recomputed", index, int(there.sum())))
+                continue
+            found.columns.add((self._table.name, self._table.columns[index].name))
+            self._gaps(index, stated, found)
+            bases += [base] if base is not None and not any(base is each for each in bases) else []
+        # Figures are most often about all that is counted first.
+        return bases[:3] if any(base is self._base for base in bases) or not bases else [self._base, *bases[:2]]
+
+    def shares(self, bases: list[Base], found: Explained) -> None:
+        """Shares are ratios of counts beside them, parts of the groups, or statistics."""
+        for index in self._table.indexes(ColumnRole.SHARE):
+            cells = _numbers(self._table.column(index))
+            scale = 100.0 if np.nanmax(np.abs(cells), initial=0.0) > 1 else 1.0
+            if self._is_ratio(cells / scale, _unit(cells) / scale) or self._is_part(cells, bases):
+                found.columns.add((self._table.name, self._table.columns[index].name))
+            else:
+                self._measure(index, bases, found, rule="share_not_recomputed")
+
+    def measures(self, bases: list[Base], found: Explained) -> None:
+        """Other figures are statistics of raw columns."""
+        for index in self._table.indexes(ColumnRole.MEASURE):
+            if self._is_part(_numbers(self._table.column(index)), bases, simple=True):
+                found.columns.add((self._table.name, self._table.columns[index].name))
+            else:
+                self._measure(index, bases, found, rule="measure_not_recomputed")
+
+    def _measure(self, index: int, bases: list[Base], found: Explained, *, rule: str) -> None:
+        stated = _numbers(self._table.column(index))
+        name = self._table.columns[index].name
+        there = (self._base.sizes > 0) & ~np.isnan(stated)
+        if not there.any() or np.ptp(stated[there]) == 0:
+            return
+        for base in bases:
+            asked = there & (base.sizes > 0)
+            of = statistics.Asked(stated[asked], self._of_row[asked], _unit(stated), base.group, self._number)
+            told = statistics.told_by(of, self._columns, name)
+            if told == "extreme":
+                found.findings.append(self._finding("extreme_value", index, int(asked.sum())))
+                return
+            if told == "usual":
+                found.columns.add((self._table.name, self._table.columns[index].name))
+                return
+        found.findings.append(self._finding(rule, index, int(there.sum())))
+
+    def _states_nobody(self, stated: Floats) -> int:
+        """Rows that name a group without a record and state a count."""
+        nobody = (self._of_row >= 0) & (self._base.sizes == 0)
+        return int((nobody & (np.nan_to_num(stated) >= self._limits.rounding)).sum())
+
+    def _counted(self, stated: Floats, there: Mask) -> Base | None:
+        """The records that a count column counts."""
+        rounding = self._limits.rounding
+        if (np.abs(stated[there] - self._base.sizes[there]) < rounding).all():
+            return self._base
+        if (stated[there] > self._base.sizes[there] + rounding).any():
+            return None
+        for place, view in enumerate(self._columns.views()):
+            part = self._part(stated, np.full(len(stated), float(rounding) - 1e-9), there, place, view, self._base)
+            if part is not None:
+                inside = (view.codes >= part[0]) & (view.codes < part[1])
+                group = np.where((view.codes >= 0) & (inside != part[2]), self._base.group, -1)
+                sizes = np.bincount(group[group >= 0], minlength=self._number).astype(np.float64)
+                return Base(group, np.append(sizes, 0.0)[self._of_row])
+        return None
+
+    def _are_persons(self, stated: Floats, there: Mask) -> bool:
+        """Whether each count is that of a column's different values in the group: persons of several records."""
+        for name in self._columns.identity_names():
+            codes = self._columns.codes_of(name).astype(np.int64)
+            different = len(np.unique(codes[:100_000]))
+            if different < self._number * self._limits.threshold:
+                continue
+            inside = (self._base.group >= 0) & (codes >= 0)
+            pairs = np.unique(self._base.group[inside] * (int(codes.max(initial=0)) + 1) + codes[inside])
+            sizes = np.bincount(pairs // (int(codes.max(initial=0)) + 1), minlength=self._number)
+            of_rows = np.append(sizes, 0)[self._of_row]
+            if (np.abs(stated[there] - of_rows[there]) < self._limits.rounding).all():
+                return True
+        return False
+
+    def _is_ratio(self, shares: Floats, unit: float) -> bool:
+        """Whether a share is a count by another, or by the sum of all."""
+        counts = [_numbers(self._table.column(index)) for index in self._table.indexes(ColumnRole.COUNT)]
+        asked = ~np.isnan(shares)
+        for part in counts:
+            for whole in (*counts, np.full(len(part), np.nansum(part)), np.full(len(part), np.nansum(part) / 2)):
+                with np.errstate(all="ignore"):
+                    ratio = part / whole
+                    slack = statistics.NEAR * ratio + unit / 2 + self._limits.rounding / whole
+                if asked.any() and bool((np.abs(ratio - shares) <= slack)[asked].all()):
+                    return True
+        return False
+
+    def _is_part(self, cells: Floats, bases: list[Base], *, simple: bool = False) -> bool:
+        """Whether a column is the share of a part of the groups' records, as fractions or per cent."""
+        most = float(np.nanmax(np.abs(cells), initial=0.0))
+        if most > 100 or np.nanmin(cells, initial=0.0) < 0:
+            return False
+        for scale in (1.0, 100.0):
+            if most > scale:
+                continue
+            for base in bases:
+                there = (base.sizes > 0) & ~np.isnan(cells)
+                wanted = cells / scale * base.sizes
+                slack = statistics.NEAR * wanted + _unit(cells) / scale / 2 * base.sizes + 1e-6
+                for place, view in enumerate(self._columns.views()):
+                    if self._part(wanted, slack, there, place, view, base, simple=simple) is not None:
+                        return True
+        return False
+
+    def _part(
+        self, wanted: Floats, slack: Floats, there: Mask, place: int, view: View, base: Base, *, simple: bool = False
+    ) -> tuple[int, int, bool] | None:
+        """Codes from … to below … of a view of which the rows have as many records; True: all but those."""
+        rows = int(there.sum())
+        if not rows or self._number * view.size > MOST_CELLS:
+            return None
+        cross = self._crossed(place, view, base)
+        spread = float(np.ptp(wanted[there])) + 2 * float(slack[there].max())
+        chance = (2 * float(np.median(slack[there])) / spread) ** rows if spread else 1.0
+        ranges = view.ordered and not simple and _RANGES * chance < CHANCE
+        if not ranges and rows > _FEW_ROWS and _SIMPLE * chance > CHANCE:
+            return None
+        whole = np.append(cross.sum(axis=1), 0.0)[self._of_row]
+        order = np.flatnonzero(there)[np.argsort(-wanted[there], kind="stable")]
+        below = np.concatenate([np.zeros((len(cross), 1)), np.cumsum(cross, axis=1)], axis=1)
+        low, high = _bounds(view, ranges=ranges)
+        for but in (False, True):
+            left = np.arange(len(low))
+            for row in order:
+                of = below[self._of_row[row]]
+                inside = of[high[left]] - of[low[left]]
+                counts = whole[row] - inside if but else inside
+                left = left[np.abs(counts - wanted[row]) <= slack[row]]
+                if not len(left):
+                    break
+            else:
+                return int(low[left[0]]), int(high[left[0]]), but
+        return None
+
+    def _crossed(self, place: int, view: View, base: Base) -> Floats:
+        key = (place, id(base))
+        if key not in self._cross:
+            inside = (base.group >= 0) & (view.codes >= 0)
+            flat = base.group[inside].astype(np.int64) * view.size + view.codes[inside]
+            cross = np.bincount(flat, minlength=self._number * view.size)
+            self._cross[key] = cross.reshape(self._number, view.size).astype(np.float64)
+        return self._cross[key]
+
+    def _gaps(self, index: int, stated: Floats, found: Explained) -> None:
+        """Counts that are left empty though their groups are large: more than small ones need to be hidden."""
+        empty = np.isnan(stated) & (self._base.sizes > 0)
+        small = int((empty & (self._base.sizes < self._limits.threshold)).sum())
+        large = int(empty.sum()) - small
+        if large > _MOST_GAPS + 3 * small:
+            found.findings.append(self._finding("unexplained_gaps", index, large))
+
+    def _finding(self, rule: str, index: int, count: int) -> Finding:
+        return Finding(rule, self._table.name, self._table.columns[index].name, count)
+
+
+def _bounds(view: View, *, ranges: bool) -> tuple[Ints, Ints]:
+    """All ranges of codes, or single codes and those from or up to one."""
+    codes = np.arange(view.size)
+    if ranges:
+        low, high = np.triu_indices(view.size + 1, 1)
+        return low.astype(np.int64), high.astype(np.int64)
+    if not view.ordered:
+        return codes, codes + 1
+    return np.concatenate([codes, codes * 0, codes]), np.concatenate([codes + 1, codes + 1, codes * 0 + view.size])
+
+
+def _unit(values: Floats) -> float:
+    """The last place that the numbers are written to: 0.01 for 12.3 and 4.56; nothing for long ones."""
+    there = values[~np.isnan(values)]
+    for places in range(7):
+        if np.abs(there * 10**places - np.round(there * 10**places)).max(initial=0.0) < 1e-6:
+            return float(10.0**-places)
+    return 0.0
+
+
+def _numbers(cells: tuple[Cell, ...]) -> Floats:
+    return np.array(
+        [float(c) if isinstance(c, int | float) and not isinstance(c, bool) else math.nan for c in cells],
+        dtype=np.float64,
+    )
