@@ -181,7 +181,8 @@ def _page(
 
 def _told(request: Request, error: Exception) -> str:
     chinese, _, english = str(error).partition(" · ")
-    return say(request, {"zh": chinese, "en": english or chinese})
+    told = say(request, {"zh": chinese, "en": english or chinese})
+    return told[:1].upper() + told[1:]
 
 
 def _in_place(request: Request) -> bool:

@@ -90,7 +90,8 @@ def revoke(
             airlock.revoke(session, output, actor=actor, reason=reason)
             return RedirectResponse(f"/airlock/outputs/{output_id}", 303)
     except (AirlockInvalid, AirlockConflict) as error:
-        errors["reason"] = error.reason[language(request)]
+        told = error.reason[language(request)]
+        errors["reason"] = told[:1].upper() + told[1:]
     if confirmed != "yes":
         errors["confirmed"] = gettext(request, "请确认撤回")
     return _revoking(request, session, output, reason=reason, confirmed=confirmed == "yes", errors=errors)
