@@ -9,6 +9,9 @@ import base64
 import html
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+CHINA = timezone(timedelta(hours=8))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", empty: str = "") -> str:
@@ -55,6 +58,27 @@ def words(value: object) -> str:
     if isinstance(value, dict):
         return " / ".join(str(value[language]) for language in ("zh", "en") if value.get(language))
     return "" if value is None else str(value)
+
+
+def moment(value: object) -> str | None:
+    """A moment of the service as the portal shows it: China's time, to the minute; anything else as it is."""
+    at = _time(value)
+    if at is None:
+        return str(value) if value else None
+    return at.strftime("%Y-%m-%d %H:%M")
+
+
+def day(value: object) -> str | None:
+    """The day of a moment, as the portal shows it."""
+    return (moment(value) or "")[:10] or None
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(value or ""))
+    except ValueError:
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(CHINA)
 
 
 class ProgressLine:

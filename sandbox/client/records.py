@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sandbox.client.answers import Plot, ReleasedTable
-from sandbox.client.display import ProgressLine, escape, facts, picture, table, words
+from sandbox.client.display import ProgressLine, escape, facts, moment, picture, table, words
 from sandbox.client.errors import ClientError, UnusableFile
 
 DATA_ROOT = "/data"
@@ -315,7 +315,8 @@ class Job:
 
     def row(self) -> tuple[object, ...]:
         """The cells of its line in a listing."""
-        return self.id, self.entry, self._state_words, self.json.get("submitted_at") or self.json.get("created_at")
+        at = moment(self.json.get("submitted_at") or self.json.get("created_at"))
+        return self.id, self.entry, self._state_words, at
 
     def __repr__(self) -> str:
         return f"Job({self.id!r}, {self.entry!r}, {self._state_words})"
@@ -390,7 +391,7 @@ class Output:
 
     def row(self) -> tuple[object, ...]:
         """The cells of its line in a listing."""
-        return self.id, "，".join(self.files), self.json.get("released_at")
+        return self.id, "，".join(self.files), moment(self.json.get("released_at"))
 
     def __repr__(self) -> str:
         return f"Output({self.id!r}, {self.files})"

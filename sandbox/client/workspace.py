@@ -13,7 +13,7 @@ from typing import Any
 
 from sandbox.client.answers import QueryAnswer
 from sandbox.client.code import code_only
-from sandbox.client.display import ProgressLine, facts, words
+from sandbox.client.display import ProgressLine, day, facts, words
 from sandbox.client.errors import NotInSession, UnusableFile
 from sandbox.client.figures import with_table
 from sandbox.client.gate import GATE_SOCKET, Gate
@@ -90,18 +90,24 @@ class Workspace:
         return Findings.from_json(str(path), answer or {})
 
     def query(
-        self, dataset: str, *, by: Sequence[str] = (), measures: Mapping[str, Mapping[str, str] | str] | None = None
+        self,
+        dataset: str,
+        *,
+        by: Sequence[str] | str = (),
+        measures: Mapping[str, Mapping[str, str] | str] | None = None,
     ) -> QueryAnswer:
         """Ask the fixed tables (固定口径统计): groups ``by``, and ``measures`` such as ``{"n": "count"}``.
 
-        The answer shows itself as a table with errors and note; ``.to_pandas()`` and ``.plot()`` go on from it.
+        ``by`` may be the name of one dimension. The answer shows itself as a table with errors and note;
+        ``.to_pandas()`` and ``.plot()`` go on from it.
 
         Raises:
             NotAvailable: the service does not answer such questions for this dataset, with its reason.
         """
+        by = [by] if isinstance(by, str) else list(by)
         question: dict[str, Any] = {
             "dataset": dataset,
-            "by": list(by),
+            "by": by,
             "measures": dict(measures or {"count": "count"}),
         }
         return QueryAnswer.from_json(self._gate.post(self._path("queries"), question) or {}, by)
@@ -163,7 +169,7 @@ class Workspace:
                 ("沙箱 workspace", answer.get("name") or self.id),
                 ("名称 title", words(answer.get("title"))),
                 ("用途 purpose", words(answer.get("purpose"))),
-                ("到期 expires", answer.get("expires_at")),
+                ("到期 expires", day(answer.get("expires_at"))),
             ]
         )
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from opendata.db import utc_now
@@ -20,22 +20,28 @@ from opendata.web.rendering import language
 from sandbox.queries import service
 from sandbox.queries.errors import QuestionRefused
 from sandbox.web import query_links
-from sandbox.web.deps import GradesDep
+from sandbox.web.deps import GradesDep, not_held
 from sandbox.workspaces import permissions as workspace_permissions
 from sandbox.workspaces import rules as workspace_rules
 from sandbox.workspaces import service as workspaces
-from sandbox.workspaces.errors import WorkspaceNotFound
 
 router = APIRouter(tags=["tables"])
 PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization, Cookie, X-App-Key"}
 UTF8_BOM = "\ufeff"
 
 
+def _names(by: Any) -> Any:
+    """One name is a list of one."""
+    return [by] if isinstance(by, str) else by
+
+
 class Question(BaseModel):
     """What ``Workspace.query`` of the client sends."""
 
     dataset: str = Field(max_length=100)
-    by: list[Annotated[str, Field(max_length=200)]] = Field(default_factory=list, max_length=20)
+    by: Annotated[list[Annotated[str, Field(max_length=200)]], BeforeValidator(_names)] = Field(
+        default_factory=list, max_length=20
+    )
     measures: dict[str, str | dict[str, str]] = Field(default_factory=dict, max_length=20)
 
 
@@ -116,8 +122,9 @@ def _check_holds(session: Session, name: str, dataset: str, actor: Actor) -> Non
     found = workspaces.get_workspace(session, name, actor=actor)
     workspace_permissions.check_can_work(actor, workspaces.facts(session, found))
     workspace_rules.check_live(found.state, found.expires_at, utc_now())
-    if dataset not in {each.name for each in workspaces.datasets_of(session, found)}:
-        raise WorkspaceNotFound("没有这个数据集 · there is no such dataset")
+    names = [each.name for each in workspaces.datasets_of(session, found)]
+    if dataset not in names:
+        raise not_held(names)
 
 
 def _named(measures: list[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from sandbox.airlock import service as airlock
 from sandbox.airlock.models import ReleasedOutput
 from sandbox.airlock.release import output_directory
 from sandbox.web import views
-from sandbox.web.deps import GradesDep, member, working
+from sandbox.web.deps import GradesDep, member, not_held, working
 from sandbox.web.released_files import ReleasedFile
 from sandbox.workspaces import permissions, standing
 from sandbox.workspaces import service as workspaces
@@ -164,10 +164,10 @@ def download_output(
 
 
 def _dataset(session: Session, workspace: Workspace, name: str) -> WorkspaceDataset:
-    for each in workspaces.datasets_of(session, workspace):
-        if each.name == name:
-            return each
-    raise WorkspaceNotFound("没有这个数据集 · there is no such dataset")
+    held = {each.name: each for each in workspaces.datasets_of(session, workspace)}
+    if name not in held:
+        raise not_held(held)
+    return held[name]
 
 
 def _file_of(output: ReleasedOutput, name: str) -> str:

@@ -98,6 +98,39 @@ def test_job_is_waited_for_through_its_states(capsys):
     assert "dry_running" in capsys.readouterr().out
 
 
+def test_moments_are_shown_as_the_portal_shows_them():
+    """China's time to the minute, whatever the zone of the machine; the control is one of another zone."""
+    for told in ("2026-11-30T08:02:03.123456+00:00", "2026-11-30T08:02:03", "2026-11-30T16:02:59+08:00"):
+        job = Job({"id": "1", "state": "finished", "created_at": told}, dict, dict)
+        assert job.row()[-1] == "2026-11-30 16:02"
+        assert Output({"id": "1", "released_at": told}, lambda *_: b"").row()[-1] == "2026-11-30 16:02"
+    assert Job({"id": "1", "created_at": "2026-11-30T08:02:03-05:00"}, dict, dict).row()[-1] == "2026-11-30 21:02"
+    assert Job({"id": "1"}, dict, dict).row()[-1] is None
+
+
+@pytest.mark.parametrize("by", ["origin", ["origin"], ("origin",)])
+def test_one_name_is_a_list_of_one(by):
+    """Its letters are no dimensions."""
+    sent = []
+
+    class Answering(Gate):
+        def post(self, page, body, query=None):
+            sent.append(body)
+
+    Workspace("falls", Answering()).query("flights", by=by)
+    assert sent[0]["by"] == ["origin"]
+
+
+def test_a_dataset_that_was_taken_down_says_so(tmp_path):
+    lack = {"zh": "版本已下架", "en": "its edition was taken down"}
+    item = {"name": "a", "kind": None, "lack_title": lack, "path": str(tmp_path / "a.parquet")}
+    assert "版本已下架 / its edition was taken down" in Dataset.from_json(item)._repr_html_()
+    assert "重新启动" not in Dataset.from_json(item)._repr_html_()
+    with pytest.raises(UnusableFile, match="版本已下架"):
+        Practice.from_json("a", item).read()
+    assert "重新启动" in Dataset.from_json({**item, "kind": "practice", "lack_title": None})._repr_html_()
+
+
 def test_job_that_goes_on_is_not_waited_for_for_ever():
     job = Job({"id": "7"}, lambda _: {"id": "7", "state": "running"}, dict)
     with pytest.raises(ClientError, match="goes on"):

@@ -140,7 +140,12 @@ def test_from_a_workspace_and_its_client(tables: Tables):
     path = "/api/v1/workspaces/study/queries"
     assert client.get(f"{path}/visits").json()["may_ask"]
     assert client.get(f"{path}/other").status_code == 404
-    assert client.post(path, json={"dataset": "other"}).status_code == 404
+    absent = client.post(path, json={"dataset": "other"})
+    assert (absent.status_code, "visits" in absent.text) == (404, True)
+    elsewhere = client.get("/api/v1/workspaces/study/practice/other")
+    assert (elsewhere.status_code, "visits" in elsewhere.text) == (404, True)
+    one, listed = (client.post(path, json={"dataset": "visits", "by": by}) for by in ("sex", ["sex"]))
+    assert (one.status_code, one.json()) == (200, listed.json())
     assert speak(tables.world, "outsider").post(path, json={"dataset": "visits"}).status_code == 404
     assert speak(tables.world).post(path, json={"dataset": "visits"}).status_code in (401, 403)
     assert client.post(path, json={}).status_code == 422
