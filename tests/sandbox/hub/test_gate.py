@@ -164,7 +164,7 @@ def test_service_is_asked_with_a_token_the_session_never_sees(running):
     )
     seen = running.portal.seen[-1]
     assert status == 200
-    assert json.loads(body)[0]["name"] == "flights"
+    assert json.loads(body)["datasets"][0]["name"] == "flights"
     assert seen["who"] == ("alice", "falls")
     assert not {"Cookie", "X-Real-IP"} & set(seen["headers"])
     assert not {"set-cookie", "x-inner"} & set(headers)
