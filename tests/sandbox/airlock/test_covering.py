@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from opendata.ledger.models import LedgerEntry, LedgerOpening
+from opendata.parts import resolve
 from sandbox.airlock import covering, rawdoor
 from sandbox.airlock.checks import RULES
 from sandbox.airlock.covering import CHARACTERS, COLUMNS, COVER, ROWS, SHOWN_WHOLE
@@ -18,6 +19,7 @@ from sandbox.airlock.errors import AirlockConflict, AirlockDenied, AirlockInvali
 from sandbox.airlock.package import Package, PackageFile
 from sandbox.airlock.rawdoor import executed_cells
 from sandbox.airlock.typed import Shape
+from sandbox.parts import PART
 from sandbox.workspaces.errors import WorkspaceNotFound
 from tests.sandbox.airlock.test_chain import drawn, request_of
 from tests.sandbox.sandbox_world import GOOD, RAW, World, code
@@ -93,6 +95,11 @@ def test_a_reveal_shows_twenty_rows_and_is_in_the_ledger_with_its_purpose(world:
     assert {(each.actor_id, each.subject) for each in found} == {(world.actor(checker).id, f"release:{request}")}
     assert all("看是不是逐条记录" in each.payload and '"rows":20' in each.payload for each in found)
     assert not [name for name in NAMES if name in found[0].payload]
+
+
+def test_the_worker_answers_for_both_doors():
+    assert resolve(PART.raw_door["/airlock-view"]) is rawdoor.view
+    assert resolve(PART.raw_door["/airlock-reveal"]) is rawdoor.reveal
 
 
 def test_who_and_what_is_refused_a_reveal(world: World, dumped: tuple[str, str]):

@@ -18,7 +18,8 @@ from sqlalchemy import select
 
 from opendata.db import utc_now
 from opendata.settings import Settings
-from sandbox.airlock import jobs, sealed, service
+from sandbox.airlock import jobs, rawdoor, sealed, service
+from sandbox.airlock.covering import COVER
 from sandbox.airlock.models import ReleasedOutput
 from sandbox.airlock.package import Package, package_name
 from sandbox.airlock.rules import Decision
@@ -136,6 +137,11 @@ def test_raw_rows_in_the_output_are_found_and_cannot_leave(world: World):
     with world.database.session() as session:
         case = service.find_case(session, request.id)
     assert case.blocking > 0
+    checker = drawn(world, request.id)[0]
+    shown = world.look(request.id, checker)
+    assert {cell for file in shown["files"] for row in file["rows"] for cell in row} == {COVER}
+    asked = {"id": request.id, "file": shown["files"][0]["name"], "purpose": "看是不是逐条记录"}
+    assert "P0" in json.dumps(world.through_the_door(rawdoor.reveal, checker, asked)["rows"])  # what was covered
 
 
 RAISES = "raise ValueError('第 7 行不对')\n"
