@@ -8,6 +8,7 @@ from oauthenticator.generic import GenericOAuthenticator
 
 from sandbox.hub.opening import OpenWorkspace, SwitchWorkspace
 from sandbox.hub.service import NotEntitled, Service, ServiceAway
+from sandbox.hub.tokens import HANDLERS
 
 
 class PortalAuthenticator(GenericOAuthenticator):
@@ -26,9 +27,9 @@ class PortalAuthenticator(GenericOAuthenticator):
         return bool(roles & set(self.allowed_groups))
 
     def get_handlers(self, app: Any) -> list[tuple[str, type[Any]]]:
-        """The sign-in pages, and before the hub's own: opening a workspace while another one's session runs."""
+        """The sign-in pages, and before the hub's own: opening another workspace, and no page for tokens."""
         own = [("/spawn", OpenWorkspace), ("/spawn/([^/]+)", OpenWorkspace), ("/switch", SwitchWorkspace)]
-        return [*super().get_handlers(app), *own]
+        return [*super().get_handlers(app), *own, *HANDLERS]
 
     def normalize_username(self, username: str) -> str:
         """The portal's user name as it is: the hub asks the portal by it."""

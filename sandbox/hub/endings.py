@@ -23,7 +23,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Nobody used the session for a long time, so it was ended. Saved files are kept; start it again.",
     ),
     NOT_ENTITLED: (
-        "您在这个沙箱项目中的权限已终止：项目已到期、暂停或关闭，或您已不是成员。会话已结束；请在门户查看项目状态。",
+        "您在这个沙箱中的权限已终止：沙箱已到期、暂停或关闭，或您已不是成员。会话已结束；请在门户查看沙箱的状态。",
         (
             "Your right to this workspace has ended: it expired, was suspended or closed, or you are no member now. "
             "The session was ended; see the workspace in the portal."

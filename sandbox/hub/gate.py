@@ -148,7 +148,7 @@ class Gate:
             log.warning("gate %s: refused a %s request", self.session.id, request.method[:10])
             raise Refused(
                 403,
-                "网关：沙箱会话只能访问本项目的接口。",
+                "网关：沙箱会话只能访问本沙箱的接口。",
                 "gate: a sandbox session may reach the pages of its own workspace only.",
             )
         if "Transfer-Encoding" in request.headers:

@@ -41,7 +41,7 @@ class NotEntitled(SandboxError):
     def to_workspace(cls) -> NotEntitled:
         """The sentence for people."""
         return cls(
-            "您目前没有可用的沙箱项目，或该项目已到期。请在门户申请或联系项目负责人。",
+            "您目前没有可用的沙箱，或它已到期。请在门户申请，或联系沙箱负责人。",
             "You have no such sandbox workspace, or it has expired. Apply in the portal or ask the workspace's owner.",
         )
 

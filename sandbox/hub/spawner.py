@@ -107,7 +107,7 @@ class BubblewrapSpawner(Spawner):
             f"{html.escape(entry.title or entry.name)} <small>{html.escape(entry.name)}</small></label></div>"
             for entry in entries
         )
-        return f"<p>请选择沙箱项目 <small lang='en'>Choose the workspace</small></p>{boxes}"
+        return f"<p>请选择沙箱 <small lang='en'>Choose the workspace</small></p>{boxes}"
 
     def options_from_form(self, form_data: dict[str, list[str]]) -> dict[str, str]:
         """The chosen workspace, from the form or from ``/hub/spawn?workspace=…``."""

@@ -214,10 +214,10 @@ def test_another_workspace_is_never_opened_in_a_running_session(sandbox):
 
     question = alice.http.get(f"{sandbox.url}/hub/spawn?workspace=other")
     assert question.status_code == 409
-    assert "另一个项目的会话正在运行" in question.text
+    assert "另一个沙箱的会话正在运行" in question.text
     assert session_of(sandbox) == session
     stranger = alice.http.get(f"{sandbox.url}/hub/spawn?workspace=nobodys")
-    assert (stranger.status_code, "没有所请求的项目" in stranger.text) == (409, True)
+    assert (stranger.status_code, "没有所请求的沙箱" in stranger.text) == (409, True)
     forged = alice.http.post(f"{sandbox.url}/hub/switch", data={"workspace": "other"})
     assert forged.status_code == 403
     assert session_of(sandbox) == session

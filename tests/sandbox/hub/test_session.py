@@ -51,6 +51,9 @@ def test_pages_of_the_hub_are_chinese_first_and_lead_back_to_the_portal(sandbox,
     assert "/hub/token" not in home
     missing = alice.http.get(f"{sandbox.url}/hub/nothing")
     assert missing.status_code == 404
+    assert "没有这个页面" in missing.text
+    assert "There is no such page" in missing.text
+    assert "moons" not in missing.text
 
 
 def test_fresh_home_holds_the_example(alice):
@@ -277,7 +280,7 @@ def test_researcher_without_a_workspace_is_told_so(sandbox):
     dave.sign_in()
     answer = dave.spawn()
     assert answer.status_code == 403
-    assert "没有可用的沙箱项目" in answer.text
+    assert "没有可用的沙箱" in answer.text
 
 
 def test_person_of_two_workspaces_chooses(sandbox):
@@ -300,10 +303,20 @@ def test_person_of_two_workspaces_chooses(sandbox):
         ("POST", "users/bob/server"),
         ("POST", "shutdown"),
         ("GET", "proxy"),
+        ("GET", "users/alice/tokens"),
+        ("POST", "users/alice/tokens"),  # it would outlive the session
+        ("DELETE", "users/alice/tokens/a1"),
     ],
 )
 def test_hub_grants_nothing_more(alice, method, path):
     assert alice.hub_api(method, path).status_code in {400, 403, 404}
+
+
+def test_nobody_makes_a_token_of_the_hub(sandbox, alice):
+    page = alice.http.get(f"{sandbox.url}/hub/token")
+    assert page.status_code == 403
+    assert "令牌会比会话活得长" in page.text
+    assert "outlive the session" in page.text
 
 
 # Traces
