@@ -19,7 +19,7 @@ from opendata.web import doors, views
 from opendata.web.deps import OptionalActor, SessionDep, SettingsDep
 from opendata.web.panels import panels_of
 from opendata.web.problems import Problem
-from opendata.web.rendering import LANGUAGE_DAYS, LANGUAGES, language, render
+from opendata.web.rendering import LANGUAGE_DAYS, LANGUAGES, language, render, static_url
 from opendata.web.report_pages import report_page
 from opendata.web.rows import MAX_OFFSET, MAX_ROWS, Rows, read_rows
 from opendata.web.security import LANGUAGE_COOKIE, local_path, set_cookie
@@ -133,6 +133,12 @@ def about(request: Request) -> Response:
     grades, lang = request.app.state.grades, language(request)
     rows = [(level.title(lang), grades.row_text(level), grades.clause(level)) for level in DataLevel]
     return render(request, "about.html", rows=rows)
+
+
+@router.get("/favicon.ico", include_in_schema=False)
+def favicon() -> Response:
+    """What browsers ask for beside pages that name no icon."""
+    return RedirectResponse(static_url("mark.svg"), 307)
 
 
 @router.get("/threats", include_in_schema=False)

@@ -29,7 +29,8 @@ def try_(
 ) -> None:
     """在沙箱的隔离环境里运行一条命令，退出码即命令的退出码。
 
-    Run a command in the sandbox's jail; the exit code is the command's (124: out of time, 137: out of memory).
+    Run a command in the sandbox's jail; the exit code is the command's (124: out of time, 137: out of memory,
+    127: no such command).
     Only directories you can read can be shown inside. `python3` is the notebooks' own.
     """
     from sandbox.execution.trial import run_command

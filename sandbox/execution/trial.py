@@ -19,10 +19,17 @@ RUN_DIR: Final = Path("/run/sandbox-try")  # only names the control groups; noth
 DATA_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 FIRST_UID: Final = 400_000
 TIMEOUT_CODE: Final = 124
+NOT_FOUND_CODE: Final = 127
+_MISSING: Final = "隔离环境里没有命令 %s / there is no command %s in the jail"
+_BY_NAME: Final = f'command -v -- "$0" >/dev/null || {{ printf "{_MISSING}\\n" "$0" "$0" >&2; exit {NOT_FOUND_CODE}; }}'
+BY_NAME: Final = ("/bin/sh", "-c", _BY_NAME + '; exec "$0" "$@"')
+"""Looks the command up inside, where its name means what it will run."""
 
 
 def run_command(profile_name: str, data: Sequence[Path], command: Sequence[str], kernel_env: Path) -> int:
-    """Run ``command`` in the jail of that profile and return its exit code (124: out of time, 137: out of memory).
+    """Run ``command`` in the jail of that profile and return its exit code.
+
+    124: out of time, 137: out of memory, 127: there is no such command inside.
 
     Each directory of ``data`` appears read-only as ``/data/<its name>``. As root the jail gets its own uid and
     control groups; as an ordinary user it has neither.
@@ -42,7 +49,7 @@ def run_command(profile_name: str, data: Sequence[Path], command: Sequence[str],
         ) from error
     trees = cgroup.find(RUN_DIR, as_root=as_root)
     cgroup.clean(trees, spare=_alive)
-    jail = Jail(profile, profile.limits, tuple(command), binds=[*environment.binds(), *_data_binds(data)])
+    jail = Jail(profile, profile.limits, (*BY_NAME, *command), binds=[*environment.binds(), *_data_binds(data)])
     group = cgroup.Group(trees, f"try-{os.getpid()}")
     uid = FIRST_UID + os.getpid() % 50_000 if as_root else None
     extra = sum(entry.size(profile.limits) for entry in profile.tmpfs if entry.sealed)

@@ -26,6 +26,7 @@ from sandbox.execution.child import keep_in_child
 from sandbox.execution.jail import Environment, Jail
 from sandbox.execution.order import Order
 from sandbox.execution.profiles import load
+from sandbox.execution.trial import run_command
 from sandbox.settings import DEFAULT_KERNEL_ENV, SandboxSettings
 
 from .conftest import Running, jails_possible, memory_file, quiet_now, start, stop
@@ -590,3 +591,14 @@ open('/out/done.txt', 'w').write('done')
     result, content = launcher.run(code, limits=Limits(wall_s=120, cpus=2.0))
     assert result.state == "ok", result
     assert tar_names(content)["out/done.txt"] == b"done"
+
+
+def test_a_command_that_is_not_there_is_said_to_be_missing(capfd) -> None:
+    """``sandbox try``: looked up inside, where the name means what would run."""
+    assert run_command("session", [], ["nosuchcommand"], DEFAULT_KERNEL_ENV) == 127
+    assert "there is no command nosuchcommand" in capfd.readouterr().err
+    assert (
+        run_command("session", [], ["python3", "-c", "import sys; sys.exit(int(sys.argv[1]))", "7"], DEFAULT_KERNEL_ENV)
+        == 7
+    )
+    assert capfd.readouterr().err == ""
