@@ -84,7 +84,7 @@ def test_a_visitor_asks_with_the_keyboard(browser: Browser, published: str, tmp_
     assert (tmp_path / "table.csv").read_bytes() == answer.content
     assert (
         answer.content.decode().splitlines()[0]
-        == "线路,时段,记录数,记录数误差（±，95%）,晚点均值,晚点均值误差（±，95%）"
+        == "线路,时段,记录数,记录数误差（±，95%）,晚点均值,晚点均值误差（±，95%）,记录数可靠程度,晚点均值可靠程度"
     )
     page.locator(".copyable").filter(has_text="curl").get_by_role("button", name="复制").press("Enter")
     copied = page.evaluate("navigator.clipboard.readText()")
