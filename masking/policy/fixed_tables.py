@@ -119,6 +119,11 @@ def _dimension(name: str, words: Mapping[str, Any], place: Place) -> FixedDimens
         raise InvalidParameter(
             f"sandbox.tables: the dimension {name!r} has {kinds}, of which one says what its categories are"
         ).at(*here)
+    for kind in ("codes", "edges"):
+        if kind in words and not words[kind]:
+            raise InvalidParameter(
+                f"sandbox.tables: the `{kind}` of {name!r} are empty; leave the word out or say what they are"
+            ).at(*here)
     if bands and len(bands) < len(_BANDS):
         raise InvalidParameter(
             f"sandbox.tables: the dimension {name!r} needs `lower`, `upper` and `width` together"
@@ -202,6 +207,10 @@ def _check_edges(name: str, edges: tuple[Any, ...], here: tuple[int, int]) -> No
     texts = [isinstance(each, str) for each in bounds]
     if not edges:
         return
+    if any(isinstance(each, float) and not math.isfinite(each) for each in bounds):
+        raise InvalidParameter(
+            f"sandbox.tables: an edge of {name!r} is infinite or not a number; no bound is null, at an end"
+        ).at(*here)
     if not bounds or None in bounds or any(texts) != all(texts) or any(one >= two for one, two in pairwise(bounds)):
         raise InvalidParameter(
             f"sandbox.tables: the edges of {name!r} must ascend and be all numbers or all dates (2013-01-31); only the "

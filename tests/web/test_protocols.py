@@ -158,7 +158,7 @@ def test_health_and_documents(portal):
     client = portal.client()
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json() == {"ready": True}
-    assert client.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
+    assert client.get("/favicon.ico", follow_redirects=True).headers["content-type"].startswith("image/svg+xml")
     assert "opendata_datasets" in client.get("/metrics").text
     document = client.get("/api/v1/openapi.json").json()
     assert "/api/v1/datasets/{name}/rows" in document["paths"]
