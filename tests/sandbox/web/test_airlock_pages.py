@@ -101,7 +101,7 @@ def test_a_vote_is_offered_after_a_look_and_a_refused_one_keeps_what_was_typed(a
     assert ("before you vote" in before, f'action="/airlock/{request}/vote"' in before) == (True, False)
     ballot = {"decision": "approve", "explanation": "计数足够大，已取整", "forward": "context"}
     unseen = client.post(f"/airlock/{request}/vote", data=ballot)
-    assert (unseen.status_code, "look at the content of this case before" in unseen.text) == (422, True)
+    assert (unseen.status_code, "ook at the content of this case before" in unseen.text) == (422, True)
     assert "计数足够大，已取整</textarea>" in unseen.text
     nothing = client.post(f"/airlock/{request}/view", data={"purpose": " "})
     assert (nothing.status_code, 'id="purpose-error"' in nothing.text) == (422, True)
