@@ -135,7 +135,7 @@ def match_raw(
     if any(raw.kind == "intake" for raw in raws):
         findings += _dominance(tables, found["intake"], derived, limits)
     findings += [Finding("import_records", name) for name in dict.fromkeys(finding.file for finding in asked)]
-    named = {(finding.file, finding.column) for finding in findings if finding.column}
+    named = {(each.file, each.column) for each in findings if each.column and each.rule != "dominance_unchecked"}
     named |= {(finding.file, "") for finding in findings if finding.rule in _TOLD_OF_COUNTS}
     for each in (each for one in best for each in one.findings):
         if not named & {(each.file, each.column), (each.file, "" if each.rule == "count_not_recomputed" else "-")}:

@@ -38,6 +38,7 @@ _FEW_ROWS: Final = 5
 _RANGES: Final = 1e6
 _SIMPLE: Final = 2e4
 _MOST_GAPS: Final = 4
+_ROUND: Final = (10, 20, 25, 50, 100, 1000)
 
 
 @dataclass(slots=True)
@@ -94,6 +95,9 @@ class _Work:
                 continue
             found.columns.add((self._table.name, self._table.columns[index].name))
             self._gaps(index, stated, found)
+            both = self._rounded_both_ways(stated, there, base)
+            if both and not self._is_sum(index, stated):
+                found.findings.append(self._finding("rounded_both_ways", index, both))
             bases += [base] if base is not None and not any(base is each for each in bases) else []
         # Figures are most often about all that is counted first.
         return bases[:3] if any(base is self._base for base in bases) or not bases else [self._base, *bases[:2]]
@@ -142,7 +146,7 @@ class _Work:
     def _counted(self, stated: Floats, there: Mask) -> Base | None:
         """The records that a count column counts."""
         rounding = self._limits.rounding
-        if (np.abs(stated[there] - self._base.sizes[there]) < rounding).all():
+        if any((np.abs(stated - self._base.sizes)[there] < step).all() for step in self._steps(stated[there])):
             return self._base
         if (stated[there] > self._base.sizes[there] + rounding).any():
             return None
@@ -154,6 +158,30 @@ class _Work:
                 sizes = np.bincount(group[group >= 0], minlength=self._number).astype(np.float64)
                 return Base(group, np.append(sizes, 0.0)[self._of_row])
         return None
+
+    def _steps(self, stated: Floats) -> list[int]:
+        """What the counts may be rounded to: the least that is asked for, or a rounder number that divides them all."""
+        most = int(np.gcd.reduce(np.round(stated).astype(np.int64), initial=0))
+        rounding = self._limits.rounding
+        return [rounding, *(step for step in _ROUND if step > rounding and most and most % step == 0)]
+
+    def _rounded_both_ways(self, stated: Floats, there: Mask, base: Base | None) -> int:
+        """Counts that are not rounded as the others are: to the nearest, all up or all down. Else each is a bit."""
+        if base is not self._base:
+            return 0
+        sizes, counts = base.sizes[there], stated[there]
+        least = len(counts)
+        for step in self._steps(counts):
+            off = counts - sizes
+            for wrong in (np.abs(off) > step / 2, (off > 0) | (off <= -step), (off < 0) | (off >= step)):
+                least = min(least, int(wrong.sum()))
+        return least
+
+    def _is_sum(self, index: int, stated: Floats) -> bool:
+        """Whether a count is the sum of the counts beside it, each rounded by itself."""
+        others = [other for other in self._table.indexes(ColumnRole.COUNT) if other != index]
+        total = np.sum([_numbers(self._table.column(other)) for other in others], axis=0) if len(others) > 1 else None
+        return total is not None and bool((np.isnan(stated) | (stated == total)).all())
 
     def _are_persons(self, stated: Floats, there: Mask) -> bool:
         """Whether each count is that of a column's different values in the group: persons of several records."""
@@ -178,7 +206,7 @@ class _Work:
             for whole in (*counts, np.full(len(part), np.nansum(part)), np.full(len(part), np.nansum(part) / 2)):
                 with np.errstate(all="ignore"):
                     ratio = part / whole
-                    slack = statistics.NEAR * ratio + unit / 2 + self._limits.rounding / whole
+                    slack = statistics.slack(shares, unit) + self._limits.rounding / whole
                 if asked.any() and bool((np.abs(ratio - shares) <= slack)[asked].all()):
                     return True
         return False
@@ -193,11 +221,16 @@ class _Work:
                 continue
             for base in bases:
                 there = (base.sizes > 0) & ~np.isnan(cells)
-                wanted = cells / scale * base.sizes
-                slack = statistics.NEAR * wanted + _unit(cells) / scale / 2 * base.sizes + 1e-6
+                slack = statistics.slack(cells, _unit(cells)) / scale
                 for place, view in enumerate(self._columns.views()):
-                    if self._part(wanted, slack, there, place, view, base, simple=simple) is not None:
-                        return True
+                    if self._number * view.size > MOST_CELLS:
+                        continue
+                    # Of all records, or of those that have a value.
+                    filled = np.append(self._crossed(place, view, base).sum(axis=1), 0.0)[self._of_row]
+                    for whole in (base.sizes,) if (filled == base.sizes).all() else (base.sizes, filled):
+                        near = slack * whole + 1e-6
+                        if self._part(cells / scale * whole, near, there, place, view, base, simple=simple) is not None:
+                            return True
         return False
 
     def _part(

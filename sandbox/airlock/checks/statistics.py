@@ -20,8 +20,9 @@ from sandbox.airlock.checks.columns import Columns
 from sandbox.airlock.checks.spelling import Ints
 
 Floats = npt.NDArray[np.float64]
-NEAR: Final = 0.0051
-"""Relative difference that rounding to three digits makes at most."""
+DIGITS: Final = 3
+_SPARE: Final = 1.02
+"""Floats of other sums differ in their last digits."""
 _UNITS: Final = np.array([1.0, 100.0, 1000.0, 10_000.0, 1e6, 0.01, 0.001, 1e-4, 1e-6, 1 / np.log(10), 1 / np.log(2)])
 _POWERS: Final = (3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 _MOST_PAIRED: Final = 8
@@ -55,6 +56,17 @@ class _Sums:
         return self._kept[name]
 
 
+def slack(figures: Floats, unit: float) -> Floats:
+    """How far each figure may lie from what it states: half its third digit, or half of the last place written.
+
+    >>> slack(np.array([5.63, 1240.0, 0.0]), 0.01).round(3).tolist()
+    [0.005, 5.1, 0.005]
+    """
+    with np.errstate(divide="ignore"):
+        third = 10.0 ** (np.floor(np.log10(np.abs(figures))) - DIGITS + 1)
+    return np.asarray(np.maximum(third, unit) / 2 * _SPARE + 1e-12, dtype=np.float64)
+
+
 def told_by(asked: Asked, columns: Columns, name: str) -> Literal["usual", "extreme", ""]:
     """What kind of statistic the figures are; "" where none was found."""
     names = columns.number_names(name)
@@ -84,11 +96,8 @@ def _states(asked: Asked, figures: Floats) -> bool:
     wanted = figures[asked.of_row]
     if not np.isfinite(wanted).all():
         return False
-    for unit in _UNITS:
-        scaled = wanted * unit
-        if (np.abs(asked.stated - scaled) <= NEAR * np.abs(scaled) + asked.unit / 2 + 1e-12).all():
-            return True
-    return False
+    near = slack(asked.stated, asked.unit)
+    return any(bool((np.abs(asked.stated - wanted * unit) <= near).all()) for unit in _UNITS)
 
 
 def _sum(sums: _Sums) -> Floats:

@@ -533,6 +533,14 @@ _TABLE: Final = [
         "checkers read the code: which records are counted?",
     ),
     Rule(
+        "rounded_both_ways",
+        False,
+        "{count} 个人数的取整方向与其余不同：每个方向都是一比特",
+        "{count} counts are rounded another way than the rest: which way is a bit each",
+        "全部四舍五入，或全部向上、全部向下取整",
+        "round all to the nearest, or all up, or all down",
+    ),
+    Rule(
         "share_not_recomputed",
         False,
         "{count} 个占比不能由旁边的人数或原始数据重算",

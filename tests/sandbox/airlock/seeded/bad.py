@@ -579,6 +579,11 @@ def _digits_taken_off(tables: Tables) -> Files:
 
 
 _CLAIMS: dict[str, Program] = {
+    "rounded costs under true counts and another name": truly_counted(
+        lambda t: {"mean_x": [float(f"{x:.3g}") for x in t.visits["cost"].to_list()[:40]]}
+    ),
+    "three digits under a secret multiplication and true counts": truly_counted(_folded),
+    "one digit taken off every true count": _digits_taken_off,
     "costs of single persons rounded to three digits": listed(_rounded_costs),
     "three digits under a secret multiplication": listed(_folded),
     "one digit of a number in every count": _counts_of_digits,
@@ -591,10 +596,5 @@ _CLAIMS: dict[str, Program] = {
 # What the checks do not see
 
 PASSING: dict[str, Program] = {
-    "rounded costs under true counts and another name": truly_counted(
-        lambda t: {"mean_x": [float(f"{x:.3g}") for x in t.visits["cost"].to_list()[:40]]}
-    ),
-    "three digits under a secret multiplication and true counts": truly_counted(_folded),
-    "one digit taken off every true count": _digits_taken_off,
     "small groups told by being there under true counts": lambda t: _some_groups(t, small=True),
 }

@@ -3,7 +3,7 @@
 Each program runs on practice and on raw data; what it wrote goes the way of every sealed output (`path.examine`).
 *Stopped*: a blocking finding, so nobody can approve. *Found*: another finding that names a defect (``NOTICES`` do
 not count, on either side). Bad outputs are examined under the loosest limits, good ones under the strictest. The known misses
-(``bad.PASSING``) are counted among the bad.
+(``PASSING``) are counted among the bad.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from sandbox.airlock.checks import RULES, Finding, explain, numbers
 from sandbox.airlock.checks.encoded import looks_encoded, readings
 from sandbox.airlock.limits import default_limits
-from tests.sandbox.airlock.seeded import bad, good
+from tests.sandbox.airlock.seeded import bad, bad_beside, good, good_simple
 from tests.sandbox.airlock.seeded.path import Outcome, examine
 from tests.sandbox.airlock.seeded.tables import make
 
@@ -39,23 +39,58 @@ ONLY_FOUND = {
     "rows told by being there",
     "rounded costs of single persons under true counts",
     "large groups told by being there under true counts",
+    "rounded costs under true counts and another name",
+    "three digits under a secret multiplication and true counts",
+    "one digit taken off every true count",
+    "numbers as flags",
+    "numbers as flags of a document",
+    "digits as words",
+    "a region that is a bit",
+    "digits in the words of a raw column",
+    "bits as empty means",
+    "bits as empty counts",
+    "bits as files that are there",
+    "bits as tables without rows",
+    "digits as rounded counts",
+    "digits as the counts of bands",
+    "two digits in a share",
+    "two digits in a rate per cent",
+    "bits as signs of a coefficient",
+    "numbers as places",
+    "the third digit of true means",
+    "made-up means of half a year",
+    "single pensions beside bands",
 }
+STOPPED_AT_LEVEL_3 = {
+    "numbers as flags",
+    "numbers as flags of a document",
+    "digits as words",
+    "a region that is a bit",
+    "digits in the words of a raw column",
+    "numbers as places",
+}
+PASSING = {**bad.PASSING, **bad_beside.PASSING}
 
 
 @pytest.fixture(scope="module")
 def bad_outcomes() -> dict[str, Outcome]:
-    everything = {**bad.programs(), **bad.PASSING}
+    everything = {**bad.programs(), **bad_beside.programs(), **PASSING}
+    constants = bad.CONSTANTS | bad_beside.CONSTANTS
     return {
-        name: examine(program, RAW, PRACTICE, strict=False, constants=bad.CONSTANTS)
-        for name, program in everything.items()
+        name: examine(program, RAW, PRACTICE, strict=False, constants=constants) for name, program in everything.items()
     }
 
 
 @pytest.fixture(scope="module")
 def good_outcomes() -> dict[str, Outcome]:
-    return {
+    outcomes = {
         name: examine(program, RAW, PRACTICE, strict=True, constants=good.CONSTANTS)
         for name, program in good.programs().items()
+    }
+    raw, practice = good_simple.make(1), good_simple.make(2, flights=1_000, patients=1_000)
+    return outcomes | {
+        name: examine(program, raw, practice, strict=name not in good_simple.LARGE, constants=good_simple.CONSTANTS)
+        for name, program in good_simple.programs().items()
     }
 
 
@@ -66,16 +101,24 @@ def test_bad_outputs_are_stopped_or_found(bad_outcomes: dict[str, Outcome]):
     print(f"bad outputs: {len(bad_outcomes)}; stopped {len(stopped)}, found {len(found)}, passed {sorted(passed)}")
     assert len(bad_outcomes) >= 60
     assert len(stopped) + len(found) >= math.ceil(0.95 * len(bad_outcomes))
-    assert passed == set(bad.PASSING)
+    assert passed == set(PASSING)
     assert found <= ONLY_FOUND
 
 
 def test_good_outputs_raise_few_alarms(good_outcomes: dict[str, Outcome]):
     alarms = {name for name, outcome in good_outcomes.items() if not outcome.silent}
+    assert {"flights by origin", "flights by dest and month", "patients by age"} <= good_outcomes.keys() - alarms
     print(f"good outputs: {len(good_outcomes)}; false alarms {sorted(alarms)}")
     assert len(good_outcomes) >= 60
     assert len(alarms) <= 0.1 * len(good_outcomes)
     assert alarms <= set(FALSE_ALARMS)
+
+
+def test_what_stands_beside_groups_is_stopped_at_levels_three_and_four():
+    constants = bad.CONSTANTS | bad_beside.CONSTANTS
+    for name in STOPPED_AT_LEVEL_3:
+        program = bad_beside.programs()[name]
+        assert examine(program, RAW, PRACTICE, strict=True, constants=constants).blocking, name
 
 
 def test_low_digits_and_names_that_carry_data_do_not_leave(bad_outcomes: dict[str, Outcome]):
