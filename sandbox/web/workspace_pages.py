@@ -18,12 +18,12 @@ from opendata.db import utc_now
 from opendata.identity import Actor
 from opendata.web.deps import CurrentActor, DatabaseDep, SessionDep, SettingsDep, WriteDep
 from opendata.web.problems import Problem
-from opendata.web.rendering import render, say
+from opendata.web.rendering import render
 from sandbox.web import next_steps, views
 from sandbox.web.deps import GradesDep
 from sandbox.web.packages import installed
 from sandbox.web.workspace_acts import ACTS, DONE, Act, FormDep, Shop, faults_of, whole
-from sandbox.web.workspace_shown import workspace_page
+from sandbox.web.workspace_shown import spoken, workspace_page
 from sandbox.workspaces import permissions
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import check_open, door_state, sandbox_settings
@@ -170,7 +170,7 @@ def _form(
         "sandbox/apply.html",
         status_code=422 if faults else 200,
         values=defaults | values,
-        error={field: say(request, fault) for field, fault in faults.items()},
+        error=spoken(request, faults),
         choices=choices,
         pledge=current_pledge(),
         terms=sorted({*TERMS, *filter(None, [values.get("term_days")])}),

@@ -57,7 +57,7 @@ def workspace_page(
         request,
         "sandbox/workspace.html",
         status_code=422 if faults else 200,
-        error={field: say(request, fault) for field, fault in (faults or {}).items()},
+        error=spoken(request, faults or {}),
         typed=typed or {},
         done=DONE.get(done, ""),
         workspace=views.workspace(session, found, now=now),
@@ -89,6 +89,12 @@ def workspace_page(
         live=state == "approved",
         still=stands_still(jobs),
     )
+
+
+def spoken(request: Request, faults: Mapping[str, Text]) -> dict[str, str]:
+    """What was wrong, by field, as sentences in the reader's language."""
+    said = {field: say(request, fault) for field, fault in faults.items()}
+    return {field: sentence[:1].upper() + sentence[1:] for field, sentence in said.items()}
 
 
 def _quota(session: Session, found: Workspace, grades: Grades, *, now: datetime) -> dict[str, Any] | None:
