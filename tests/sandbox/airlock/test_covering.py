@@ -16,6 +16,7 @@ from sandbox.airlock import covering, rawdoor
 from sandbox.airlock.checks import RULES
 from sandbox.airlock.covering import CHARACTERS, COLUMNS, COVER, ROWS, SHOWN_WHOLE
 from sandbox.airlock.errors import AirlockConflict, AirlockDenied, AirlockInvalid
+from sandbox.airlock.models import CodeReview
 from sandbox.airlock.package import Package, PackageFile
 from sandbox.airlock.rawdoor import executed_cells
 from sandbox.airlock.typed import Shape
@@ -120,6 +121,16 @@ def test_who_and_what_is_refused_a_reveal(world: World, dumped: tuple[str, str])
         with pytest.raises((AirlockDenied, WorkspaceNotFound)):
             world.through_the_door(rawdoor.reveal, who, asked)
     assert world.through_the_door(rawdoor.reveal, checker, asked)["rows"]  # control: the same question, allowed
+
+
+def test_a_review_of_code_has_nothing_to_uncover(world: World):
+    job = world.submit(world.workspace("L2"), code({"t.csv": GOOD}))
+    with world.database.session() as session:
+        [review] = session.scalars(select(CodeReview).where(CodeReview.job_id == job)).all()
+    checker = drawn(world, review.id)[0]
+    assert "sealed" in world.look(review.id, checker)["code"]
+    with pytest.raises(AirlockInvalid, match="no covered table"):
+        world.through_the_door(rawdoor.reveal, checker, {"id": review.id, "file": "t.csv", "purpose": "核对"})
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
