@@ -37,9 +37,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         ),
     ),
     EDITION_TAKEN_DOWN: (
-        "会话中的一个数据集版本已被提供部门下架，会话已结束。可以重新启动；请同时删除个人目录中的副本。",
+        "会话中的一个数据集版本已下架，或其级别已提高，会话已结束。可以重新启动；请同时删除个人目录中的副本。",
         (
-            "An edition that the session held was taken down by its department, so the session was ended. "
+            "An edition that the session held was taken down, or its level was raised, so the session was ended. "
             "You may start it again; delete copies in your home as well."
         ),
     ),

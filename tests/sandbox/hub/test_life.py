@@ -109,11 +109,11 @@ def test_edition_that_is_taken_down_ends_the_session_that_holds_it_and_its_page_
         taken_down = time.monotonic()
         assert wait_until(lambda: sandbox.launcher.poll_session(session) is not None, 20)
         assert time.monotonic() - taken_down < 10
-        assert wait_until(lambda: "已被提供部门下架" in alice.lab().text, 20)
-        assert "was taken down by its department" in alice.http.get(f"{sandbox.url}/hub/home").text
+        assert wait_until(lambda: "版本已下架" in alice.lab().text, 20)
+        assert "was taken down" in alice.http.get(f"{sandbox.url}/hub/home").text
         sandbox.portal.editions.clear()
         assert alice.spawn().status_code == 200
-        assert "已被提供部门下架" not in alice.http.get(f"{sandbox.url}/hub/home").text
+        assert "版本已下架" not in alice.http.get(f"{sandbox.url}/hub/home").text
     finally:
         sandbox.portal.editions.clear()
 
