@@ -39,10 +39,10 @@ SMALL_BODY_BYTES = 4 * 1024**2
 UPLOAD_BYTES = 64 * 1024**3
 VERIFY_BYTES = 4 * 1024**3
 IMPORT_BYTES = 65 * 1024**2
-NOTEBOOK_BYTES = 16 * 1024**2  # a notebook comes with what its cells showed, which is left out of what is kept
+SENT_BYTES = 16 * 1024**2  # a notebook comes with what its cells showed; what is too large then is told in words
 UPLOAD_PATHS = (
     (re.compile(r"^/api/v1/datasets/[^/]+/intakes$|^/console/datasets/[^/]+/intakes$"), UPLOAD_BYTES),
-    (re.compile(r"^/(?:api/v1/)?workspaces/[^/]+/jobs$"), NOTEBOOK_BYTES),
+    (re.compile(r"^/(?:api/v1/)?workspaces/[^/]+/(?:jobs|check)$"), SENT_BYTES),
     (re.compile(r"^/api/v1/verify$|^/verify$"), VERIFY_BYTES),
     (re.compile(r"^/(?:api/v1/)?workspaces/[^/]+/imports(?:/[^/]+/versions)?$"), IMPORT_BYTES),
 )
