@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         demo.text(f"全部完成，{time.monotonic() - started:.0f} 秒", f"all done in {time.monotonic() - started:.0f} s")
     )
     write_tour(demo)
+    demo.close()
     if not options.once:
         print_links(settings, demo)
     return 0

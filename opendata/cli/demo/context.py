@@ -42,16 +42,25 @@ class Demo:
     lines: list[Line] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
     _clients: dict[str, Client] = field(default_factory=dict, repr=False)
+    _opened: list[Client] = field(default_factory=list, repr=False)
 
     def client(self, username: str | None = None, **options: str) -> Client:
         """A client that speaks for the person; anonymous without one."""
+        if username in self._clients:
+            return self._clients[username]
+        url, language = self.settings.public_url, self.language
         if username is None:
-            return Client(self.settings.public_url, language=self.language, **options)
-        if username not in self._clients:
-            self._clients[username] = Client.signed_in(
-                self.settings.public_url, self.secrets[username], language=self.language
-            )
-        return self._clients[username]
+            made = Client(url, language=language, **options)
+        else:
+            made = self._clients[username] = Client.signed_in(url, self.secrets[username], language=language)
+        self._opened.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close what every client holds open."""
+        while self._opened:
+            self._opened.pop().close()
+        self._clients.clear()
 
     def text(self, zh: str, en: str) -> str:
         """The words in the language of this run."""
