@@ -77,11 +77,15 @@ class _Work:
         self._number = len(groups.records)
         self._of_row = groups.of_row
         self._base = Base(np.concatenate(groups.of_records), groups.of_rows)
+        # Columns of another name may be taken for a raw column's by mistake; the counts tell.
+        self._may_be_others = groups.query.kind == "groups" and groups.query.differs_in_name
         self._cross: dict[tuple[int, int], Floats] = {}
 
     def counts(self, found: Explained) -> list[Base]:
         """What the count columns are about; each that nothing explains is a finding."""
         bases: list[Base] = []
+        if self._may_be_others and not any(map(self._states_all, self._table.indexes(ColumnRole.COUNT))):
+            return bases
         for index in self._table.indexes(ColumnRole.COUNT):
             stated = _numbers(self._table.column(index))
             there = (self._base.sizes > 0) & ~np.isnan(stated)
@@ -138,6 +142,15 @@ class _Work:
                 return
         found.findings.append(self._finding(rule, index, int(there.sum())))
 
+    def _states_all(self, index: int) -> bool:
+        """Whether a count column states the sizes of the groups."""
+        stated = _numbers(self._table.column(index))
+        there = (self._base.sizes > 0) & ~np.isnan(stated)
+        return bool(there.any()) and self._counted_all(stated, there)
+
+    def _counted_all(self, stated: Floats, there: Mask) -> bool:
+        return any((np.abs(stated - self._base.sizes)[there] < step).all() for step in self._steps(stated[there]))
+
     def _states_nobody(self, stated: Floats) -> int:
         """Rows that name a group without a record and state a count."""
         nobody = (self._of_row >= 0) & (self._base.sizes == 0)
@@ -146,7 +159,7 @@ class _Work:
     def _counted(self, stated: Floats, there: Mask) -> Base | None:
         """The records that a count column counts."""
         rounding = self._limits.rounding
-        if any((np.abs(stated - self._base.sizes)[there] < step).all() for step in self._steps(stated[there])):
+        if self._counted_all(stated, there):
             return self._base
         if (stated[there] > self._base.sizes[there] + rounding).any():
             return None
@@ -191,7 +204,9 @@ class _Work:
             if different < self._number * self._limits.threshold:
                 continue
             inside = (self._base.group >= 0) & (codes >= 0)
-            pairs = np.unique(self._base.group[inside] * (int(codes.max(initial=0)) + 1) + codes[inside])
+            pairs = np.unique(
+                self._base.group[inside].astype(np.int64) * (int(codes.max(initial=0)) + 1) + codes[inside]
+            )
             sizes = np.bincount(pairs // (int(codes.max(initial=0)) + 1), minlength=self._number)
             of_rows = np.append(sizes, 0)[self._of_row]
             if (np.abs(stated[there] - of_rows[there]) < self._limits.rounding).all():
