@@ -194,6 +194,8 @@ class Findings:
 
     @property
     def _verdict(self) -> str:
+        if self.ended or self.error:
+            return f"{self.path}：试运行没有正常结束。 The dry run did not end well."
         if self.passed:
             return f"{self.path}：自动检查没有发现问题；最终由人工审查决定。 No objection by the checks; people decide."
         count = sum(finding.blocking for finding in self.findings)
@@ -208,8 +210,6 @@ class Findings:
         """How the dry run ended if it was not well: out of time, of memory, too many files; empty otherwise."""
         return words(self.json.get("message"))
 
-        if self.ended or self.error:
-            return f"{self.path}：试运行没有正常结束。 The dry run did not end well."
     @property
     def error(self) -> str:
         """What the dry run's code said when it failed; empty otherwise. It met practice data only."""
