@@ -27,7 +27,7 @@ PUBLIC = (
 )
 PERSONAL = {
     "officer-social": ("/account", "/console/datasets", "/console/datasets/new", "/console/requests"),
-    "reviewer": ("/console/reviews", "/workspaces"),
+    "reviewer": ("/console/reviews", "/workspaces", "/airlock/outputs"),
     "enterprise": ("/requests", "/grants"),
     "researcher": ("/workspaces", "/workspaces/new"),
     "checker-1": ("/airlock",),
