@@ -43,6 +43,13 @@ class Columns:
     _numbers: dict[str, Floats] = field(default_factory=dict)
     _views: dict[str, list[View]] = field(default_factory=dict)
 
+    def take(self, records: npt.NDArray[np.int64]) -> Columns:
+        """The same columns of some records."""
+        if not self.batches:
+            return Columns(())
+        table = pa.Table.from_batches(self.batches).take(pa.array(records))
+        return Columns(table.combine_chunks().to_batches() or [table.schema.empty_table().to_batches()[0]])
+
     @property
     def types(self) -> dict[str, pa.DataType]:
         """Type of each column."""

@@ -32,12 +32,14 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 MOST_CELLS: Final = 4_000_000
 """Groups times codes of a table of parts."""
+MOST_KEPT: Final = 200_000
 CHANCE: Final = 0.01
 """Most matches by chance that a search may expect."""
 _FEW_ROWS: Final = 5
 _RANGES: Final = 1e6
 _SIMPLE: Final = 2e4
 _MOST_GAPS: Final = 4
+_FEW_GROUPS: Final = 3
 _ROUND: Final = (10, 20, 25, 50, 100, 1000)
 
 
@@ -63,7 +65,10 @@ def recompute(groups: Groups, columns: Columns, limits: AirlockLimits) -> Explai
     table, found = groups.query.table, Explained()
     if table.kind is TableKind.MODEL or not len(groups.records) or not groups.of_records:
         return found
-    work = _Work(table, groups, columns, limits)
+    base = Base(np.concatenate(groups.of_records), groups.of_rows)
+    # Columns of another name may be taken for a raw column's by mistake; the counts tell.
+    others = groups.query.kind == "groups" and groups.query.differs_in_name
+    work = _Work(table, base, groups.of_row, len(groups.records), columns, limits, may_be_others=others)
     bases = work.counts(found)
     if bases:
         work.shares(bases, found)
@@ -71,24 +76,70 @@ def recompute(groups: Groups, columns: Columns, limits: AirlockLimits) -> Explai
     return found
 
 
+@dataclass(slots=True, eq=False)
 class _Work:
-    def __init__(self, table: TypedTable, groups: Groups, columns: Columns, limits: AirlockLimits) -> None:
-        self._table, self._columns, self._limits = table, columns, limits
-        self._number = len(groups.records)
-        self._of_row = groups.of_row
-        self._base = Base(np.concatenate(groups.of_records), groups.of_rows)
-        # Columns of another name may be taken for a raw column's by mistake; the counts tell.
-        self._may_be_others = groups.query.kind == "groups" and groups.query.differs_in_name
-        self._cross: dict[tuple[int, int], Floats] = {}
+    """One table's search. A search over few groups comes before that over all: hardly ever is more needed."""
+
+    table: TypedTable
+    base: Base
+    of_row: Ints
+    number: int
+    columns: Columns
+    limits: AirlockLimits
+    may_be_others: bool = False
+    rows: Mask | None = None
+    """The rows that are asked about, in a search over few; None: all."""
+    records: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    places: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Of a search over few: the records, and the new number of each group (-1: not asked)."""
+    _cross: dict[tuple[int, int], tuple[Base, Floats]] = field(default_factory=dict)
+    _wholes: dict[tuple[int, str], tuple[float, float]] = field(default_factory=dict)
+    _few: _Work | None = None
+
+    def few(self) -> _Work | None:
+        """The search over the smallest groups; None where that would be no quicker."""
+        if self.rows is not None:
+            return None
+        if self._few is None:
+            there = np.flatnonzero(self.base.sizes > 0)
+            chosen = there[np.argsort(self.base.sizes[there], kind="stable")[:_FEW_GROUPS]]
+            if self.base.sizes[chosen].sum() * 2 > len(self.base.group):
+                return None
+            rows = np.zeros(len(self.of_row), dtype=bool)
+            rows[chosen] = True
+            groups = np.unique(self.of_row[chosen])
+            places = np.full(self.number + 1, -1, dtype=np.int64)
+            places[groups] = np.arange(len(groups))
+            records = np.flatnonzero(places[self.base.group] >= 0)
+            self._few = _Work(
+                self.table,
+                Base(places[self.base.group[records]], self.base.sizes),
+                places[self.of_row],
+                len(groups),
+                self.columns.take(records),
+                self.limits,
+                rows=rows,
+                records=records,
+                places=places,
+            )
+        return self._few
+
+    def _taken(self, base: Base) -> Base:
+        """What a search over few asks of a base."""
+        return Base(self.places[base.group[self.records]], base.sizes)
+
+    def _there(self, base: Base, stated: Floats) -> Mask:
+        there = (base.sizes > 0) & ~np.isnan(stated)
+        return there if self.rows is None else there & self.rows
 
     def counts(self, found: Explained) -> list[Base]:
         """What the count columns are about; each that nothing explains is a finding."""
         bases: list[Base] = []
-        if self._may_be_others and not any(map(self._states_all, self._table.indexes(ColumnRole.COUNT))):
+        if self.may_be_others and not any(map(self._states_all, self.table.indexes(ColumnRole.COUNT))):
             return bases
-        for index in self._table.indexes(ColumnRole.COUNT):
-            stated = _numbers(self._table.column(index))
-            there = (self._base.sizes > 0) & ~np.isnan(stated)
+        for index in self.table.indexes(ColumnRole.COUNT):
+            stated = _numbers(self.table.column(index))
+            there = self._there(self.base, stated)
             if not there.any():
                 continue
             if self._states_nobody(stated):
@@ -97,90 +148,111 @@ class _Work:
             if base is None and not self._are_persons(stated, there):
                 found.findings.append(self._finding("count_not_recomputed", index, int(there.sum())))
                 continue
-            found.columns.add((self._table.name, self._table.columns[index].name))
+            found.columns.add((self.table.name, self.table.columns[index].name))
             self._gaps(index, stated, found)
             both = self._rounded_both_ways(stated, there, base)
             if both and not self._is_sum(index, stated):
                 found.findings.append(self._finding("rounded_both_ways", index, both))
             bases += [base] if base is not None and not any(base is each for each in bases) else []
         # Figures are most often about all that is counted first.
-        return bases[:3] if any(base is self._base for base in bases) or not bases else [self._base, *bases[:2]]
+        return bases[:3] if any(base is self.base for base in bases) or not bases else [self.base, *bases[:2]]
 
     def shares(self, bases: list[Base], found: Explained) -> None:
         """Shares are ratios of counts beside them, parts of the groups, or statistics."""
-        for index in self._table.indexes(ColumnRole.SHARE):
-            cells = _numbers(self._table.column(index))
+        for index in self.table.indexes(ColumnRole.SHARE):
+            cells = _numbers(self.table.column(index))
             scale = 100.0 if np.nanmax(np.abs(cells), initial=0.0) > 1 else 1.0
             if self._is_ratio(cells / scale, _unit(cells) / scale) or self._is_part(cells, bases):
-                found.columns.add((self._table.name, self._table.columns[index].name))
+                found.columns.add((self.table.name, self.table.columns[index].name))
             else:
                 self._measure(index, bases, found, rule="share_not_recomputed")
 
     def measures(self, bases: list[Base], found: Explained) -> None:
         """Other figures are statistics of raw columns."""
-        for index in self._table.indexes(ColumnRole.MEASURE):
-            if self._is_part(_numbers(self._table.column(index)), bases, simple=True):
-                found.columns.add((self._table.name, self._table.columns[index].name))
+        for index in self.table.indexes(ColumnRole.MEASURE):
+            if self._is_part(_numbers(self.table.column(index)), bases, simple=True):
+                found.columns.add((self.table.name, self.table.columns[index].name))
             else:
                 self._measure(index, bases, found, rule="measure_not_recomputed")
 
     def _measure(self, index: int, bases: list[Base], found: Explained, *, rule: str) -> None:
-        stated = _numbers(self._table.column(index))
-        name = self._table.columns[index].name
-        there = (self._base.sizes > 0) & ~np.isnan(stated)
+        stated = _numbers(self.table.column(index))
+        name = self.table.columns[index].name
+        there = self._there(self.base, stated)
         if not there.any() or np.ptp(stated[there]) == 0:
             return
         for base in bases:
             asked = there & (base.sizes > 0)
-            of = statistics.Asked(stated[asked], self._of_row[asked], _unit(stated), base.group, self._number)
-            told = statistics.told_by(of, self._columns, name)
+            told = self._told(base, stated, name)
             if told == "extreme":
                 found.findings.append(self._finding("extreme_value", index, int(asked.sum())))
                 return
             if told == "usual":
-                found.columns.add((self._table.name, self._table.columns[index].name))
+                found.columns.add((self.table.name, self.table.columns[index].name))
                 return
         found.findings.append(self._finding(rule, index, int(there.sum())))
 
+    def _told(self, base: Base, stated: Floats, name: str) -> str:
+        """What statistic over the base the figures are."""
+        few, unit = self.few(), _unit(stated)
+
+        def whole(column: str) -> tuple[float, float]:
+            if (id(base), column) not in self._wholes:
+                values = self.columns.numbers(column)[base.group >= 0]
+                self._wholes[id(base), column] = float(np.nansum(values)), float(np.isfinite(values).sum())
+            return self._wholes[id(base), column]
+
+        if few is not None:
+            part, rows = few._taken(base), few._there(base, stated)
+            some = statistics.Asked(stated[rows], few.of_row[rows], unit, part.group, few.number, whole)
+            if rows.any() and not statistics.told_by(some, few.columns, name):
+                return ""
+        asked = self._there(base, stated)
+        every = statistics.Asked(stated[asked], self.of_row[asked], unit, base.group, self.number, whole)
+        return statistics.told_by(every, self.columns, name)
+
     def _states_all(self, index: int) -> bool:
         """Whether a count column states the sizes of the groups."""
-        stated = _numbers(self._table.column(index))
-        there = (self._base.sizes > 0) & ~np.isnan(stated)
+        stated = _numbers(self.table.column(index))
+        there = self._there(self.base, stated)
         return bool(there.any()) and self._counted_all(stated, there)
 
     def _counted_all(self, stated: Floats, there: Mask) -> bool:
-        return any((np.abs(stated - self._base.sizes)[there] < step).all() for step in self._steps(stated[there]))
+        return any((np.abs(stated - self.base.sizes)[there] < step).all() for step in self._steps(stated[there]))
 
     def _states_nobody(self, stated: Floats) -> int:
         """Rows that name a group without a record and state a count."""
-        nobody = (self._of_row >= 0) & (self._base.sizes == 0)
-        return int((nobody & (np.nan_to_num(stated) >= self._limits.rounding)).sum())
+        nobody = (self.of_row >= 0) & (self.base.sizes == 0)
+        return int((nobody & (np.nan_to_num(stated) >= self.limits.rounding)).sum())
 
     def _counted(self, stated: Floats, there: Mask) -> Base | None:
         """The records that a count column counts."""
-        rounding = self._limits.rounding
+        rounding = self.limits.rounding
         if self._counted_all(stated, there):
-            return self._base
-        if (stated[there] > self._base.sizes[there] + rounding).any():
+            return self.base
+        if (stated[there] > self.base.sizes[there] + rounding).any():
             return None
-        for place, view in enumerate(self._columns.views()):
-            part = self._part(stated, np.full(len(stated), float(rounding) - 1e-9), there, place, view, self._base)
+        few = self.few()
+        if few is not None and few._counted(stated, few._there(few.base, stated)) is None:
+            return None
+        for place, view in enumerate(self.columns.views()):
+            part = self._part(stated, np.full(len(stated), float(rounding) - 1e-9), there, place, view, self.base)
             if part is not None:
                 inside = (view.codes >= part[0]) & (view.codes < part[1])
-                group = np.where((view.codes >= 0) & (inside != part[2]), self._base.group, -1)
-                sizes = np.bincount(group[group >= 0], minlength=self._number).astype(np.float64)
-                return Base(group, np.append(sizes, 0.0)[self._of_row])
+                group = np.where((view.codes >= 0) & (inside != part[2]), self.base.group, -1)
+                sizes = np.bincount(group[group >= 0], minlength=self.number).astype(np.float64)
+                return Base(group, np.append(sizes, 0.0)[self.of_row])
         return None
 
     def _steps(self, stated: Floats) -> list[int]:
         """What the counts may be rounded to: the least that is asked for, or a rounder number that divides them all."""
         most = int(np.gcd.reduce(np.round(stated).astype(np.int64), initial=0))
-        rounding = self._limits.rounding
+        rounding = self.limits.rounding
         return [rounding, *(step for step in _ROUND if step > rounding and most and most % step == 0)]
 
     def _rounded_both_ways(self, stated: Floats, there: Mask, base: Base | None) -> int:
         """Counts that are not rounded as the others are: to the nearest, all up or all down. Else each is a bit."""
-        if base is not self._base:
+        if base is not self.base:
             return 0
         sizes, counts = base.sizes[there], stated[there]
         least = len(counts)
@@ -192,36 +264,36 @@ class _Work:
 
     def _is_sum(self, index: int, stated: Floats) -> bool:
         """Whether a count is the sum of the counts beside it, each rounded by itself."""
-        others = [other for other in self._table.indexes(ColumnRole.COUNT) if other != index]
-        total = np.sum([_numbers(self._table.column(other)) for other in others], axis=0) if len(others) > 1 else None
+        others = [other for other in self.table.indexes(ColumnRole.COUNT) if other != index]
+        total = np.sum([_numbers(self.table.column(other)) for other in others], axis=0) if len(others) > 1 else None
         return total is not None and bool((np.isnan(stated) | (stated == total)).all())
 
     def _are_persons(self, stated: Floats, there: Mask) -> bool:
         """Whether each count is that of a column's different values in the group: persons of several records."""
-        for name in self._columns.identity_names():
-            codes = self._columns.codes_of(name).astype(np.int64)
-            different = len(np.unique(codes[:100_000]))
-            if different < self._number * self._limits.threshold:
-                continue
-            inside = (self._base.group >= 0) & (codes >= 0)
+        few = self.few()
+        if few is not None and not few._are_persons(stated, few._there(few.base, stated)):
+            return False
+        for name in self.columns.identity_names():
+            codes = self.columns.codes_of(name).astype(np.int64)
+            inside = (self.base.group >= 0) & (codes >= 0)
             pairs = np.unique(
-                self._base.group[inside].astype(np.int64) * (int(codes.max(initial=0)) + 1) + codes[inside]
+                self.base.group[inside].astype(np.int64) * (int(codes.max(initial=0)) + 1) + codes[inside]
             )
-            sizes = np.bincount(pairs // (int(codes.max(initial=0)) + 1), minlength=self._number)
-            of_rows = np.append(sizes, 0)[self._of_row]
-            if (np.abs(stated[there] - of_rows[there]) < self._limits.rounding).all():
+            sizes = np.bincount(pairs // (int(codes.max(initial=0)) + 1), minlength=self.number)
+            of_rows = np.append(sizes, 0)[self.of_row]
+            if (np.abs(stated[there] - of_rows[there]) < self.limits.rounding).all():
                 return True
         return False
 
     def _is_ratio(self, shares: Floats, unit: float) -> bool:
         """Whether a share is a count by another, or by the sum of all."""
-        counts = [_numbers(self._table.column(index)) for index in self._table.indexes(ColumnRole.COUNT)]
+        counts = [_numbers(self.table.column(index)) for index in self.table.indexes(ColumnRole.COUNT)]
         asked = ~np.isnan(shares)
         for part in counts:
             for whole in (*counts, np.full(len(part), np.nansum(part)), np.full(len(part), np.nansum(part) / 2)):
                 with np.errstate(all="ignore"):
                     ratio = part / whole
-                    slack = statistics.slack(shares, unit) + self._limits.rounding / whole
+                    slack = statistics.slack(shares, unit) + self.limits.rounding / whole
                 if asked.any() and bool((np.abs(ratio - shares) <= slack)[asked].all()):
                     return True
         return False
@@ -231,17 +303,20 @@ class _Work:
         most = float(np.nanmax(np.abs(cells), initial=0.0))
         if most > 100 or np.nanmin(cells, initial=0.0) < 0:
             return False
+        few = self.few()
+        if few is not None and not few._is_part(cells, [few._taken(base) for base in bases], simple=simple):
+            return False
         for scale in (1.0, 100.0):
             if most > scale:
                 continue
             for base in bases:
-                there = (base.sizes > 0) & ~np.isnan(cells)
+                there = self._there(base, cells)
                 slack = statistics.slack(cells, _unit(cells)) / scale
-                for place, view in enumerate(self._columns.views()):
-                    if self._number * view.size > MOST_CELLS:
+                for place, view in enumerate(self.columns.views()):
+                    if self.number * view.size > MOST_CELLS:
                         continue
                     # Of all records, or of those that have a value.
-                    filled = np.append(self._crossed(place, view, base).sum(axis=1), 0.0)[self._of_row]
+                    filled = np.append(self._crossed(place, view, base).sum(axis=1), 0.0)[self.of_row]
                     for whole in (base.sizes,) if (filled == base.sizes).all() else (base.sizes, filled):
                         near = slack * whole + 1e-6
                         if self._part(cells / scale * whole, near, there, place, view, base, simple=simple) is not None:
@@ -253,22 +328,23 @@ class _Work:
     ) -> tuple[int, int, bool] | None:
         """Codes from … to below … of a view of which the rows have as many records; True: all but those."""
         rows = int(there.sum())
-        if not rows or self._number * view.size > MOST_CELLS:
+        if not rows or self.number * view.size > MOST_CELLS:
             return None
         cross = self._crossed(place, view, base)
         spread = float(np.ptp(wanted[there])) + 2 * float(slack[there].max())
         chance = (2 * float(np.median(slack[there])) / spread) ** rows if spread else 1.0
-        ranges = view.ordered and not simple and _RANGES * chance < CHANCE
-        if not ranges and rows > _FEW_ROWS and _SIMPLE * chance > CHANCE:
+        few = self.rows is not None
+        ranges = view.ordered and not simple and (few or _RANGES * chance < CHANCE)
+        if not few and not ranges and rows > _FEW_ROWS and _SIMPLE * chance > CHANCE:
             return None
-        whole = np.append(cross.sum(axis=1), 0.0)[self._of_row]
+        whole = np.append(cross.sum(axis=1), 0.0)[self.of_row]
         order = np.flatnonzero(there)[np.argsort(-wanted[there], kind="stable")]
         below = np.concatenate([np.zeros((len(cross), 1)), np.cumsum(cross, axis=1)], axis=1)
         low, high = _bounds(view, ranges=ranges)
         for but in (False, True):
             left = np.arange(len(low))
             for row in order:
-                of = below[self._of_row[row]]
+                of = below[self.of_row[row]]
                 inside = of[high[left]] - of[low[left]]
                 counts = whole[row] - inside if but else inside
                 left = left[np.abs(counts - wanted[row]) <= slack[row]]
@@ -280,23 +356,26 @@ class _Work:
 
     def _crossed(self, place: int, view: View, base: Base) -> Floats:
         key = (place, id(base))
-        if key not in self._cross:
+        if key not in self._cross or self._cross[key][0] is not base:
             inside = (base.group >= 0) & (view.codes >= 0)
             flat = base.group[inside].astype(np.int64) * view.size + view.codes[inside]
-            cross = np.bincount(flat, minlength=self._number * view.size)
-            self._cross[key] = cross.reshape(self._number, view.size).astype(np.float64)
-        return self._cross[key]
+            cross = np.bincount(flat, minlength=self.number * view.size)
+            crossed = cross.reshape(self.number, view.size).astype(np.float64)
+            if crossed.size > MOST_KEPT:
+                return crossed
+            self._cross[key] = base, crossed
+        return self._cross[key][1]
 
     def _gaps(self, index: int, stated: Floats, found: Explained) -> None:
         """Counts that are left empty though their groups are large: more than small ones need to be hidden."""
-        empty = np.isnan(stated) & (self._base.sizes > 0)
-        small = int((empty & (self._base.sizes < self._limits.threshold)).sum())
+        empty = np.isnan(stated) & (self.base.sizes > 0)
+        small = int((empty & (self.base.sizes < self.limits.threshold)).sum())
         large = int(empty.sum()) - small
         if large > _MOST_GAPS + 3 * small:
             found.findings.append(self._finding("unexplained_gaps", index, large))
 
     def _finding(self, rule: str, index: int, count: int) -> Finding:
-        return Finding(rule, self._table.name, self._table.columns[index].name, count)
+        return Finding(rule, self.table.name, self.table.columns[index].name, count)
 
 
 def _bounds(view: View, *, ranges: bool) -> tuple[Ints, Ints]:

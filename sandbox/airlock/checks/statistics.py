@@ -8,7 +8,7 @@ that people use (thousands, per cent, logarithms to ten). Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, permutations
 from typing import Final, Literal
@@ -30,13 +30,17 @@ _MOST_PAIRED: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Figures of some rows; ``of_row``: the group of each, ``group``: of each record (-1: none), of ``number``."""
+    """Figures of some rows; ``of_row``: the group of each, ``group``: of each record (-1: none), of ``number``.
+
+    ``whole``: sum and number of values of a raw column over all records that are counted.
+    """
 
     stated: Floats
     of_row: Ints
     unit: float
     group: Ints
     number: int
+    whole: Callable[[str], tuple[float, float]]
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ class _Sums:
     values: Floats
     group: Ints
     number: int
+    whole: tuple[float, float]
     _kept: dict[str, Floats] = field(default_factory=dict)
 
     def of(self, name: str, values: Floats | None = None) -> Floats:
@@ -74,7 +79,7 @@ def told_by(asked: Asked, columns: Columns, name: str) -> Literal["usual", "extr
     with np.errstate(all="ignore"):
         for each in names:
             inside = (asked.group >= 0) & np.isfinite(columns.numbers(each))
-            sums[each] = _Sums(columns.numbers(each)[inside], asked.group[inside], asked.number)
+            sums[each] = _Sums(columns.numbers(each)[inside], asked.group[inside], asked.number, asked.whole(each))
             if any(_states(asked, figure) for figure in _usual(sums[each])):
                 return "usual"
         first = names[:_MOST_PAIRED]
@@ -107,8 +112,8 @@ def _sum(sums: _Sums) -> Floats:
 def _usual(sums: _Sums) -> Iterator[Floats]:
     n, total = sums.of("n"), _sum(sums)
     mean = total / n
-    whole = total.sum() / n.sum()
-    yield from (mean, total, mean - whole, mean / whole, total / total.sum())
+    whole = sums.whole[0] / sums.whole[1] if sums.whole[1] else np.nan
+    yield from (mean, total, mean - whole, mean / whole, total / sums.whole[0])
     squares = sums.of("squares", sums.values**2)
     variance = np.maximum(squares / n - mean**2, 0.0)
     unbiased = variance * n / (n - 1)
