@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.concurrency import run_in_threadpool
@@ -148,6 +149,18 @@ def withdraw(name: str, import_id: str, session: WriteDep, actor: CurrentActor) 
     """Take an import back."""
     imports.withdraw(session, imports.get_import(session, import_id, actor=actor), actor=actor)
     return RedirectResponse(f"/workspaces/{name}/imports/{import_id}", 303)
+
+
+@router.get("/workspaces/{name}/imports/{import_id}/{act}")
+def back_to_import(name: str, import_id: str, act: Literal["versions", "declare", "withdraw"]) -> Response:  # noqa: ARG001
+    """Where a refused form stood: loading its address anew shows the page, and does nothing."""
+    return RedirectResponse(f"/workspaces/{quote(name)}/imports/{quote(import_id)}", 303)
+
+
+@router.get("/imports/{import_id}/{act}")
+def back_to_review(import_id: str, act: Literal["consent", "withdraw", "decide"]) -> Response:  # noqa: ARG001
+    """The same for those who decide."""
+    return RedirectResponse(f"/imports/{quote(import_id)}", 303)
 
 
 @router.get("/imports")

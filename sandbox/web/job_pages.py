@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
@@ -28,10 +28,15 @@ from sandbox.web.deps import GradesDep, member
 from sandbox.web.workspace_shown import workspace_page
 from sandbox.workspaces import service as workspaces
 from sandbox.workspaces.door import door_state
-from sandbox.workspaces.errors import WorkspaceError, WorkspaceInvalid, WorkspaceNotFound
+from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceError, WorkspaceInvalid, WorkspaceNotFound
 from sandbox.workspaces.models import SandboxJob, Workspace
 
 router = APIRouter(include_in_schema=False)
+TOO_LATE: Final = {
+    "zh": "这个作业现在不能取消：它可能已开始密封运行、已经结束，或沙箱已停用。",
+    "en": "This job cannot be cancelled now: it may have begun its sealed run or ended, or the workspace stands still.",
+}
+"""The same in every case: which one it is, the fixed states say at their ticks."""
 
 
 async def get_chosen(request: Request) -> tuple[str, bytes]:
@@ -83,17 +88,7 @@ def job_page(
     request: Request, name: str, job_id: str, session: SessionDep, actor: CurrentActor, settings: SettingsDep
 ) -> Response:
     """One job; asked by htmx, only the part that changes."""
-    found = member(session, name, actor)
-    job = workspaces.get_job(session, found, job_id)
-    fragment = request.headers.get("HX-Request") == "true"
-    return render(
-        request,
-        "sandbox/_job_status.html" if fragment else "sandbox/job.html",
-        headers={"Cache-Control": "no-store"},
-        workspace={"name": found.name, "title": found.title},
-        outputs=outputs_of_job(session, job),
-        **shown(session, found, job, settings, actor, now=utc_now()),
-    )
+    return _page(request, session, member(session, name, actor), job_id, settings, actor)
 
 
 @router.get("/workspaces/{name}/jobs/{job_id}/cancel")
@@ -104,10 +99,40 @@ def back_to_job(name: str, job_id: str) -> Response:
 
 
 @router.post("/workspaces/{name}/jobs/{job_id}/cancel")
-def cancel(name: str, job_id: str, session: WriteDep, actor: CurrentActor) -> Response:
-    """The author stops a job that has not met raw data yet."""
-    job_api.cancel_job(name, job_id, session, actor)
+def cancel(
+    request: Request, name: str, job_id: str, session: WriteDep, actor: CurrentActor, settings: SettingsDep
+) -> Response:
+    """The author stops a job that has not met raw data yet; too late, the page is shown with that."""
+    found = member(session, name, actor)
+    try:
+        job_api.cancel_job(name, job_id, session, actor)
+    except WorkspaceConflict:
+        return _page(request, session, found, job_id, settings, actor, refused=TOO_LATE)
     return RedirectResponse(f"/workspaces/{name}/jobs/{job_id}", 303)
+
+
+def _page(
+    request: Request,
+    session: Session,
+    found: Workspace,
+    job_id: str,
+    settings: Settings,
+    actor: Actor,
+    *,
+    refused: dict[str, str] | None = None,
+) -> Response:
+    job = workspaces.get_job(session, found, job_id)
+    fragment = request.headers.get("HX-Request") == "true"
+    return render(
+        request,
+        "sandbox/_job_status.html" if fragment else "sandbox/job.html",
+        status_code=409 if refused else 200,
+        headers={"Cache-Control": "no-store"},
+        workspace={"name": found.name, "title": found.title},
+        outputs=outputs_of_job(session, job),
+        refused=refused,
+        **shown(session, found, job, settings, actor, now=utc_now()),
+    )
 
 
 def shown(

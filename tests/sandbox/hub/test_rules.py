@@ -28,6 +28,7 @@ ALLOWED = [
     ("POST", "/api/v1/workspaces/falls/queries", "", Call.SERVICE),
     ("POST", "/api/v1/workspaces/falls/jobs", "filename=a.ipynb", Call.SERVICE),
     ("GET", "/api/v1/workspaces/falls/jobs/1f", "", Call.SERVICE),
+    ("POST", "/api/v1/workspaces/falls/jobs", "filename=%E7%A4%BA%E4%BE%8B+example.ipynb", Call.SERVICE),
     ("GET", "/api/v1/workspaces/falls/outputs/7/%E7%BB%93%E6%9E%9C.csv", "", Call.SERVICE),
 ]
 

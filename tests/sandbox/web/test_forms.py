@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from sandbox.airlock import dry
 from sandbox.contracts import CHECK_BYTES
+from sandbox.workspaces.models import SandboxJob, Workspace
 from sandbox.workspaces.pledge import current_pledge
 from tests.sandbox.sandbox_world import World, code
 from tests.sandbox.web.test_api import app, open_door  # noqa: F401
@@ -88,8 +90,6 @@ def test_a_refused_upload_shows_the_page_and_why(app, world: World, open_door): 
         assert told in summary(page.text)["file"], name
     check_marked(client.post("/workspaces/study/jobs").text, "file")  # none was chosen
     with world.database.session() as session:
-        from sandbox.workspaces.models import Workspace
-
         assert session.get_one(Workspace, identifier).bits_spent == 0
     made = client.post("/workspaces/study/jobs", files={"file": ("示例 example.py", code({}))}, follow_redirects=False)
     assert made.status_code == 303
@@ -123,7 +123,28 @@ def test_no_address_of_a_form_is_a_dead_page(app, world: World, open_door):  # n
         page = client.get(f"/workspaces/other/jobs/{job}/{act}")
         assert (page.status_code, page.url.path) == (200, f"/workspaces/other/jobs/{job}"), act
     assert world.job(job).state == "code_review"  # looking does nothing
+    for path, page in (
+        ("/workspaces/study/imports/7/declare", "/workspaces/study/imports/7"),
+        ("/imports/7/decide", "/imports/7"),
+    ):
+        assert client.get(path, follow_redirects=False).headers["location"] == page
     assert client.get("/workspaces/study/nothing").status_code == 404
+
+
+def test_a_cancellation_that_comes_too_late_shows_the_job_and_tells_nothing_more(app, world: World, open_door):  # noqa: F811
+    """Begun, ended, or the workspace at rest: the same words, so that they tell of no moment between ticks."""
+    identifier = world.workspace("L1")
+    client = speak(app, world, "researcher", "zh")
+    job = world.submit(identifier, code({"t.csv": "sex,n\n女,1500\n"}))
+    told = []
+    for state in ("sealed_running", "finished"):
+        with world.database.begin() as session:
+            session.get_one(SandboxJob, job).state = state
+        page = client.post(f"/workspaces/study/jobs/{job}/cancel")
+        assert page.status_code == 409
+        assert page.text.count("现在不能取消") == 1
+        told.append(re.findall(r'<div class="notice notice--warning"[^>]*>.*?</div>', page.text))
+    assert told[0] == told[1]
 
 
 def test_removing_a_member_is_confirmed_and_told(app, world: World, open_door):  # noqa: F811
@@ -152,8 +173,6 @@ def test_bits_are_told_before_and_after_a_job(app, world: World, open_door):  # 
     assert "状态信息额度：3 比特" in client.get(f"/workspaces/study/jobs/{waiting}").text
     assert f"还剩 {bits['budget'] - 3} 比特" in client.get("/workspaces/study").text
     with world.database.begin() as session:
-        from sandbox.workspaces.models import Workspace
-
         session.get_one(Workspace, identifier).bits_spent = bits["budget"]
     page = client.get("/workspaces/study").text
     assert "状态信息额度已用完" in page
@@ -167,9 +186,6 @@ def test_how_a_dry_run_ended_is_told_in_words_and_not_beside_that_all_is_well(ap
     page = client.get(f"/workspaces/study/jobs/{job}").text
     assert "程序出错，没有运行到底" in page
     with world.database.begin() as session:
-        from sandbox.airlock import dry
-        from sandbox.workspaces.models import SandboxJob
-
         row = session.get_one(SandboxJob, job)
         row.state, row.dry_findings = "dry_running", None
         dry.stop(row, "后台任务中断 · it was interrupted")
