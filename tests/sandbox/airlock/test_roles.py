@@ -151,7 +151,8 @@ def set_stage(world: World) -> Stage:
                     )
                 )
         session.query(Vote).delete()
-        session.query(LedgerOpening).filter(LedgerOpening.subject == f"review:{review.id}").delete()  # nobody looked yet
+        # Nobody has looked yet.
+        session.query(LedgerOpening).filter(LedgerOpening.subject == f"review:{review.id}").delete()
         identifiers = (request.id, review.id)
         session.add(output)
         output_id = output.id
