@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
@@ -32,11 +32,6 @@ from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceError, Workspa
 from sandbox.workspaces.models import SandboxJob, Workspace
 
 router = APIRouter(include_in_schema=False)
-TOO_LATE: Final = {
-    "zh": "这个作业现在不能取消：它可能已开始密封运行、已经结束，或沙箱已停用。",
-    "en": "This job cannot be cancelled now: it may have begun its sealed run or ended, or the workspace stands still.",
-}
-"""The same in every case: which one it is, the fixed states say at their ticks."""
 
 
 async def get_chosen(request: Request) -> tuple[str, bytes]:
@@ -106,8 +101,8 @@ def cancel(
     found = member(session, name, actor)
     try:
         job_api.cancel_job(name, job_id, session, actor)
-    except WorkspaceConflict:
-        return _page(request, session, found, job_id, settings, actor, refused=TOO_LATE)
+    except WorkspaceConflict as error:
+        return _page(request, session, found, job_id, settings, actor, refused=error.reason)
     return RedirectResponse(f"/workspaces/{name}/jobs/{job_id}", 303)
 
 

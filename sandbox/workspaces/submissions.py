@@ -16,7 +16,7 @@ from opendata.jobs import enqueue, request_cancel
 from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
 from sandbox.workspaces import permissions, rules
-from sandbox.workspaces.errors import WorkspaceNotFound
+from sandbox.workspaces.errors import WorkspaceConflict, WorkspaceNotFound
 from sandbox.workspaces.imports import imports_of, scope_ids
 from sandbox.workspaces.kin import bits_spent
 from sandbox.workspaces.lookups import datasets_of, door_of, facts, jobs_of, scope_digest
@@ -110,6 +110,12 @@ def cancel_job(session: Session, job: SandboxJob, *, actor: Actor, now: datetime
     now = now or utc_now()
     if actor.id != job.author_id:
         raise WorkspaceNotFound("没有这个作业 · there is no such job")
+    if JobState(job.state) not in STOPPABLE:
+        # One sentence for all of them: which it is, the fixed states say at their ticks.
+        raise WorkspaceConflict(
+            "这个作业现在不能取消：它已开始密封运行，或已结束 · "
+            "this job cannot be cancelled now: it has begun its sealed run, or ended",
+        )
     _cancel(session, job)
     append(session, AuditEvent("sandbox:job:cancel", actor.id, f"workspace:{job.workspace_id}", now, {"job": job.id}))
     return job
