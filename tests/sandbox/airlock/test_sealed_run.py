@@ -108,7 +108,7 @@ def world(launched: World, monkeypatch) -> World:
 
 def test_notebook_goes_from_practice_to_a_released_table(world: World):
     workspace = world.workspace("L1", name="study")
-    job_id = world.submit(workspace, notebook("x = 1", GOOD), entry="analysis.ipynb")
+    job_id = world.submit(workspace, notebook("x = 1", GOOD), entry="分析 1.ipynb")
     job = world.job(job_id)
     assert job.state == "finished", (job.dry_result, job.dry_findings)
     request = request_of(world, job_id)
