@@ -129,7 +129,8 @@ def match_raw(
     known_columns = {column for each in best for column in each.columns}
     findings += [finding for finding in alike if (finding.file, finding.column) not in known_columns]
     # Each by itself: a group that is large in an import of one's own is not large in the raw table for that.
-    findings += _rows(tables, found["intake"], limits)
+    of_rows = _rows(tables, found["intake"], limits)
+    findings += [f for f in of_rows if f.rule != "means_unlike_raw" or (f.file, f.column) not in known_columns]
     findings += _rows(tables, found["persons"], limits)
     asked += _rows(tables, found["things"], limits)
     if any(raw.kind == "intake" for raw in raws):

@@ -142,6 +142,8 @@ class _Work:
             there = self._there(self.base, stated)
             if not there.any():
                 continue
+            if (stated[there] < self.limits.threshold).any():
+                continue  # stopped as a small count, or nought: there is nothing more to ask
             if self._states_nobody(stated):
                 found.findings.append(self._finding("group_not_in_raw", index, self._states_nobody(stated)))
             base = self._counted(stated, there)
