@@ -65,6 +65,9 @@ def recompute(groups: Groups, columns: Columns, limits: AirlockLimits) -> Explai
     table, found = groups.query.table, Explained()
     if table.kind is TableKind.MODEL or not len(groups.records) or not groups.of_records:
         return found
+    named = groups.of_row[groups.of_row >= 0]
+    if len(np.unique(named)) < len(named):
+        return found  # stopped for repeating groups
     base = Base(np.concatenate(groups.of_records), groups.of_rows)
     # Columns of another name may be taken for a raw column's by mistake; the counts tell.
     others = groups.query.kind == "groups" and groups.query.differs_in_name
@@ -147,7 +150,7 @@ class _Work:
             if self._states_nobody(stated):
                 found.findings.append(self._finding("group_not_in_raw", index, self._states_nobody(stated)))
             base = self._counted(stated, there)
-            if base is None and not self._are_persons(stated, there):
+            if base is None and not self._persons_of(stated, there):
                 found.findings.append(self._finding("count_not_recomputed", index, int(there.sum())))
                 continue
             found.columns.add((self.table.name, self.table.columns[index].name))
@@ -270,22 +273,22 @@ class _Work:
         total = np.sum([_numbers(self.table.column(other)) for other in others], axis=0) if len(others) > 1 else None
         return total is not None and bool((np.isnan(stated) | (stated == total)).all())
 
-    def _are_persons(self, stated: Floats, there: Mask) -> bool:
-        """Whether each count is that of a column's different values in the group: persons of several records."""
+    def _persons_of(self, stated: Floats, there: Mask) -> list[str]:
+        """Columns of whose different values in each group a column states the number: persons of several records."""
         few = self.few()
-        if few is not None and not few._are_persons(stated, few._there(few.base, stated)):
-            return False
-        for name in self.columns.identity_names():
-            codes = self.columns.codes_of(name).astype(np.int64)
-            inside = (self.base.group >= 0) & (codes >= 0)
-            pairs = np.unique(
-                self.base.group[inside].astype(np.int64) * (int(codes.max(initial=0)) + 1) + codes[inside]
-            )
-            sizes = np.bincount(pairs // (int(codes.max(initial=0)) + 1), minlength=self.number)
-            of_rows = np.append(sizes, 0)[self.of_row]
-            if (np.abs(stated[there] - of_rows[there]) < self.limits.rounding).all():
-                return True
-        return False
+        names = self.columns.identity_names()
+        if few is not None:
+            names = few._persons_of(stated, few._there(few.base, stated))
+        return [name for name in names if self._counts_persons(name, stated, there)]
+
+    def _counts_persons(self, name: str, stated: Floats, there: Mask) -> bool:
+        codes = self.columns.codes_of(name).astype(np.int64)
+        inside = (self.base.group >= 0) & (codes >= 0)
+        width = int(codes.max(initial=0)) + 1
+        pairs = np.sort(self.base.group[inside].astype(np.int64) * width + codes[inside])
+        first = pairs[np.flatnonzero(np.diff(pairs, prepend=-1))]
+        of_rows = np.append(np.bincount(first // width, minlength=self.number), 0)[self.of_row]
+        return bool((np.abs(stated[there] - of_rows[there]) < self.limits.rounding).all())
 
     def _is_ratio(self, shares: Floats, unit: float) -> bool:
         """Whether a share is a count by another, or by the sum of all."""
