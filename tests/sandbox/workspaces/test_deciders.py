@@ -95,7 +95,7 @@ def test_role_by_state(role: Role, state: RequestState, decision: Decision):
     allowed = can_check(actor("drawn", role), REQUEST)
     if allowed:
         try:
-            voting.check_vote(state, decision, "理由写在这里，足够长了", voted=False, blocking=blocking)
+            voting.check_vote(state, decision, "理由写在这里，足够长了", voted=False, looked=True, blocking=blocking)
         except (AirlockConflict, AirlockInvalid):
             allowed = False
     expected = role is Role.OUTPUT_CHECKER and state in VOTING and not (blocking and decision is Decision.APPROVE)
