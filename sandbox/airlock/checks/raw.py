@@ -39,6 +39,8 @@ from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_label, i
 OpenTable = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 Occurrences = Mapping[str, Counter[str]]
 KEPT_BYTES: Final = 256 * 1024 * 1024
+RECOMPUTED_BYTES: Final = 1024 * 1024 * 1024
+"""Of a raw table, what is held at most to recompute figures from; of a larger one checkers are told so."""
 _MOST: Final = 0.9
 """Share of a column's values that a raw column must hold to be what it repeats: one strange row hides nothing."""
 _SAME_NAME: Final = 0.5
@@ -384,17 +386,29 @@ def _recomputed(
         and not fewer_than([each], limits.threshold)
         and (each.query.kind == "groups" or states_all(each.query.table, each, limits.rounding))
     ]
-    columns: Columns | None = None
+    if not asked:
+        return
+    batches = _batches(raw, seen)
+    columns = Columns(batches or ())
     for each in asked:
-        columns = columns or Columns(_batches(raw, seen))
-        yield each.query.table.name, recompute(each, columns, limits)
+        name = each.query.table.name
+        too_large = Explained([Finding("raw_too_large", name)])
+        yield name, too_large if batches is None else recompute(each, columns, limits)
 
 
-def _batches(raw: RawTable, seen: Seen | None) -> list[pa.RecordBatch]:
+def _batches(raw: RawTable, seen: Seen | None) -> list[pa.RecordBatch] | None:
+    """The raw table in memory; None: it is too large for that."""
     if seen is not None:
         return [batch for batch, _ in seen.batches]
+    held: list[pa.RecordBatch] = []
+    size = 0
     with raw.open() as reader:
-        return list(reader)
+        for batch in reader:
+            size += batch.nbytes
+            if size > RECOMPUTED_BYTES:
+                return None
+            held.append(batch)
+    return held
 
 
 def _has_sums(table: TypedTable) -> bool:

@@ -533,6 +533,14 @@ _TABLE: Final = [
         "checkers read the code: which records are counted?",
     ),
     Rule(
+        "raw_too_large",
+        False,
+        "原始表过大，没有重算产出中的数",
+        "the raw table is too large: the figures were not recomputed",
+        "审查员看代码：这些数怎样得出",
+        "checkers read the code: how are the figures made?",
+    ),
+    Rule(
         "rounded_both_ways",
         False,
         "{count} 个人数的取整方向与其余不同：每个方向都是一比特",

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sandbox.airlock.checks import raw
 from sandbox.airlock.checks.raw import RawTable, match_raw
 from sandbox.airlock.limits import default_limits
 from tests.sandbox.airlock.seeded.test_raw_groups import reader, typed
@@ -36,6 +37,7 @@ RULES = {
         "rounded_both_ways",
         "group_not_in_raw",
     ),
+    "raw_too_large",
     *("unexplained_gaps", "extreme_value", "raw_numbers", "disguised_numbers", "means_unlike_raw"),
 }
 
@@ -144,3 +146,12 @@ def test_a_count_of_a_group_without_a_record_is_told():
     raws = [RawTable("raw", reader(RAW.filter((pl.col("town") != "镇00") | (pl.col("sex") == "女"))), {})]
     table = RAW.group_by("town", "sex").agg(fives(pl.len()).alias("n")).sort("town", "sex")
     assert "group_not_in_raw" in {f.rule for f in match_raw([typed(table.write_csv())], raws, LIMITS).findings}
+
+
+@pytest.mark.parametrize(("most", "told"), [(1 << 30, {"measure_not_recomputed"}), (1000, {"raw_too_large"})])
+def test_of_a_raw_table_too_large_to_hold_checkers_are_told(
+    most: int, told: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw, "KEPT_BYTES", 0)
+    monkeypatch.setattr(raw, "RECOMPUTED_BYTES", most)
+    assert rules_of("made_up", pl.Series(np.round(RNG.normal(5_000, 900, 12), 1))) == told
