@@ -51,6 +51,7 @@ _SCALES: Final = tuple(
 )
 _SHIFTED_SCALES: Final = (1.0, -1.0, 5.0, 10.0, 100.0, 0.01)
 _DECIMALS: Final = 4
+_PLACES: Final = 1 << 22
 _FUNCTIONS: Final[tuple[Callable[[Floats], Floats], ...]] = (
     np.exp,
     np.expm1,
@@ -74,14 +75,23 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Lattice:
+    """A raw column as whole numbers of its last decimal, how many decimals, and which last bits (`_PLACES`) it has."""
+
+    numbers: npt.NDArray[np.int64]
+    decimals: int
+    places: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class RawNumbers:
     """A raw column: its distinct numbers, sorted, and the figures of all its records that normal scores are made of."""
 
     values: Floats
     mean: float = 0.0
     deviations: tuple[float, ...] = ()
-    lattice: tuple[npt.NDArray[np.int64], int] | None = None
-    """The column as whole numbers of its last decimal, and how many decimals; None for finer columns."""
+    lattice: Lattice | None = None
+    """None for finer columns."""
 
     @classmethod
     def of(cls, every: Floats) -> RawNumbers:
@@ -150,8 +160,10 @@ def disguised(numbers: Numbers, raw: RawNumbers) -> bool:
         return False
     step = _step(values)
     if step is not None:
-        return any(_shifted(values / each, lattice[0], 0) for each in (step, -step)) or _shifted(values, *lattice)
-    return any(_shifted(values / scale, *lattice) for scale in _SHIFTED_SCALES)
+        return any(_shifted(values / each, lattice, 0) for each in (step, -step)) or _shifted(
+            values, lattice, lattice.decimals
+        )
+    return any(_shifted(values / scale, lattice, lattice.decimals) for scale in _SHIFTED_SCALES)
 
 
 def _scores(raw: RawNumbers) -> Iterator[Callable[[Floats], Floats]]:
@@ -292,19 +304,23 @@ def _unit(value: float) -> float:
     return float(10.0 ** int(exponent))
 
 
-def _lattice(raw: Floats) -> tuple[npt.NDArray[np.int64], int] | None:
+def _lattice(raw: Floats) -> Lattice | None:
     for decimals in range(_DECIMALS + 1):
         scaled = raw * 10**decimals
         if np.abs(scaled).max(initial=0.0) >= 2**52:
             return None
         whole = np.round(scaled)
         if np.abs(scaled[:1000] - whole[:1000]).max(initial=0.0) < 1e-4 and np.abs(scaled - whole).max() < 1e-4:
-            return whole.astype(np.int64), decimals
+            numbers = whole.astype(np.int64)
+            places = np.zeros(_PLACES, dtype=np.bool_)
+            places[numbers & (_PLACES - 1)] = True
+            return Lattice(numbers, decimals, places)
     return None
 
 
-def _shifted(values: Floats, raw: npt.NDArray[np.int64], decimals: int) -> bool:
+def _shifted(values: Floats, lattice: Lattice, decimals: int) -> bool:
     """Whether some raw value plus each difference of ``values`` is a raw value, and chance would not do it."""
+    raw = lattice.numbers
     ordered = np.sort(values) * 10**decimals
     differences = ordered - ordered[0]
     if differences[-1] > raw[-1] - raw[0] or len(raw) < MIN_NUMBERS:
@@ -319,6 +335,10 @@ def _shifted(values: Floats, raw: npt.NDArray[np.int64], decimals: int) -> bool:
     if math.log(len(raw)) + len(whole) * math.log(min(density, 1.0)) > math.log(CHANCE):
         return False
     left = raw[raw <= raw[-1] - whole[-1]]
+    for step in whole[::-1]:  # the last bits of a number tell of most that it is no raw one
+        left = left[lattice.places[(left + step) & (_PLACES - 1)]]
+        if not len(left):
+            return False
     for step in whole[::-1]:
         wanted = left + step
         place = np.searchsorted(raw, wanted).clip(max=len(raw) - 1)

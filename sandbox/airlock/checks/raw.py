@@ -259,12 +259,21 @@ def _is_rare(
 def _numbers(
     table: TypedTable, candidates: Sequence[numbers.Numbers], columns: Mapping[str, numbers.RawNumbers]
 ) -> Iterator[Finding]:
-    """A column of numbers that all are, or stand for, numbers of one high-cardinality raw column is that column."""
+    """A column of numbers that all are, or stand for, numbers of one high-cardinality raw column is that column.
+
+    Another way to read a column is tried only as long as none has told.
+    """
+    told: set[str] = set()
     for found in candidates:
+        if found.column in told:
+            continue
         if any(numbers.copied(found, raw) for raw in columns.values()):
             yield Finding("raw_numbers", table.name, found.column, len(found.values))
         elif any(numbers.disguised(found, raw) for raw in columns.values()):
             yield Finding("disguised_numbers", table.name, found.column, len(found.values))
+        else:
+            continue
+        told.add(found.column)
 
 
 def _persons(
