@@ -2,7 +2,7 @@
 
     ./run bench output-check
 
-Parse, types, all checks; the raw table streams out of a vault. Three outputs: honest aggregates (nothing matches, so
+Parse, types, all checks; the raw table streams out of a vault. Three outputs: honest aggregates (nothing is stopped, so
 everything is asked), records, disguised numbers. The peer is decrypting and decoding that raw table once and doing
 nothing with it: the part of the time that no check can save. Wall time is that of whatever else the machine does.
 """
@@ -92,11 +92,15 @@ def _visits() -> pl.DataFrame:
 
 def _outputs(visits: pl.DataFrame) -> dict[str, pl.DataFrame]:
     groups = ("district", "department", "diagnosis", "sex")
-    age = ((2025 - pl.col("birth_date").dt.year()) // 20).cast(pl.Utf8).alias("age")
+    least = (2025 - pl.col("birth_date").dt.year()) // 20 * 20
+    age = pl.format("{}–{}", least, least + 19).alias("age")
     honest = (
         visits.with_columns(age)
         .group_by(*groups, "age")
-        .agg((pl.len() / 5).round().cast(pl.Int64).alias("n") * 5, pl.col("cost").mean().alias("mean_cost"))
+        .agg(
+            (pl.len() / 5).round().cast(pl.Int64).alias("n") * 5,
+            pl.col("cost").mean().round_sig_figs(3).alias("mean_cost"),
+        )
         .sort("n", "mean_cost", descending=True)
         .head(OUTPUT_ROWS)
     )
