@@ -224,7 +224,7 @@ def _dry_run(view: Any) -> None:
 def _notebook(view: Any) -> None:
     """Open the example notebook in a session and run all of it."""
     view.locator("a[href*='/hub/spawn']").click()
-    view.locator(".jp-DirListing-item").filter(has_text="example").dblclick(timeout=NOTEBOOK_MS)
+    view.locator(".jp-DirListing-item").filter(has_text="example.ipynb").dblclick(timeout=NOTEBOOK_MS)
     view.locator(".jp-CodeCell").first.wait_for(timeout=NOTEBOOK_MS)
     # Lab drops what is run before the kernel is there, which takes a while after a sealed job wiped the host's caches.
     view.get_by_text(IDLE).first.wait_for(timeout=NOTEBOOK_MS)
@@ -247,6 +247,8 @@ def _case(view: Any) -> None:
 def write(demo: Demo, stops: Sequence[Stop], secrets: dict[str, str]) -> Path:
     """Visit the stops and write the page. ``secrets``: a fresh one-time link for each person who looks."""
     pictures = [Picture(stop, png) for stop, png in photograph(demo, stops, secrets)]
+    for stop in (picture.stop for picture in pictures if picture.png is None):
+        print(demo.text(f"导览缺图：{stop.zh}", f"no picture: {stop.en}"), flush=True)
     target = demo.settings.home / "tour.html"
     target.write_text(page(demo, pictures), encoding="utf-8")
     return target
