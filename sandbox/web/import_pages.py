@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
@@ -151,14 +151,18 @@ def withdraw(name: str, import_id: str, session: WriteDep, actor: CurrentActor) 
     return RedirectResponse(f"/workspaces/{name}/imports/{import_id}", 303)
 
 
-@router.get("/workspaces/{name}/imports/{import_id}/{act}")
-def back_to_import(name: str, import_id: str, act: Literal["versions", "declare", "withdraw"]) -> Response:  # noqa: ARG001
+@router.get("/workspaces/{name}/imports/{import_id}/versions")
+@router.get("/workspaces/{name}/imports/{import_id}/declare")
+@router.get("/workspaces/{name}/imports/{import_id}/withdraw")
+def back_to_import(name: str, import_id: str) -> Response:
     """Where a refused form stood: loading its address anew shows the page, and does nothing."""
     return RedirectResponse(f"/workspaces/{quote(name)}/imports/{quote(import_id)}", 303)
 
 
-@router.get("/imports/{import_id}/{act}")
-def back_to_review(import_id: str, act: Literal["consent", "withdraw", "decide"]) -> Response:  # noqa: ARG001
+@router.get("/imports/{import_id}/consent")
+@router.get("/imports/{import_id}/withdraw")
+@router.get("/imports/{import_id}/decide")
+def back_to_review(import_id: str) -> Response:
     """The same for those who decide."""
     return RedirectResponse(f"/imports/{quote(import_id)}", 303)
 

@@ -25,6 +25,7 @@ from tests.sandbox.queries.conftest import Tables
 from tests.sandbox.queries.cubes import POLICY as CUBE_POLICY
 from tests.sandbox.queries.cubes import ROWS, persons_table
 from tests.sandbox.sandbox_world import World, code
+from tests.sandbox.workspaces.test_practice_cube import opened
 
 assert models  # its tables are made with the world's
 AGGREGATE = "aggregate: {by: [sex], measures: {n: {count: '*'}}, threshold: 10, rounding: 5}\n"
@@ -94,18 +95,7 @@ YAML = CUBE_POLICY.replace("      kind: {codes", "      branch: {from: kind, cod
 @pytest.fixture
 def over_a_cube(world: World) -> str:
     """A workspace over fixed tables whose dimension ``branch`` counts the raw column ``kind``."""
-    name = Tables(world).ready("visits", "L1", yaml=YAML)
-    with world.database.begin() as session:
-        from sandbox.workspaces import service as workspaces
-
-        made = workspaces.apply(
-            session, actor=world.actor("researcher"), name="study", title="研究", purpose="研究就诊次数与年龄的关系",
-            datasets=[name], term_days=30, **world.signature("researcher"), grades=world.grades,
-            calendar=world.calendar,
-        )  # fmt: skip
-        identifier = made.id
-    world.approve(identifier)
-    return identifier
+    return opened(world, yaml=YAML)
 
 
 def _counted(by: str) -> bytes:

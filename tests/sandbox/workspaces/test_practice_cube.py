@@ -62,9 +62,9 @@ def test_a_raised_level_ends_it(world: World) -> None:
     assert columns(world, workspace)["kind"]["=a"] < 400
 
 
-def opened(world: World) -> str:
+def opened(world: World, **given: str) -> str:
     """A workspace over a dataset whose fixed tables are published."""
-    name = Tables(world).ready("visits", "L1")
+    name = Tables(world).ready("visits", "L1", **given)
     with world.database.begin() as session:
         made = workspaces.apply(
             session, actor=world.actor("researcher"), name="study", title="研究", purpose="研究就诊次数与年龄的关系",
