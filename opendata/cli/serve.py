@@ -34,7 +34,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="跑完就结束 · end after the chain")] = False,
     lang: Annotated[str, typer.Option(help="zh | en")] = "zh",
 ) -> None:
-    """用真实数据演示整条链路 · the whole chain on real tables, then five refused cheats."""
+    """用真实数据演示整条链路 · the whole chain on real tables, then the cheats that are refused."""
     raise typer.Exit(serve(load_settings(demo=True), ["--lang", lang, *(["--once"] if once else [])], once=once))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -60,6 +61,14 @@ def rerun(
 def case_page(request: Request, case_id: str, session: SessionDep, actor: CurrentActor) -> Response:
     """One case before it is looked into: what it is, and the question why."""
     return _page(request, session, airlock.get_case(session, case_id, actor=actor), actor)
+
+
+@router.get("/airlock/{case_id}/view")
+@router.get("/airlock/{case_id}/reveal")
+@router.get("/airlock/{case_id}/vote")
+def back_to_case(case_id: str) -> Response:
+    """Where a form stood: loading its address anew shows the case as it was, covered, and does nothing."""
+    return RedirectResponse(f"/airlock/{quote(case_id)}", 303)
 
 
 @router.post("/airlock/{case_id}/view")

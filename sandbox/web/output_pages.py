@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -69,6 +70,12 @@ def overseen_page(request: Request, session: SessionDep, actor: CurrentActor) ->
 def revoking_page(request: Request, output_id: str, session: SessionDep, actor: CurrentActor) -> Response:
     """One released output: whose, what, when, and the act that takes it back."""
     return _revoking(request, session, airlock.output_to_revoke(session, output_id, actor=actor))
+
+
+@router.get("/airlock/outputs/{output_id}/revoke")
+def back_to_output(output_id: str) -> Response:
+    """Where the form stood: loading its address anew shows the output, and does nothing."""
+    return RedirectResponse(f"/airlock/outputs/{quote(output_id)}", 303)
 
 
 @router.post("/airlock/outputs/{output_id}/revoke")

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -99,6 +100,13 @@ def tables_page(
         request, database, found, actor, settings, wanted=wanted, named=named, answer=answer, refused=refused,
         problem=problem,
     )  # fmt: skip
+
+
+@router.get("/dataset/{name}/tables/compute")
+@router.get("/dataset/{name}/tables/cancel")
+def back_to_tables(name: str) -> Response:
+    """Where an act was refused: loading its address anew shows the tables, and does nothing."""
+    return RedirectResponse(f"/dataset/{quote(name)}/tables", 303)
 
 
 @router.post("/dataset/{name}/tables/compute")

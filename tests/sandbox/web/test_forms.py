@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
+from sandbox import web
 from sandbox.airlock import dry
 from sandbox.contracts import CHECK_BYTES
 from sandbox.workspaces.models import SandboxJob, Workspace
@@ -98,6 +103,22 @@ def test_a_refused_upload_shows_the_page_and_why(app, world: World, open_door): 
     page = client.post("/workspaces/study/jobs", files={"file": ("a.py", b"x")})
     assert page.status_code == 422
     assert summary(page.text) == {"jobs": "沙箱已被安全保密管理员暂停"}
+
+
+def test_every_address_of_a_form_can_be_loaded() -> None:
+    """A person reloads, goes back or changes the language where a form stood."""
+    modules = [import_module(f"sandbox.web.{each.name}") for each in iter_modules(web.__path__)]
+    routes = [
+        route
+        for each in modules
+        if isinstance(getattr(each, "router", None), APIRouter)
+        for route in each.router.routes
+    ]
+    pages = [each for each in routes if isinstance(each, APIRoute) and not each.path.startswith("/api/")]
+    forms = [each.path for each in pages if "POST" in each.methods]
+    assert len(forms) > 15
+    loaded = [each.path_regex for each in pages if "GET" in each.methods]
+    assert [path for path in forms if not any(each.match(path) for each in loaded)] == []
 
 
 def test_no_address_of_a_form_is_a_dead_page(app, world: World, open_door):  # noqa: F811
