@@ -238,14 +238,6 @@ class MaskingPolicy:
         return tuple(n for n in self.with_role(Role.DIRECT_IDENTIFIER) if not self.attributes[n].hides)
 
     @property
-    def standing_pseudonym(self) -> str | None:
-        """The attribute whose pseudonyms join the records of a person; None: no such column leaves."""
-        if self.unit is None or self.is_aggregate or self.unit not in self.attributes:
-            return None
-        rule = self.attributes[self.unit]
-        return None if rule.dropped or not rule.pseudonym else self.unit
-
-    @property
     def recoded(self) -> tuple[str, ...]:
         """Attributes whose levels a search decides together, so that the limits are met."""
         if not self.limits.asked or self.is_aggregate:
