@@ -1,6 +1,7 @@
-"""Tables of the publishing chain: intakes, masking-policy versions, risk–utility curves, exposures.
+"""Tables of the publishing chain: intakes, masking-policy versions, hierarchy files, risk–utility curves, exposures.
 
-Nothing here holds a cell value: profiles are counts, bad rows are line numbers and reasons, policies are rules.
+Nothing here holds a cell value: profiles are counts, bad rows are line numbers and reasons, policies are rules. A
+hierarchy lists the values that an attribute may have, as its officer wrote them down, and is shown as policies are.
 """
 
 from datetime import datetime
@@ -67,6 +68,34 @@ class PolicyVersion(Base):
     number: Mapped[int] = mapped_column(Integer)
     yaml: Mapped[str] = mapped_column(Text)
     digest: Mapped[str] = mapped_column(String(64))
+    author_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    hierarchies: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
+    """[{attribute, name, sha256, rows_digest, entries, levels}]: the files whose rows stand in ``yaml``."""
+
+
+class HierarchyFile(Base):
+    """One upload of a hierarchy (层级文件) of a dataset; the newest under its name is the one that policies may name.
+
+    ``content`` is None once the file was removed; what policies took over of it stays in their text.
+    """
+
+    __tablename__ = "hierarchy_files"
+    __table_args__ = (UniqueConstraint("dataset_id", "name", "number"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    number: Mapped[int] = mapped_column(Integer)
+    content: Mapped[bytes | None]
+    """As it was uploaded, at most 1 MiB."""
+    bytes: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(String(64))
+    rows_digest: Mapped[str] = mapped_column(String(64))
+    """SHA-256 of the rows whatever their delimiter, encoding mark or line ends: a mapping in a policy has it too."""
+    entries: Mapped[int] = mapped_column(Integer)
+    levels: Mapped[int] = mapped_column(Integer)
+    """The value's own among them, ``*`` only where the file names it."""
     author_id: Mapped[str] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
