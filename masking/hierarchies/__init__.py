@@ -2,6 +2,7 @@
 
 from masking.hierarchies.build import by_date, by_interval, by_prefix, flat, proposal, propose
 from masking.hierarchies.hierarchy import TOP, Hierarchy
+from masking.hierarchies.lines import checked_rows
 from masking.hierarchies.read import as_hierarchy, read_rows, rows_of
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "by_date",
     "by_interval",
     "by_prefix",
+    "checked_rows",
     "flat",
     "proposal",
     "propose",

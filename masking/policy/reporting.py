@@ -124,7 +124,7 @@ def _claims(policy: MaskingPolicy, found: Mapping[str, float] = EMPTY) -> tuple[
     if policy.is_aggregate:
         return ()
     asked = policy.limits.to_dict()
-    return tuple(Claim(name, asked[name], found.get(name)) for name in policy.limits.asked)
+    return tuple(Claim(name, _sizes_only(asked[name]), found.get(name)) for name in policy.limits.asked)
 
 
 def watch(policy: MaskingPolicy, masked: pa.Schema) -> ColumnProfiles:
@@ -351,6 +351,17 @@ def _public_parameters(rule: AttributeRule) -> dict[str, Any]:
         else:
             shown[name] = Path(value).name if name == "file" and isinstance(value, str) else _plain(value)
     return shown
+
+
+def _sizes_only(asked: Any) -> Any:
+    """A limit as the policy asks it; of the hierarchies of its distance what ``_public_parameters`` shows."""
+    if not isinstance(asked, Mapping) or "hierarchies" not in asked:
+        return asked
+    trees = {
+        name: Path(tree).name if isinstance(tree, str) else {"entries": len(tree)}
+        for name, tree in asked["hierarchies"].items()
+    }
+    return {**asked, "hierarchies": trees}
 
 
 def _plain(value: Any) -> Any:

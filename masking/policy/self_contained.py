@@ -29,7 +29,7 @@ def self_contained(text: str, read: Callable[[str], Rows]) -> str:
 
     Raises:
         PolicyError: the text is no policy, or too long with its hierarchies.
-        InvalidParameter: a file names a value twice, with other ancestors; or what ``read`` raises.
+        InvalidParameter: a file names a value twice, with other ancestors; or what ``read`` raises, at its attribute.
     """
     load(text)
     yaml = YAML(typ="rt")
@@ -40,29 +40,34 @@ def self_contained(text: str, read: Callable[[str], Rows]) -> str:
     named = list(_named(document))
     if not named:
         return text
-    for place, word, into in named:
+    for place, word, into, attribute in named:
         at = list(place).index(word)
         name = str(place.pop(word))
-        place.insert(at, into, _mapping(name, read(name)))
+        try:
+            place.insert(at, into, _mapping(name, read(name)))
+        except InvalidParameter as error:
+            raise error.of(attribute) from None
     written = io.StringIO()
     yaml.dump(document, written)
     load(written.getvalue())
     return written.getvalue()
 
 
-def _named(document: Mapping[str, Any]) -> Iterator[tuple[CommentedMap, str, str]]:
-    """Where a file is named: the mapping, the word there, and the word that its content stands under."""
-    for rule in document.get("attributes", {}).values():
+def _named(document: Mapping[str, Any]) -> Iterator[tuple[CommentedMap, str, str, str]]:
+    """Where a file is named: the mapping, the word there, the word that its content stands under, and the attribute."""
+    for attribute, rule in document.get("attributes", {}).items():
         for words in (rule, rule.get("otherwise")):
             if words and words.get("file") is not None and _takes_either(words.get("technique")):
-                yield words, "file", "mapping"
+                yield words, "file", "mapping", str(attribute)
     closeness = document.get("limits", {}).get("t_closeness")
-    trees = closeness.get("hierarchies", {}) if isinstance(closeness, Mapping) else {}
+    trees: Any = closeness.get("hierarchies", {}) if isinstance(closeness, Mapping) else {}
     dimensions = document.get("aggregate", {}).get("dimensions", {})
-    for held in (trees, *dimensions.values()):
-        for word, given in held.items():
-            if isinstance(given, str) and (held is trees or word == "hierarchy"):
-                yield held, word, word
+    for word, given in trees.items():
+        if isinstance(given, str):
+            yield trees, word, word, str(word)
+    for attribute, dimension in dimensions.items():
+        if isinstance(dimension.get("hierarchy"), str):
+            yield dimension, "hierarchy", "hierarchy", str(attribute)
 
 
 def _takes_either(technique: Any) -> bool:

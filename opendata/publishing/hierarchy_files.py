@@ -1,17 +1,23 @@
-"""Hierarchy files that a policy of the service may name: CSV files in the policies' folder or its ``sectors``.
+"""Hierarchy files that a policy of the service may name: the dataset's own, or CSV files in the policies' folder or its
+``sectors``.
 
 They are read once, when a policy is saved or tried, and written into its text (``masking.policy.self_contained``): the
-saved version, its digest and every edition made by it hold what the file said then. A name leads to a regular file
-below these folders or nowhere: no way up, no link on the way, and no other kind of file.
+saved version, its digest and every edition made by it hold what the file said then. A name leads to a file that was
+uploaded for the dataset, to a regular file below these folders, or nowhere: no way up, no link on the way, and no other
+kind of file. A file with a fault is told by attribute and line, never by what it says.
 """
 
+import hashlib
+import json
 import os
 import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
-from masking.hierarchies import rows_of
-from masking.policy import self_contained
+from masking.hierarchies import checked_rows
+from masking.policy import MaskingPolicy, self_contained
 from opendata.catalog.texts import text
 from opendata.publishing.errors import InvalidSubmission
 
@@ -19,16 +25,75 @@ MOST_BYTES: Final = 1 << 20
 """More would not fit into a policy."""
 _FOLDERS: Final = ((), ("sectors",))
 """Below the policies' folder, in this order."""
+Rows = Sequence[Sequence[str]]
 
 
-def written_out(yaml: str, folder: Path | None) -> str:
-    """The policy with the hierarchies that it names as files in its text; without a folder it may name none.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that a policy named."""
+
+    name: str
+    sha256: str
+    rows_digest: str
+
+
+@dataclass
+class Sources:
+    """Where names of hierarchy files lead: the dataset's ``own`` files first, then the policies' ``folder``."""
+
+    folder: Path | None
+    own: Mapping[str, bytes] = field(default_factory=dict)
+    found: list[Found] = field(default_factory=list)
+    """Each file that was read."""
+
+    def rows(self, name: str) -> list[list[str]]:
+        """The rows of a file.
+
+        Raises:
+            InvalidSubmission: there is no such file, or it may not be named.
+            masking.errors.InvalidParameter: it is no hierarchy.
+        """
+        raw = self.own[name] if name in self.own else _content(name, self.folder)
+        rows = checked_rows(raw, name)
+        self.found.append(Found(PurePosixPath(name).name, hashlib.sha256(raw).hexdigest(), rows_digest(rows)))
+        return rows
+
+
+def written_out(yaml: str, sources: Sources) -> str:
+    """The policy with the hierarchies that it names as files in its text.
 
     Raises:
         InvalidSubmission: there is no such file, or it may not be named.
-        masking.errors.PolicyError, InvalidParameter: the policy or a file is wrong.
+        masking.errors.PolicyError, InvalidParameter: the policy or a file is wrong; of a file attribute and line.
     """
-    return self_contained(yaml, lambda name: rows_of(_content(name, folder), name))
+    return self_contained(yaml, sources.rows)
+
+
+def named_in(policy: MaskingPolicy) -> Iterator[tuple[str, Rows]]:
+    """The hierarchies that stand in a policy's text, with the attribute of each."""
+    for name, rule in policy.attributes.items():
+        for branch in rule.branches:
+            yield from _rows(name, branch.parameters.get("mapping"))
+    if policy.limits.t_closeness is not None:
+        for name, tree in policy.limits.t_closeness.hierarchies.items():
+            yield from _rows(name, tree)
+    if policy.aggregate is not None:
+        for name, dimension in policy.aggregate.dimensions.items():
+            yield from _rows(name, dimension.get("hierarchy"))
+
+
+def rows_digest(rows: Rows) -> str:
+    """SHA-256 of rows, the same whether a file or a policy says them."""
+    said = json.dumps([[str(node) for node in row] for row in rows], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _rows(attribute: str, mapping: Any) -> Iterator[tuple[str, Rows]]:
+    if isinstance(mapping, Mapping) and mapping:
+        yield (
+            attribute,
+            [[str(leaf), *map(str, [up] if isinstance(up, str | int | float) else up)] for leaf, up in mapping.items()],
+        )
 
 
 def _content(name: str, folder: Path | None) -> bytes:
@@ -70,7 +135,8 @@ def _read(folder: Path, parts: tuple[str, ...]) -> bytes | None:
 def _not_there(name: str) -> InvalidSubmission:
     return InvalidSubmission(
         text(
-            f"策略目录中没有层级文件 {name!r}（须为该目录或其 sectors 目录下的 .csv 文件，不可为链接）。",
-            f"There is no hierarchy file {name!r}: a .csv file in the policies' folder or its `sectors`, and no link.",
+            f"没有层级文件 {name!r}：请先上传，或使用策略目录（或其 sectors 目录）下的 .csv 文件（不可为链接）。",
+            f"There is no hierarchy file {name!r}: upload it first, or name a .csv file in the policies' folder or its "
+            "`sectors`, and no link.",
         )
     )

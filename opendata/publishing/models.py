@@ -87,8 +87,8 @@ class HierarchyFile(Base):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     name: Mapped[str] = mapped_column(String(100))
     number: Mapped[int] = mapped_column(Integer)
-    content: Mapped[bytes | None]
-    """As it was uploaded, at most 1 MiB."""
+    content: Mapped[bytes | None] = mapped_column(deferred=True)
+    """As it was uploaded, at most 1 MiB; read when asked for."""
     bytes: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[str] = mapped_column(String(64))
     rows_digest: Mapped[str] = mapped_column(String(64))

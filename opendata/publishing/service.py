@@ -26,7 +26,7 @@ from opendata.identity import Actor, Role, User
 from opendata.jobs import Job, enqueue
 from opendata.ledger.events import AuditEvent, EventType
 from opendata.ledger.service import append
-from opendata.publishing import building, hierarchy_files, rules
+from opendata.publishing import building, hierarchies, hierarchy_files, rules
 from opendata.publishing.errors import InvalidSubmission, PublicationRefused, PublishingDenied, WrongState
 from opendata.publishing.models import Intake, IntakeState, PolicyVersion, RiskCurve
 from opendata.publishing.permissions import check_another_person, check_is_officer, check_may
@@ -118,13 +118,17 @@ def save_policy(
     files: Path | None = None,
     now: datetime | None = None,
 ) -> PolicyVersion:
-    """Check and save the next version of the masking policy; hierarchies that it names in the folder ``files`` are
-    written into it. Raises masking.errors.PolicyError, InvalidSubmission, PublishingDenied.
+    """Check and save the next version of the masking policy. Hierarchies that it names as files, the dataset's own or
+    those in the folder ``files``, are written into it, and the version notes their digests.
+
+    Raises masking.errors.PolicyError, InvalidSubmission, PublishingDenied.
     """
     now = now or utc_now()
     check_is_officer(actor, dataset.organization_id)
-    yaml = hierarchy_files.written_out(yaml, files)
-    check(parse_policy(yaml))
+    sources = hierarchy_files.Sources(files, hierarchies.contents_of(session, dataset, yaml))
+    yaml = hierarchy_files.written_out(yaml, sources)
+    policy = parse_policy(yaml)
+    check(policy)
     newest = session.scalar(select(func.max(PolicyVersion.number)).where(PolicyVersion.dataset_id == dataset.id))
     version = PolicyVersion(
         dataset_id=dataset.id,
@@ -133,10 +137,12 @@ def save_policy(
         digest=hashlib.sha256(yaml.encode()).hexdigest(),
         author_id=actor.id,
         created_at=now,
+        hierarchies=hierarchies.pins(session, dataset, policy, sources.found),
     )
     session.add(version)
     session.flush()
-    payload = {"dataset": dataset.id, "number": version.number, "digest": version.digest}
+    pinned = sorted({each["sha256"] for each in version.hierarchies or ()})
+    payload = {"dataset": dataset.id, "number": version.number, "digest": version.digest, "hierarchies": pinned}
     append(session, AuditEvent(EventType.POLICY_SAVE, actor.id, f"policy:{version.id}", now, payload))
     return version
 

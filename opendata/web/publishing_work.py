@@ -17,7 +17,7 @@ from opendata.db import Database, new_id
 from opendata.errors import NotFoundError
 from opendata.identity import Actor, Role
 from opendata.jobs import FINISHED, Job
-from opendata.publishing import hierarchy_files
+from opendata.publishing import hierarchies, hierarchy_files
 from opendata.publishing import service as publishing
 from opendata.publishing.models import Intake, PolicyVersion
 from opendata.publishing.permissions import check_is_officer
@@ -92,7 +92,9 @@ def preview(
     """Five rows before and after masking, through the raw door: logged there, held here only to render them."""
     settings = request.app.state.settings
     if policy_yaml is not None:
-        policy_yaml = hierarchy_files.written_out(policy_yaml, settings.policies_dir)
+        with request.app.state.database.session() as session:
+            own = hierarchies.contents_of(session, session.get_one(Dataset, intake.dataset_id), policy_yaml)
+        policy_yaml = hierarchy_files.written_out(policy_yaml, hierarchy_files.Sources(settings.policies_dir, own))
     question = {
         "intake_id": intake.id,
         "policy_yaml": policy_yaml,

@@ -118,6 +118,8 @@ EVENTS: dict[str, Text] = {
     "publishing:intake:erase": {"zh": "删除原始批次", "en": "raw version erased"},
     "publishing:curve:compute": {"zh": "计算风险—效用曲线", "en": "risk–utility curve computed"},
     "publishing:policy:save": {"zh": "保存脱敏策略", "en": "masking policy saved"},
+    "publishing:hierarchy:upload": {"zh": "上传层级文件", "en": "hierarchy file uploaded"},
+    "publishing:hierarchy:remove": {"zh": "移除层级文件", "en": "hierarchy file removed"},
     "publishing:edition:build": {"zh": "生成发布版本", "en": "edition built"},
     "publishing:edition:submit": {"zh": "送审", "en": "sent for review"},
     "publishing:edition:return": {"zh": "退回修改", "en": "returned"},

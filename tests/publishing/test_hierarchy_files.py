@@ -14,7 +14,8 @@ from masking.taxonomy import OpeningClass
 from opendata.catalog.models import Dataset
 from opendata.publishing import service as publishing
 from opendata.publishing.errors import InvalidSubmission
-from opendata.publishing.hierarchy_files import MOST_BYTES, written_out
+from opendata.publishing.hierarchy_files import MOST_BYTES, Sources
+from opendata.publishing.hierarchy_files import written_out as written_out_from
 from opendata.publishing.models import PolicyVersion
 from opendata.publishing.rawdoor import preview
 from opendata.storage.rawdoor import RawDoorContext
@@ -22,6 +23,10 @@ from tests.masking.sectors.tables import TABLES
 from tests.publishing.chain import survey_policy
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
+
+
+def written_out(yaml, folder):
+    return written_out_from(yaml, Sources(folder))
 
 
 def naming(name):
@@ -93,7 +98,7 @@ def test_without_a_folder_no_file_can_be_named():
 
 def test_a_file_that_is_no_hierarchy_is_refused_without_its_text(folder):
     (folder / "good.csv").write_bytes(b"\xff\xfe secret")
-    with pytest.raises(InvalidParameter, match="not a UTF-8 CSV"):
+    with pytest.raises(InvalidParameter, match=r"attribute 'sex': the hierarchy file 'good.csv', line 1: not UTF-8"):
         written_out(naming("good.csv"), folder)
 
 

@@ -85,3 +85,22 @@ def test_a_policy_stays_a_policy():
         self_contained(text, lambda _: [[str(n), "x" * 30] for n in range(30_000)])
     with pytest.raises(PolicyError):
         self_contained(text.replace("role", "rule"), lambda _: [["x", "y"]])
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute"),
+    [
+        (f"{HEAD}  a: {{role: quasi_identifier, technique: generalization.hierarchy, file: h.csv}}\n", "a"),
+        (
+            f"{HEAD}  a: {{role: sensitive, technique: keep}}\n"
+            "limits: {t_closeness: {t: 0.5, distance: hierarchical, hierarchies: {a: h.csv}}}\n",
+            "a",
+        ),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_attribute(text, attribute):
+    def read(name):
+        raise InvalidParameter(f"{name} is wrong")
+
+    with pytest.raises(InvalidParameter, match=f"attribute '{attribute}': h.csv is wrong"):
+        self_contained(text, read)

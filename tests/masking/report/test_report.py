@@ -190,6 +190,18 @@ attributes:
     assert "left_out" not in report.public().to_dict()
 
 
+def test_a_limit_tells_the_size_of_its_hierarchies_and_not_their_values():
+    policy = load(
+        f"{HEAD}attributes:\n  q: {{role: quasi_identifier, technique: generalization.recoding}}\n"
+        "  s: {role: sensitive, technique: keep}\n"
+        "limits: {k_anonymity: 2, t_closeness: {t: 1, distance: hierarchical, hierarchies: {s: {SECRETa: A, SECRETb: A}}}}\n"
+    )
+    report = masking.apply(policy, pa.table({"q": [1, 2] * 10, "s": ["SECRETa"] * 20})).report
+    for each in (report, report.public()):
+        assert each.claims[1].asked == {"t": 1.0, "distance": "hierarchical", "hierarchies": {"s": {"entries": 2}}}
+        assert "SECRETb" not in json.dumps(each.to_dict()), "a value that no released record has"
+
+
 def test_parts_kept_inside_pseudonyms_are_derived_quasi_identifiers():
     figures = risk_figures(pa.table({"q": [1] * 20}), ["q"])
     policy = load(HEAD + QUASI)
