@@ -57,7 +57,8 @@ class _Page(Pieces):
         link = ""
         if other:
             language = "zh" if self.lang == "en" else "en"
-            link = f'<p><a href="{escape(other)}" hreflang="{language}">{self.word("other_language")}</a></p>'
+            tongue = f'hreflang="{language}" lang="{language}"'
+            link = f'<p><a href="{escape(other)}" {tongue}>{self.word("other_language")}</a></p>'
         kind = self.word("internal" if self.internal else "public")
         return document(
             name, self.word("report"), f"{self.word('report')} · {kind}", "".join(self._parts()), self.lang, link

@@ -157,7 +157,7 @@ def test_a_value_that_looks_like_markup_is_text(report):
 def test_a_link_to_the_other_language_only_if_asked(report):
     assert "<a " not in to_html(report)
     page = Page(to_html(report, "en", other="report.zh.html"))
-    assert [each.attrs for each in page.named("a")] == [{"href": "report.zh.html", "hreflang": "zh"}]
+    assert [each.attrs for each in page.named("a")] == [{"href": "report.zh.html", "hreflang": "zh", "lang": "zh"}]
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
