@@ -54,7 +54,7 @@ def test_a_killed_worker_resumes_on_postgresql(postgresql_url, tmp_path):
         until(lambda: state() == "done")
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         os.close(log)
         database.dispose()
     lines = {name: (marks / name).read_text().splitlines() for name in ("start-1", "start-2", "end-2", "sum")}

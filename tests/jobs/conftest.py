@@ -43,7 +43,7 @@ class Worker:
     def stop(self):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
 
     def enqueue(self, kind, **arguments):
         with self.database.begin() as session:

@@ -120,6 +120,6 @@ def test_two_workers_on_one_home_are_refused(worker):
     first = worker.process
     worker.start()
     second, worker.process = worker.process, first
-    assert second.wait(timeout=30) != 0
+    assert second.wait(timeout=120) != 0
     assert first.poll() is None
     assert isinstance(first, subprocess.Popen)

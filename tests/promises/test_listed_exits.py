@@ -176,7 +176,7 @@ def stop_running_session(browser) -> None:
     """A session that another test left open belongs to another workspace. The hub says 202 while it is stopping."""
     import time
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while browser.hub_api("DELETE", f"users/{browser.person}/server").status_code == 202:
         assert time.monotonic() < deadline, "the running session did not stop"
         time.sleep(1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from opendata.supervisor import processes
 from opendata.supervisor.processes import Child, open_log
 
 pytestmark = pytest.mark.integration
@@ -23,7 +24,7 @@ def child(tmp_path: Path, *argv: str, user: str | None = None) -> Child:
     )
 
 
-def wait_for(condition, seconds: float = 5.0) -> bool:
+def wait_for(condition, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -46,7 +47,8 @@ def test_child_has_its_users_identity_and_no_capability(tmp_path: Path) -> None:
     ]
 
 
-def test_failing_child_waits_longer_each_time(tmp_path: Path) -> None:
+def test_failing_child_waits_longer_each_time(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(processes, "STEADY_S", 1000.0)  # however long this machine takes to run nothing
     one = child(tmp_path, "sh", "-c", "exit 3")
     pauses = []
     for _ in range(3):
@@ -57,10 +59,11 @@ def test_failing_child_waits_longer_each_time(tmp_path: Path) -> None:
 
 
 def test_stop_ends_a_child_that_ignores_the_request(tmp_path: Path) -> None:
-    one = child(tmp_path, "sh", "-c", "trap '' TERM; sleep 60 & wait; sleep 60")
+    deaf = tmp_path / "deaf"
+    one = child(tmp_path, "sh", "-c", f"trap '' TERM; sleep 600 & touch {deaf}; wait; sleep 600")
     one.start()
     pid = one.process.pid
-    time.sleep(0.2)
+    assert wait_for(deaf.exists)
     one.stop(deadline_s=0.3)
     assert wait_for(lambda: not any(running(int(each)) for each in members(pid)))
 
@@ -73,12 +76,12 @@ def members(group: int) -> list[str]:
 def test_child_ends_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib, time; from opendata.supervisor.processes import Child\n"
-        f"c = Child(name='x', argv=['sleep', '60'], user=None, environment={{'PATH': '/usr/bin:/bin'}}, log=pathlib.Path({str(tmp_path / 'l')!r}))\n"
-        "c.start(); print(c.process.pid, flush=True); time.sleep(60)"
+        f"c = Child(name='x', argv=['sleep', '600'], user=None, environment={{'PATH': '/usr/bin:/bin'}}, log=pathlib.Path({str(tmp_path / 'l')!r}))\n"
+        "c.start(); print(c.process.pid, flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())
-        time.sleep(0.2)
+        assert wait_for(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")  # its signal is arranged
         parent.send_signal(signal.SIGKILL)
     assert wait_for(lambda: not running(pid))
 

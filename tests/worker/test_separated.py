@@ -48,7 +48,7 @@ def test_the_raw_door_opens_to_web_only():
     command = [sys.executable, "-m", "opendata.worker", "--home", str(settings.home)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=CHECKOUT, **identity("opendata-worker"))
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not settings.rawdoor_socket.exists() or answer(settings, "opendata-web") == "OpenDataError":
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
@@ -59,7 +59,7 @@ def test_the_raw_door_opens_to_web_only():
         assert settings.jobs_file.stat().st_mode & 0o077 == 0
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         process.stderr.close()
         shutil.rmtree(directory)
 

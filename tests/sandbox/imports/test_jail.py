@@ -133,7 +133,7 @@ def test_import_is_joined_in_a_sealed_job_released_held_in_memory_and_withdrawn(
     assert not world.vault.exists(import_id)
 
 
-def _inside(path: str, timeout_s: float = 20.0) -> bytes:
+def _inside(path: str, timeout_s: float = 60.0) -> bytes:
     """A file as the session's own process sees it."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

@@ -18,6 +18,7 @@ from opendata.db import utc_now
 from opendata.identity import service as identity
 from sandbox.airlock.models import Assignment, ReleaseRequest
 from sandbox.contracts import MIB, QUIET_RULES, Check, Enforcement
+from sandbox.web import job_api
 from sandbox.workspaces.door import sandbox_settings
 from sandbox.workspaces.models import SandboxJob
 from tests.sandbox.sandbox_world import GOOD, World, code
@@ -141,7 +142,8 @@ def test_vote_and_download(app, world: World, open_door):
     )  # and says that copies are to be deleted
 
 
-def test_submit_and_check_over_http(app, world: World, open_door):
+def test_submit_and_check_over_http(app, world: World, open_door, monkeypatch):
+    monkeypatch.setattr(job_api, "CHECK_WAIT_S", 300.0)
     world.workspace("L1")
     client = speak(app, world, "researcher")
     job = client.post("/api/v1/workspaces/study/jobs", params={"filename": "x.py"}, content=code({"t.csv": GOOD}))
