@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -70,6 +71,26 @@ def upload(name: str, file: Path, *, as_: As = None, token_file: TokenFile = Non
     started = speaking.upload(f"/api/v1/datasets/{name}/intakes", file, filename=file.name)
     speaking.wait_job(started["job"], watch=progress_line)
     show_one(speaking.get(f"/api/v1/intakes/{started['intake']}"), as_json=True)
+
+
+@datasets.command("hierarchies")
+def list_hierarchies(name: str, *, as_json: AsJSON = False, as_: As = None, token_file: TokenFile = None) -> None:
+    """策略可用的层级文件 · hierarchy files that the masking policy may name."""
+    found = client(as_, token_file).get(f"/api/v1/datasets/{name}/hierarchies")["hierarchies"]
+    show(found, as_json=as_json, empty="没有层级文件 · no hierarchy files")
+
+
+@datasets.command("add-hierarchy")
+def add_hierarchy(name: str, file: Path, *, as_: As = None, token_file: TokenFile = None) -> None:
+    """上传一个层级文件 · bring a hierarchy file in: CSV, the value first, coarsest level last, no header."""
+    path = f"/api/v1/datasets/{name}/hierarchies/{quote(file.name, safe='')}"
+    show_one(client(as_, token_file).put(path, content=file.read_bytes()), as_json=True)
+
+
+@datasets.command("remove-hierarchy")
+def remove_hierarchy(name: str, file: str, *, as_: As = None, token_file: TokenFile = None) -> None:
+    """移除一个层级文件 · erase a hierarchy file; saved policies keep its rows."""
+    client(as_, token_file).request("DELETE", f"/api/v1/datasets/{name}/hierarchies/{quote(file, safe='')}")
 
 
 @editions.command("show")

@@ -88,12 +88,17 @@ def rows_digest(rows: Rows) -> str:
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def mapping_rows(mapping: Mapping[Any, Any]) -> Rows:
+    """The rows that a mapping of values to their ancestors stands for."""
+    return [
+        [str(leaf), *map(str, [above] if isinstance(above, str | int | float) else above)]
+        for leaf, above in mapping.items()
+    ]
+
+
 def _rows(attribute: str, mapping: Any) -> Iterator[tuple[str, Rows]]:
     if isinstance(mapping, Mapping) and mapping:
-        yield (
-            attribute,
-            [[str(leaf), *map(str, [up] if isinstance(up, str | int | float) else up)] for leaf, up in mapping.items()],
-        )
+        yield attribute, mapping_rows(mapping)
 
 
 def _content(name: str, folder: Path | None) -> bytes:

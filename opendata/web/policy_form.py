@@ -7,21 +7,19 @@ shows its parameters as text, so nothing the YAML says is lost by using the form
 from __future__ import annotations
 
 import dataclasses
-import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from masking.errors import InvalidParameter, PolicyError, UnsupportedColumn
 from masking.policy import AttributeRule, MaskingPolicy, dump, explain, load
 from masking.policy.model import RECODING
 from masking.taxonomy import Role
-from opendata.web import limit_form, recoding_form
+from opendata.publishing.models import HierarchyFile
+from opendata.web import hierarchy_form, limit_form, recoding_form, records_form
 from opendata.web.form_fields import Typed, WrongForm
+from opendata.web.inline_yaml import flow, mapping_of, names_of
 
 CURRENT = "current"
 _LIMIT_FIELDS = {
@@ -241,6 +239,13 @@ GROUPS: tuple[Group, ...] = (
 CHOICES: tuple[Choice, ...] = tuple(choice for group in GROUPS for choice in group.choices)
 
 
+def groups(files: Sequence[HierarchyFile] = ()) -> tuple[Group, ...]:
+    """All choices, those that name a hierarchy file of the dataset last."""
+    named = tuple(Choice(*each) for each in hierarchy_form.choices_of(files))
+    title = {"zh": "按上传的层级文件泛化", "en": "Generalization up an uploaded hierarchy"}
+    return (*GROUPS, Group(title, named)) if named else GROUPS
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One attribute in the form."""
@@ -251,9 +256,12 @@ class Row:
     choice: str
     parameters: str
     levels: recoding_form.Levels | None
+    shows_parameters: bool
+    when: str
+    otherwise: str
 
 
-def rows(policy: MaskingPolicy, lang: str) -> list[Row]:
+def rows(policy: MaskingPolicy, lang: str, files: Sequence[HierarchyFile] = ()) -> list[Row]:
     """The form's rows, in the policy's order."""
     sentences = {item.attribute: item.sentence for item in explain(policy, "en" if lang == "en" else "zh")}
     return [
@@ -261,9 +269,12 @@ def rows(policy: MaskingPolicy, lang: str) -> list[Row]:
             index,
             rule,
             sentences.get(name, ""),
-            _choice(rule),
-            "" if rule.technique == RECODING else flow(rule.parameters),
+            _choice(rule, files),
+            "" if rule.technique == RECODING else flow(hierarchy_form.shown(rule)),
             recoding_form.levels_of(rule),
+            _types_parameters(rule, _choice(rule, files)),
+            records_form.condition_text(rule.when),
+            records_form.branch_text(rule.otherwise),
         )
         for index, (name, rule) in enumerate(policy.attributes.items())
     ]
@@ -281,29 +292,42 @@ def as_text(yaml: str) -> str:
     return yaml.replace("\r\n", "\n").strip("\n") + "\n"
 
 
-def changed(policy: MaskingPolicy, form: Mapping[str, str]) -> str:
+def changed(policy: MaskingPolicy, form: Mapping[str, str], files: Sequence[HierarchyFile] = ()) -> str:
     """YAML of the policy as the form wants it. Raises PolicyError for parameters that cannot be read."""
     typed = Typed(form, labels=_labels(policy))
-    attributes = {name: _changed(rule, index, typed) for index, (name, rule) in enumerate(policy.attributes.items())}
+    attributes = {
+        name: _changed(rule, index, typed, files) for index, (name, rule) in enumerate(policy.attributes.items())
+    }
     limits = limit_form.changed(policy.limits, typed)
+    with_records = records_form.changed(policy, typed)
     recoding = typed.chosen("recoding", policy.recoding, tuple(limit_form.RECODING_TITLES))
     typed.check()
-    record = tuple(name for name in policy.attributes if name in _names(form.get("record", "")))
     made = dataclasses.replace(
-        policy,
+        with_records,
         attributes=attributes,
         limits=limits,
         recoding=cast("Literal['local', 'global']", recoding),
-        record=record,
+        record=_record(policy, typed),
         source_text="",
     )
     return dump(made)
 
 
+def _record(policy: MaskingPolicy, typed: Typed) -> tuple[str, ...]:
+    """The columns that tell records apart. Draws depend on their order: it stays while the columns do."""
+    text = typed.text("record")
+    wanted = names_of(text or "")
+    if text is None or set(wanted) == set(policy.record):
+        return policy.record
+    return tuple(name for name in policy.attributes if name in wanted)
+
+
 def _labels(policy: MaskingPolicy) -> dict[str, Mapping[str, str]]:
-    found: dict[str, Mapping[str, str]] = dict(limit_form.LABELS)
+    found: dict[str, Mapping[str, str]] = {**limit_form.LABELS, **records_form.LABELS}
+    for each in records_form.domains(policy):
+        found[f"domain-{each.index}-version"] = {"zh": f"{each.name} 版本", "en": f"{each.name} version"}
     for index, name in enumerate(policy.attributes):
-        for field, label in recoding_form.LABELS.items():
+        for field, label in (recoding_form.LABELS | records_form.OF_ATTRIBUTE).items():
             found[f"{field}-{index}"] = {lang: f"{name} {words}" for lang, words in label.items()}
     return found
 
@@ -330,19 +354,15 @@ def field_of(error: Exception, yaml: str) -> str:
     return ""
 
 
-def flow(parameters: Mapping[str, Any]) -> str:
-    """Parameters as one line of YAML; empty for none."""
-    if not parameters:
-        return ""
-    yaml = YAML()
-    yaml.default_flow_style = True
-    yaml.width = 4096
-    stream = io.StringIO()
-    yaml.dump({key: list(value) if isinstance(value, tuple) else value for key, value in parameters.items()}, stream)
-    return stream.getvalue().strip().removeprefix("{").removesuffix("}")
+def _types_parameters(rule: AttributeRule, choice: str) -> bool:
+    """Whether the form shows the parameters of a rule as text."""
+    return rule.technique != RECODING and (choice == CURRENT or rule.technique == hierarchy_form.LEVEL)
 
 
-def _choice(rule: AttributeRule) -> str:
+def _choice(rule: AttributeRule, files: Sequence[HierarchyFile]) -> str:
+    named = hierarchy_form.choice_of(rule, files)
+    if named is not None:
+        return named
     if rule.technique == RECODING:
         return recoding_form.kind_of(rule) or CURRENT
     for choice in CHOICES:
@@ -351,48 +371,35 @@ def _choice(rule: AttributeRule) -> str:
     return CURRENT
 
 
-def _changed(rule: AttributeRule, index: int, typed: Typed) -> AttributeRule:
+def _changed(rule: AttributeRule, index: int, typed: Typed, files: Sequence[HierarchyFile]) -> AttributeRule:
     form = typed.form
     role = Role(form[f"role-{index}"]) if form.get(f"role-{index}") in set(Role) else rule.role
     reason = form.get(f"reason-{index}", rule.reason).strip()
     rule = dataclasses.replace(rule, invented=form.get(f"invented-{index}") == "yes")
-    wanted = form.get(f"how-{index}", CURRENT)
-    choice = next((choice for choice in CHOICES if choice.id == wanted), None)
+    wanted, is_now = form.get(f"how-{index}", CURRENT), _choice(rule, files)
+    known = (choice for group in groups(files) for choice in group.choices)
+    choice = next((choice for choice in known if choice.id == wanted and choice.id != is_now), None)
+    rule = records_form.branches_changed(dataclasses.replace(rule, role=role, reason=reason, line=0), index, typed)
     if (choice or rule).technique == RECODING:
-        parameters = recoding_form.changed(rule, index, wanted, typed)
-        return dataclasses.replace(
-            rule, role=role, reason=reason, technique=RECODING, parameters=parameters, key=None, line=0
-        )
-    if choice is None or choice.id == _choice(rule):
+        parameters = recoding_form.changed(rule, index, typed, None if choice is None else choice.parameters)
+        return dataclasses.replace(rule, technique=RECODING, parameters=parameters, key=None)
+    key = (form.get(f"key-{index}") or "").strip() or rule.key
+    if choice is None:
         text = form.get(f"parameters-{index}")
         parameters = dict(rule.parameters)
-        if text is not None and choice is None:
-            parameters = _parameters(text, index, typed) or {}
-        key = (form.get(f"key-{index}") or "").strip() or rule.key if rule.key else None
-        return dataclasses.replace(rule, role=role, reason=reason, parameters=parameters, key=key, line=0)
-    key = ((form.get(f"key-{index}") or "").strip() or rule.key or f"{rule.name}-key") if choice.keyed else None
-    return dataclasses.replace(
-        rule, role=role, reason=reason, technique=choice.technique, parameters=choice.parameters, key=key, line=0
-    )
+        if text is not None and _types_parameters(rule, is_now):
+            parameters = hierarchy_form.kept(rule, _parameters(text, index, typed))
+        return dataclasses.replace(rule, parameters=parameters, key=key if rule.key else None)
+    key = (key or f"{rule.name}-key") if choice.keyed else None
+    return dataclasses.replace(rule, technique=choice.technique, parameters=choice.parameters, key=key)
 
 
-def _parameters(text: str, index: int, typed: Typed) -> dict[str, Any] | None:
-    if not text.strip():
-        return {}
-    try:
-        value = YAML(typ="safe").load("{" + text.strip() + "}")
-    except YAMLError:
-        value = None
-    if not isinstance(value, dict) or len(text) > 10_000:
+def _parameters(text: str, index: int, typed: Typed) -> dict[str, Any]:
+    found = mapping_of(text, records_form.LONGEST)
+    if found is None:
         typed.fault(
             f"parameters-{index}",
             "参数应写作“名称: 值, 名称: 值”",
             "Parameters are written as “name: value, name: value”",
         )
-        return None
-    return {str(key): item for key, item in value.items()}
-
-
-def _names(text: str) -> set[str]:
-    """Column names as people type lists."""
-    return {name.strip() for name in text.replace("，", ",").replace("、", ",").split(",")}
+    return found or {}

@@ -12,9 +12,10 @@ from masking.policy import MaskingPolicy, explain_aggregate
 from opendata.catalog.models import Dataset
 from opendata.errors import OpenDataError
 from opendata.identity import Actor
+from opendata.publishing import hierarchies
 from opendata.publishing import service as publishing
 from opendata.publishing.models import Intake, PolicyVersion
-from opendata.web import limit_form, policy_form, problems
+from opendata.web import limit_form, policy_form, problems, records_form
 from opendata.web import publishing_work as work
 from opendata.web.console import Officer
 from opendata.web.deps import SessionDep, get_visitor
@@ -43,6 +44,16 @@ async def change_policy(request: Request, name: str, actor: Officer) -> Response
     return await in_thread(_change_policy, request, name, actor, values)
 
 
+def refused(request: Request, name: str, actor: Actor, errors: dict[str, str]) -> Response:
+    """The page as it stands, with what was wrong beside its fields."""
+    with request.app.state.database.session() as session:
+        dataset = work.own_dataset(session, name, actor)
+        saved = publishing.latest_policy(session, dataset)
+        intake = publishing.latest_intake(session, dataset)
+    yaml = saved.yaml if saved else (intake.proposal_yaml if intake else "")
+    return _policy(request, dataset, intake, saved, yaml, errors=errors)
+
+
 def _policy(
     request: Request,
     dataset: Dataset,
@@ -61,10 +72,12 @@ def _policy(
     rows: list[policy_form.Row] = []
     policy, panels = None, []
     messages = dict(errors or {})
+    with request.app.state.database.session() as session:
+        files = hierarchies.files_of(session, dataset)
     if yaml.strip():
         try:
             policy = policy_form.read(yaml)
-            rows = policy_form.rows(policy, lang)
+            rows = policy_form.rows(policy, lang, files)
         except MaskingError as error:
             messages.setdefault("yaml", say_error(request, error))
     if policy is not None:
@@ -84,7 +97,11 @@ def _policy(
         rows=rows,
         table_words=_table_words(policy, lang) if policy else "",
         panels=panels,
-        groups=policy_form.GROUPS,
+        groups=policy_form.groups(files),
+        files=files,
+        records=records_form.fields(policy) if policy else {},
+        domains=records_form.domains(policy) if policy else [],
+        condition_example=records_form.EXAMPLE,
         limits=limit_form.fields(policy.limits) if policy else {},
         options=limit_form.options(lang),
         more_limits=policy is not None and limit_form.uses_more(policy.limits, messages),
@@ -108,6 +125,7 @@ def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, 
         dataset = work.own_dataset(session, name, actor)
         saved = publishing.latest_policy(session, dataset)
         intake = publishing.latest_intake(session, dataset)
+        files = hierarchies.files_of(session, dataset)
     base = saved.yaml if saved else (intake.proposal_yaml if intake else "")
     yaml = policy_form.as_text(values.get("yaml") or base)
     action = values.get("action", "")
@@ -116,7 +134,7 @@ def _change_policy(request: Request, name: str, actor: Actor, values: dict[str, 
     try:
         if form:
             yaml = policy_form.as_text(values.get("basis") or base)
-            yaml = policy_form.changed(policy_form.read(yaml), values)
+            yaml = policy_form.changed(policy_form.read(yaml), values, files)
         if action.startswith("preview"):
             return _previewed(request, dataset, intake, saved, yaml, values, purpose)
         with database.begin() as session:

@@ -19,7 +19,7 @@ from opendata.identity import Actor, Role
 from opendata.jobs import FINISHED, Job
 from opendata.publishing import hierarchies, hierarchy_files
 from opendata.publishing import service as publishing
-from opendata.publishing.models import Intake, PolicyVersion
+from opendata.publishing.models import HierarchyFile, Intake, PolicyVersion
 from opendata.publishing.permissions import check_is_officer
 from opendata.storage import rawdoor
 from opendata.storage.vault import SealedWriter
@@ -103,6 +103,27 @@ def preview(
         "reveal": reveal,
     }
     return rawdoor.ask(settings, "preview", question, token=own_secret(request))
+
+
+def keep_hierarchy(request: Request, name: str, actor: Actor, filename: str, content: bytes) -> dict[str, Any]:
+    """Check and keep a hierarchy file of a dataset; what programs are told of it."""
+    with request.app.state.database.begin() as session:
+        dataset = own_dataset(session, name, actor)
+        file = hierarchies.upload(session, dataset, name=filename, content=content, actor=actor)
+        return hierarchy_json(file)
+
+
+def hierarchy_json(file: HierarchyFile) -> dict[str, Any]:
+    """A hierarchy file for its officers: digest and counts."""
+    return {
+        "name": file.name,
+        "number": file.number,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "entries": file.entries,
+        "levels": file.levels,
+        "created_at": file.created_at,
+    }
 
 
 def own_secret(request: Request) -> str:

@@ -1,6 +1,6 @@
 """Generalization by levels (``generalization.recoding``) in the policy form: steps, lowest and highest level, weight.
 
-Hierarchies that are written out (a mapping, a file) are changed in the YAML only; their levels and weight here too.
+Hierarchies that are written out (a mapping) are changed in the YAML or by a file; their levels and weight here too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from masking.policy.model import RECODING
 from opendata.web.form_fields import Typed, numbers, shown
 
 MOST_LEVELS = 100
-LABELS: Mapping[str, Mapping[str, str]] = {
+LABELS: dict[str, Mapping[str, str]] = {
     "steps": {"zh": "各级", "en": "levels"},
     "lowest": {"zh": "最低层级", "en": "lowest level"},
     "highest": {"zh": "最高层级", "en": "highest level"},
@@ -73,11 +73,13 @@ def levels_of(rule: AttributeRule) -> Levels | None:
     )
 
 
-def changed(rule: AttributeRule, index: int, wanted: str, typed: Typed) -> dict[str, Any]:
-    """Parameters of the attribute as the form wants them; what is wrong is noted in ``typed``."""
-    was = kind_of(rule)
-    same = rule.technique == RECODING and wanted in (was, "current")
-    parameters = dict(rule.parameters) if same else dict(KINDS[wanted])
+def changed(rule: AttributeRule, index: int, typed: Typed, begin: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters of the attribute as the form wants them; what is wrong is noted in ``typed``.
+
+    ``begin``: the hierarchy of a choice that was just made; None where the rule's own stays.
+    """
+    same = begin is None
+    parameters = dict(rule.parameters if begin is None else begin)
     shown_now = levels_of(rule)
     for name in STEPS:
         field = f"steps-{index}"

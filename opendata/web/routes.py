@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from opendata.web import (
     account,
+    api_hierarchies,
     api_publishing,
     applications,
     build_pages,
@@ -13,6 +14,7 @@ from opendata.web import (
     console,
     curve_pages,
     health,
+    hierarchy_pages,
     job_pages,
     ledger_routes,
     oidc,
@@ -33,8 +35,10 @@ for module in (
     ledger_routes,
     verification,
     api_publishing,
+    api_hierarchies,
     console,
     policy_pages,
+    hierarchy_pages,
     curve_pages,
     build_pages,
     job_pages,
