@@ -1,6 +1,6 @@
-"""Why the hub ended a session, in words for the person: JupyterLab itself only sees that its server is gone.
+"""Why a session ended, in words for the person: JupyterLab itself only sees that its server is gone.
 
-Kept in memory until the person starts another session; a restarted hub has forgotten it.
+Kept in memory until the person starts another session, which tells it once more; a restarted hub has forgotten it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ IDLE: Final = "idle"
 NOT_ENTITLED: Final = "no longer entitled"
 IMPORT_WITHDRAWN: Final = "an import was withdrawn"
 EDITION_TAKEN_DOWN: Final = "an edition was taken down"
+DIED: Final = "it ended by itself"
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
     LONGEST: (
@@ -43,6 +44,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
             "You may start it again; delete copies in your home as well."
         ),
     ),
+    DIED: (
+        "会话意外结束：内存用完，或沙箱服务重新启动。已保存的文件都在，可以重新启动。",
+        (
+            "The session ended unexpectedly: out of memory, or the sandbox was restarted. "
+            "Saved files are kept; start it again."
+        ),
+    ),
 }
 
 _ended: dict[str, str] = {}
@@ -58,9 +66,11 @@ def forget(person: str) -> None:
     _ended.pop(person, None)
 
 
-def why_ended(user: Any) -> tuple[str, str] | None:
-    """Chinese and English, for the hub's pages of a user; None when the hub did not end the last session.
+def words(person: str) -> tuple[str, str] | None:
+    """Chinese and English of why the person's last session ended; None when its end needs no words."""
+    return WORDS.get(_ended.get(person, ""))
 
-    The hub calls it for each page and gives pages what it returned.
-    """
-    return WORDS.get(_ended.get(user.name, "")) if user is not None else None
+
+def why_ended(user: Any) -> tuple[str, str] | None:
+    """The same for the hub's pages of a user; the hub calls it for each page and gives pages what it returned."""
+    return words(user.name) if user is not None else None

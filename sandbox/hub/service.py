@@ -61,11 +61,15 @@ class SessionToken:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceEntry:
-    """A workspace a person may open. ``id`` is the service's, ``name`` the one that names folders."""
+    """A workspace a person may open. ``id`` is the service's, ``name`` the one that names folders.
+
+    ``expires_at``: since 1970, 0 when the service does not say.
+    """
 
     id: str
     name: str
     title: str
+    expires_at: float = 0.0
 
 
 class Service:
@@ -136,7 +140,10 @@ class Service:
         items = await self._list(token, "/api/v1/workspaces", "workspaces")
         return [
             WorkspaceEntry(
-                id=str(item["id"]), name=str(item.get("name") or item["id"]), title=_words(item.get("title"))
+                id=str(item["id"]),
+                name=str(item.get("name") or item["id"]),
+                title=_words(item.get("title")),
+                expires_at=_moment(item.get("expires_at")),
             )
             for item in items
             if str(item.get("state") or "active") in {"active", "approved", "open"} and item.get("may_work", True)
@@ -224,6 +231,14 @@ def _token(document: dict[str, Any]) -> SessionToken:
     if not life and isinstance(at := document.get("expires_at"), str):
         life = datetime.fromisoformat(at).timestamp() - time.time()
     return SessionToken(value, time.monotonic() + max(life or _DEFAULT_LIFE_S, 2.0) / 2)
+
+
+def _moment(value: Any) -> float:
+    """Seconds since 1970 of a moment with its zone; 0 for anything else."""
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _words(value: Any) -> str:

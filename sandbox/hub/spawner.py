@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 GATE_IN_JAIL = "/run/hub/hub.sock"
 SERVER_IN_JAIL = "/run/srv.sock"
+_LONGEST_LOOK = 8
+"""Looks at a session that is slow are late; a stretch of more of them is no time that anybody left it unused."""
 _PASSED = frozenset(
     {
         "JUPYTERHUB_BASE_URL",
@@ -71,9 +73,13 @@ class BubblewrapSpawner(Spawner):
     started = 0.0
     imports: tuple[str, ...] = ()
     editions: tuple[str, ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
+    """What the server inside is told of its life: names and texts of its environment."""
     gate: Gate | None = None
     idle: IdleClock | None = None
     _rechecked = 0.0
+    _stopped = False
+    """It was told to stop, so that its end is no surprise."""
 
     # --- where the server is: the hub's own record of it cannot hold a socket's path
 
@@ -140,11 +146,14 @@ class BubblewrapSpawner(Spawner):
             SpawnException: a person may not, nothing is free, or the sandbox's door is shut; with the reason.
         """
         entry = await self._chosen()
+        self._stopped = False
+        before = endings.words(self.user.name)
         endings.forget(self.user.name)
         self.session = new_session_id(self.people.number(self.user.name))
         self.workspace = entry.id
         self.started = time.time()
-        self.idle = IdleClock(self.started)
+        self.idle = self._idle_clock(self.started)
+        self.told = _told(entry, self.started + self.options.longest_s, before)
         listening: socket.socket | None = None
         try:
             token = await self.service.session_token(self.user.name, self.workspace)
@@ -188,6 +197,8 @@ class BubblewrapSpawner(Spawner):
             self.log.warning("session %s: the launcher does not answer", session)
             code = 1
         if code is not None:
+            if code != 0 and not self._stopped:
+                endings.remember(self.user.name, endings.DIED)
             await self._tidy()
             return code
         if self.gate is None:
@@ -202,6 +213,7 @@ class BubblewrapSpawner(Spawner):
     async def stop(self, now: bool = False) -> None:  # noqa: ARG002
         """Kill the session with everything in it."""
         session = self.session
+        self._stopped = True
         if session:
             try:
                 await self._launcher(lambda launcher: launcher.stop_session(session))
@@ -222,7 +234,7 @@ class BubblewrapSpawner(Spawner):
             except SandboxError:
                 still = True  # nobody knows; it is not counted
             still = still or self.pending == "spawn"  # nobody can use it before it is up
-            self.idle = self.idle or IdleClock(now)
+            self.idle = self.idle or self._idle_clock(now)
             if self.idle.look(now, used=last.replace(tzinfo=UTC).timestamp(), still=still) > self.options.idle_s:
                 return endings.IDLE
         if self.gate is not None and now - self._rechecked > self.options.recheck_s:
@@ -239,6 +251,9 @@ class BubblewrapSpawner(Spawner):
                 return endings.EDITION_TAKEN_DOWN
             self._rechecked = now
         return ""
+
+    def _idle_clock(self, now: float) -> IdleClock:
+        return IdleClock(now, longest_look_s=_LONGEST_LOOK * self.options.poll_s)
 
     async def _open_gate(self) -> None:
         session = Session(self.session, self.user.name, self.user.escaped_name, self.workspace)
@@ -276,6 +291,7 @@ class BubblewrapSpawner(Spawner):
             "JUPYTERHUB_SERVICE_URL": unix_url(SERVER_IN_JAIL) + urlsplit(given["JUPYTERHUB_SERVICE_URL"]).path,
             "JUPYTERHUB_DEFAULT_URL": "/lab",
             "SANDBOX_WORKSPACE": self.workspace,
+            **dict(self.told),
         }
 
     # --- what survives a restart of the hub
@@ -307,6 +323,7 @@ class BubblewrapSpawner(Spawner):
         self.started = 0.0
         self.imports = ()
         self.editions = ()
+        self.told = ()
         self.idle = None
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
@@ -314,6 +331,16 @@ class BubblewrapSpawner(Spawner):
         yield {"progress": 20, "message": "正在准备隔离环境… Building the isolated session…"}
         await asyncio.sleep(2)
         yield {"progress": 60, "message": "正在启动 JupyterLab（无网络）… Starting JupyterLab, without a network…"}
+
+
+def _told(entry: WorkspaceEntry, ends_at: float, before: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
+    """When the session ends at the latest, when its workspace does, and why the last session ended."""
+    told = [("SANDBOX_ENDS_AT", f"{ends_at:.0f}")]
+    if entry.expires_at:
+        told.append(("SANDBOX_EXPIRES_AT", f"{entry.expires_at:.0f}"))
+    if before is not None:
+        told.append(("SANDBOX_ENDED_BEFORE", "\n".join(before)))
+    return tuple(told)
 
 
 def unix_url(path: str) -> str:

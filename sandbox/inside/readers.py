@@ -181,7 +181,7 @@ def _json(content: bytes) -> Table:
     except (ValueError, RecursionError) as error:
         raise Rejected("not-readable") from error
     if isinstance(document, dict) and all(not isinstance(value, dict | list) for value in document.values()):
-        document = [{"name": name, "value": value} for name, value in document.items()]
+        document = [document]
     if not isinstance(document, list) or not document or not all(isinstance(row, dict) for row in document):
         raise Rejected("not-a-table")
     header = list(document[0])

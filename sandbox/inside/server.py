@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from sandbox.inside.activity import counting_busy_kernels
 from sandbox.inside.session import prepare
 
 SOCKET_PATH: Final = "/run/srv.sock"
@@ -48,6 +49,8 @@ def main() -> None:
 
     serverapp.bind_unix_socket = inherited
     serverapp.unix_socket_in_use = lambda *_: False
+    application = serverapp.ServerWebApplication
+    application.last_activity = counting_busy_kernels(application.last_activity)
     from jupyterhub.singleuser import main as singleuser
 
     singleuser([*ARGUMENTS, *prepare(Path.home()), *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""What a person finds when a session opens: Chinese first, example notebooks, and no look for a network.
+"""What a person finds when a session opens: Chinese first, example notebooks, notices, and no look for a network.
 
 The server itself (``server``) calls ``prepare`` before it starts.
 """
@@ -6,14 +6,18 @@ The server itself (``server``) calls ``prepare`` before it starts.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.inside import worked
+from sandbox.inside import notices, worked
 
 SETTINGS_DIR: Final = Path("/run/lab-settings")
+TEMPLATES: Final = "templates"
+LAB_TEMPLATES: Final = Path(sys.prefix) / "share/jupyter/lab/static"
 EXAMPLE: Final = Path(__file__).with_name("example_notebook.json")
 EXAMPLE_NAME: Final = "示例 example.ipynb"
 MARKER: Final = ".sandbox"
@@ -33,6 +37,7 @@ def prepare(home: Path, settings_dir: Path = SETTINGS_DIR) -> tuple[str, ...]:
     welcome(home)
     return (
         f"--LabApp.app_settings_dir={settings_dir}",
+        *notices.arguments(settings_dir / TEMPLATES, LAB_TEMPLATES, os.environ),
         "--LanguageServerManager.autodetect=False",
         # Lines about single requests tell the session's id and every file's name.
         "--ServerApp.log_level=WARN",

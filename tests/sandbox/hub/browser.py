@@ -119,8 +119,8 @@ class Kernel:
         self._socket = self._closing.enter_context(websocket)
         self._session = session
 
-    def run(self, code: str, timeout_s: float = 60) -> Reply:
-        """Run a cell and collect what it printed, displayed and raised."""
+    def begin(self, code: str) -> str:
+        """Have a cell run, and wait for nothing; the message's identity."""
         identity = uuid.uuid4().hex
         header = {
             "msg_id": identity,
@@ -133,6 +133,11 @@ class Kernel:
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
         self._socket.send(json.dumps(message))
+        return identity
+
+    def run(self, code: str, timeout_s: float = 60) -> Reply:
+        """Run a cell and collect what it printed, displayed and raised."""
+        identity = self.begin(code)
         reply, replied, idle = Reply(), False, False
         deadline = time.monotonic() + timeout_s
         while not (replied and idle):

@@ -127,6 +127,10 @@ def running(tmp_path, portal) -> Iterator[Running]:
         await gate.close()
         await service.close()
         await runner.cleanup()
+        if begun := asyncio.all_tasks() - {asyncio.current_task()}:  # connections taken as the gate was closed
+            await asyncio.wait(begun, timeout=PATIENCE_S)
+        for _ in range(10):
+            await asyncio.sleep(0)  # what they closed is really closed some rounds later
 
     thread = threading.Thread(target=lambda: (asyncio.set_event_loop(loop), loop.run_until_complete(run())))
     thread.start()
