@@ -160,6 +160,7 @@ def environment(jail: Jail) -> dict[str, str]:
         "JUPYTER_PLATFORM_DIRS": "1",
         "IPYTHONDIR": f"{jail.profile.home}/.ipython",
         "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the jail
+        "MATPLOTLIBRC": "/etc/matplotlibrc",
         **dict.fromkeys(
             ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS", "NUMEXPR_MAX_THREADS"),
             threads,

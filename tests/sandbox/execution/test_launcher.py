@@ -602,3 +602,23 @@ def test_a_command_that_is_not_there_is_said_to_be_missing(capfd) -> None:
         == 7
     )
     assert capfd.readouterr().err == ""
+
+
+def test_plots_have_chinese_text(capfd) -> None:
+    """Every glyph is there, without a word in the notebook. The control: with matplotlib's own settings it is missed."""
+    if not any(Path("/usr/share/fonts").rglob("NotoSansCJK*")):
+        pytest.skip("no Chinese font on this machine: apt-get install fonts-noto-cjk")
+    code = """
+import os, sys, warnings
+if sys.argv[1] == 'plain':
+    del os.environ['MATPLOTLIBRC']
+import matplotlib
+matplotlib.use('agg')
+import matplotlib.pyplot as plt
+warnings.simplefilter('error')
+plt.title('各区就诊人数')
+plt.savefig('/tmp/a.png')
+"""
+    assert run_command("sealed", [], ["python3", "-c", code, "ours"], DEFAULT_KERNEL_ENV) == 0, capfd.readouterr().err
+    assert run_command("sealed", [], ["python3", "-c", code, "plain"], DEFAULT_KERNEL_ENV) == 1
+    assert "missing from font" in capfd.readouterr().err
