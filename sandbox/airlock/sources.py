@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,8 +22,8 @@ from sandbox.airlock.checks.raw import RawTable
 from sandbox.airlock.limits import AirlockLimits, default_limits
 from sandbox.airlock.rawdoor import code_text
 from sandbox.airlock.registered import registered_of
-from sandbox.settings import CODE_ROOT
 from sandbox.workspaces import service as workspaces
+from sandbox.workspaces.environment import lock_digest
 from sandbox.workspaces.errors import WorkspaceError
 from sandbox.workspaces.models import Workspace
 
@@ -124,9 +123,8 @@ def raw_table(context: JobContext, source: Source) -> RawTable:
 
 
 def kernel_digest() -> str | None:
-    """SHA-256 of the notebook kernels' lock, when the checkout has it."""
-    lock = CODE_ROOT / "requirements" / "kernel.lock"
-    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None
+    """SHA-256 of the lock that the notebooks' environment was made of."""
+    return lock_digest()
 
 
 def read_object(context: JobContext, name: str) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.settings import CODE_ROOT
+from sandbox.workspaces.environment import plain
 
 CHOSEN_FILE: Final = CODE_ROOT / "requirements" / "kernel.in"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -28,17 +29,22 @@ class Package:
     chosen: bool
 
 
-@lru_cache(maxsize=4)
 def installed(environment: Path) -> tuple[Package, ...]:
     """Every package of an environment by name; empty when there is none or it cannot be read."""
-    folders = [str(path) for path in sorted(environment.glob("lib/python3*/site-packages"))]
+    folders = tuple(sorted(environment.glob("lib/python3*/site-packages")))
+    return _installed(tuple(map(str, folders)), tuple(folder.stat().st_mtime_ns for folder in folders))
+
+
+@lru_cache(maxsize=4)
+def _installed(folders: tuple[str, ...], changed: tuple[int, ...]) -> tuple[Package, ...]:  # noqa: ARG001
+    """Read anew once a package came or went."""
     wanted = _chosen()
     found: dict[str, Package] = {}
-    for each in distributions(path=folders):
+    for each in distributions(path=list(folders)):
         name = each.metadata["Name"] or ""
         if name:
-            plain = _plain(name)
-            found[plain] = Package(name, each.version, (each.metadata["Summary"] or "").strip(), plain in wanted)
+            key = plain(name)
+            found[key] = Package(name, each.version, (each.metadata["Summary"] or "").strip(), key in wanted)
     return tuple(found[name] for name in sorted(found))
 
 
@@ -46,8 +52,4 @@ def _chosen() -> frozenset[str]:
     if not CHOSEN_FILE.is_file():
         return frozenset()
     lines = (line.split("#")[0].strip() for line in CHOSEN_FILE.read_text("utf-8").splitlines())
-    return frozenset(_plain(match.group()) for line in lines if (match := _NAME.match(line)))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return frozenset(plain(match.group()) for line in lines if (match := _NAME.match(line)))
