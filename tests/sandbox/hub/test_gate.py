@@ -124,13 +124,13 @@ def running(tmp_path, portal) -> Iterator[Running]:
         await gate.open(state.directory)
         ready.set()
         await stop.wait()
+        for _ in range(100):  # asyncio forgets to close what waits to be accepted when its server is closed
+            await asyncio.sleep(0)
         await gate.close()
         await service.close()
         await runner.cleanup()
-        if begun := asyncio.all_tasks() - {asyncio.current_task()}:  # connections taken as the gate was closed
-            await asyncio.wait(begun, timeout=PATIENCE_S)
-        for _ in range(10):
-            await asyncio.sleep(0)  # what they closed is really closed some rounds later
+        if ending := asyncio.all_tasks() - {asyncio.current_task()}:  # answers whose asker left early
+            await asyncio.wait(ending, timeout=PATIENCE_S)
 
     thread = threading.Thread(target=lambda: (asyncio.set_event_loop(loop), loop.run_until_complete(run())))
     thread.start()
