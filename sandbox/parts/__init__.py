@@ -58,8 +58,10 @@ def doctor(settings: Settings) -> Iterable[Finding]:
     from sandbox.contracts import QUIET_RULES, Enforcement
     from sandbox.errors import SandboxError
     from sandbox.execution.client import Launcher
+    from sandbox.parts.machine import findings
     from sandbox.workspaces.door import door_state
 
+    yield from findings(settings.home)
     name = {"zh": "沙箱", "en": "sandbox"}
     try:
         found = Launcher(settings.launcher_worker_socket).probe()
