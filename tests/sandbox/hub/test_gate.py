@@ -129,8 +129,9 @@ def running(tmp_path, portal) -> Iterator[Running]:
         await gate.close()
         await service.close()
         await runner.cleanup()
-        if ending := asyncio.all_tasks() - {asyncio.current_task()}:  # answers whose asker left early
-            await asyncio.wait(ending, timeout=PATIENCE_S)
+        for linger in (lingering := asyncio.all_tasks() - {asyncio.current_task()}):  # for bodies that never come
+            linger.cancel()
+        await asyncio.gather(*lingering, return_exceptions=True)
 
     thread = threading.Thread(target=lambda: (asyncio.set_event_loop(loop), loop.run_until_complete(run())))
     thread.start()
