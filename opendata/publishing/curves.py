@@ -23,11 +23,10 @@ from opendata.identity import Actor
 from opendata.jobs import FINISHED, Job, enqueue
 from opendata.ledger.events import AuditEvent
 from opendata.ledger.service import append
-from opendata.publishing import service
 from opendata.publishing.errors import InvalidSubmission, WrongState
 from opendata.publishing.models import CurveState, Intake, IntakeState, PolicyVersion, RiskCurve
 from opendata.publishing.permissions import check_is_officer
-from opendata.publishing.policies import parse_policy
+from opendata.publishing.policies import latest_policy, parse_policy, save_policy
 from opendata.publishing.profile import schema_of, stored_statistics
 from opendata.publishing.searchable import check_searchable, searchable
 
@@ -84,7 +83,7 @@ def forget(session: Session, intake: Intake) -> None:
 
 def draft_of(session: Session, dataset: Dataset, intake: Intake) -> str:
     """The newest version of the masking policy, or what was proposed for the intake."""
-    saved = service.latest_policy(session, dataset)
+    saved = latest_policy(session, dataset)
     return saved.yaml if saved is not None else intake.proposal_yaml
 
 
@@ -138,7 +137,7 @@ def pick(session: Session, intake: Intake, number: int, *, actor: Actor) -> Poli
                 "The masking policy was changed after the curve was computed; compute it again.",
             )
         )
-    return service.save_policy(session, dataset, yaml=yaml, actor=actor)
+    return save_policy(session, dataset, yaml=yaml, actor=actor)
 
 
 def digest_of(yaml: str) -> str:
