@@ -7,6 +7,7 @@ of them be equal by chance, the class would still be judged, and written as what
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -23,9 +24,10 @@ Keys = npt.NDArray[np.uint64]
 _Vector = tuple[tuple[int, int], ...]
 MOST_NODES: Final = 100_000
 """A larger lattice is not walked."""
-_CELLS: Final = 1 << 18
+_CELLS: Final = 1 << 16
 """Keys that are looked at together."""
-_BATCH: Final = 128
+_ROW_BITS: Final = 7
+_BATCH: Final = 1 << _ROW_BITS
 _TABLE: Final = 1 << 20
 """Keys of a table of all vectors, where they are that few."""
 _SHRUNK: Final = 0.7
@@ -66,19 +68,15 @@ def peel(
             break
         batch = order[at : at + max(1, min(_BATCH, _CELLS // len(left.items)))]
         at += len(batch)
-        for node in batch[left.promising(batch, judge.k)]:
-            ids, count, there = left.groups(node, judge.k)
-            if not count:
-                continue
-            good = judge.meets(ids, count, left.items[there])
+        for there, ids in left.classes(batch, judge.k):
+            good = judge.meets(ids, int(ids[-1]) + 1, left.items[there])
             if not good.any():
                 continue
             released = good[ids]
             label[left.items[there[released]]] = classes + (np.cumsum(good) - 1)[ids[released]]
             classes += int(good.sum())
-            left.drop(there[released])
-            if len(left.items) <= fewest:
-                break
+            left.release(there[released])
+        left.forget()
     return Peeled(label, classes)
 
 
@@ -95,43 +93,71 @@ class _Left:
         self._mixed: dict[tuple[int, int], Keys] = {}
         self._known = self.items
         self._place = self.items
+        self._stays = np.ones(len(items), dtype=np.bool_)
+        self._released = False
 
-    def promising(self, batch: Ints, k: int) -> npt.NDArray[np.bool_]:
-        """Which nodes may have a class of ``k`` records among those left. Releasing others only takes from it."""
-        if len(batch) == 1:
-            return np.ones(1, dtype=np.bool_)
-        bits = max(10, int(2 * len(self.items)).bit_length())
-        bucket = self._keys(batch) >> np.uint64(64 - bits)
-        bucket += (np.arange(len(batch), dtype=np.uint64) << np.uint64(bits))[:, None]
-        weights = np.broadcast_to(self._weights, bucket.shape).ravel()
-        filled = np.bincount(bucket.astype(np.int64).ravel(), weights=weights, minlength=len(batch) << bits)
-        return np.asarray((filled.reshape(len(batch), -1) >= k).any(axis=1))
+    def classes(self, batch: Ints, k: int) -> Iterator[tuple[Ints, Ints]]:
+        """For each node that has classes of ``k`` records and more: places among the left, the class of each.
 
-    def groups(self, node: Ints, k: int) -> tuple[Ints, int, Ints]:
-        """Classes of ``k`` records and more: the class of each item in one, how many, their places among the left."""
-        key = self._key(node)
-        bits = min(20, max(10, int(4 * len(key)).bit_length()))
-        bucket = (key >> np.uint64(64 - bits)).astype(np.int64)
-        there = np.flatnonzero(np.bincount(bucket, weights=self._weights, minlength=1 << bits)[bucket] >= k)
-        if not len(there):
-            return there, 0, there
-        order = np.argsort(key[there])
-        there = there[order]
-        ids = np.cumsum(np.diff(key[there], prepend=key[there[0]]) != 0)
-        large = np.bincount(ids, weights=self._weights[there]) >= k
-        kept = large[ids]
-        return (np.cumsum(large) - 1)[ids[kept]], int(large.sum()), there[kept]
+        Nodes are counted together, and those that have none are seldom looked at again. What is released meanwhile is
+        no longer there in the nodes that follow.
+        """
+        rows, places, ids = self._large(batch, k)
+        cuts = np.flatnonzero(np.diff(rows)) + 1
+        for start, end in itertools.pairwise([0, *cuts.tolist(), len(rows)] if len(rows) else []):
+            there, of_place = places[start:end], ids[start:end]
+            if self._released:
+                stays = self._stays[there]
+                there, of_place = there[stays], of_place[stays]
+                if not len(there):
+                    continue
+                if len(there) < end - start:
+                    of_place -= of_place[0]
+                    large = np.bincount(of_place, weights=self._weights[there]) >= k
+                    kept = large[of_place]
+                    there, of_place = there[kept], (np.cumsum(large) - 1)[of_place[kept]]
+                    if not len(there):
+                        continue
+            yield there, of_place - of_place[0]
 
-    def drop(self, places: Ints) -> None:
-        """These leave."""
-        stay = np.ones(len(self.items), dtype=np.bool_)
-        stay[places] = False
+    def release(self, places: Ints) -> None:
+        """These are no longer there."""
+        self._stays[places] = False
+        self._released = True
+
+    def forget(self) -> None:
+        """Places are given anew to the items that are left."""
+        if not self._released:
+            return
+        stay = self._stays
         self.items, self._weights, self._place = self.items[stay], self._weights[stay], self._place[stay]
+        self._stays, self._released = np.ones(len(self.items), dtype=np.bool_), False
         if len(self._place) < _SHRUNK * len(self._known):
             self._columns = {vector: column[self._place] for vector, column in self._columns.items()}
             self._known = self.items
             self._place = np.arange(len(self.items))
             self._tables = None
+
+    def _large(self, batch: Ints, k: int) -> tuple[Ints, Ints, Ints]:
+        """(row of the batch, place, class) of what is in classes of ``k`` records, by row and then by class."""
+        rows, many = len(batch), len(self.items)
+        bits = max(10, int(2 * many).bit_length())
+        keys = self._keys(batch)
+        bucket = (keys >> np.uint64(64 - bits)).view(np.int64)
+        bucket += (np.arange(rows) << bits)[:, None]
+        weights = self._weights if rows == 1 else np.tile(self._weights, rows)
+        filled = np.bincount(bucket.ravel(), weights=weights, minlength=rows << bits) >= k
+        promising = np.flatnonzero(filled.reshape(rows, -1).any(axis=1))
+        cell = np.flatnonzero(filled[bucket[promising]])
+        row, place = promising[cell // many], cell % many
+        key = keys[row, place] >> np.uint64(_ROW_BITS)
+        key |= row.astype(np.uint64) << np.uint64(64 - _ROW_BITS)
+        order = np.argsort(key)
+        key, row, place = key[order], row[order], place[order]
+        ids = np.cumsum(np.diff(key, prepend=key[:1]) != 0)
+        large = np.bincount(ids, weights=self._weights[place]) >= k
+        kept = large[ids]
+        return row[kept], place[kept], (np.cumsum(large) - 1)[ids[kept]]
 
     def _keys(self, batch: Ints) -> Keys:
         size = len(self._known) * max(map(len, self._halves))
