@@ -14,7 +14,7 @@ from opendata.cli.output import fail
 from opendata.errors import OpenDataError, safe_sentence
 from sandbox.cli.airlock import airlock
 from sandbox.cli.run import run
-from sandbox.cli.try_ import try_
+from sandbox.cli.try_ import CONTEXT, try_
 from sandbox.errors import SandboxError
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("try", context_settings={"ignore_unknown_options": True})(try_)
+app.command("try", context_settings=CONTEXT)(try_)
 app.command("run")(run)
 app.add_typer(airlock, name="airlock")
 

@@ -10,6 +10,7 @@ gate, outside the jail, adds the right to ask. Nothing secret is held or needed 
 
 from sandbox.client.answers import Plot, QueryAnswer, ReleasedTable
 from sandbox.client.errors import (
+    BadArgument,
     ClientError,
     Denied,
     NotAvailable,
@@ -24,6 +25,7 @@ from sandbox.client.records import Dataset, Finding, Findings, Job, Listing, Out
 from sandbox.client.workspace import Workspace, in_session
 
 __all__ = [
+    "BadArgument",
     "ClientError",
     "Dataset",
     "Denied",

@@ -6,7 +6,9 @@ Every message is one sentence in Chinese followed by the same in English; none h
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, Final
+
+_SHOWN: Final = 40
 
 
 class ClientError(Exception):
@@ -42,12 +44,54 @@ class NotInSession(ClientError):
         )
 
 
+class BadArgument(ClientError, TypeError):
+    """A call was given something else than it takes; nothing was sent."""
+
+    @classmethod
+    def path(cls, given: object) -> BadArgument:
+        kind = type(given).__name__
+        return cls(
+            f'请给出文件的路径，而不是 {kind}；表先写成文件，例如 table.to_csv("/out/table.csv", index=False)。',
+            f'Give the path of a file, not a {kind}; write a table first: table.to_csv("/out/table.csv", index=False).',
+        )
+
+    @classmethod
+    def dataset(cls, given: object) -> BadArgument:
+        return cls(
+            f"请给出数据集的名称（ws.datasets() 列出），而不是 {_shown(given)}。",
+            f"Give the name of a dataset (ws.datasets() lists them), not {_shown(given)}.",
+        )
+
+    @classmethod
+    def by(cls, given: object) -> BadArgument:
+        kind = type(given).__name__
+        return cls(
+            f'by 是一个维度名或维度名的列表，例如 by=["sex"]，而不是 {kind}。',
+            f'by is the name of a dimension or a list of names, as by=["sex"], not a {kind}.',
+        )
+
+    @classmethod
+    def measures(cls, given: object) -> BadArgument:
+        kind = type(given).__name__
+        return cls(
+            f'measures 由结果列名和统计组成，例如 measures={{"n": "count"}}，而不是 {kind}。',
+            f'measures has a column and what it counts, as measures={{"n": "count"}}, not a {kind}.',
+        )
+
+
 class UnusableFile(ClientError):
     """The file given cannot be sent: missing, not a regular file, or too large."""
 
     @classmethod
     def missing(cls, path: str) -> UnusableFile:
         return cls(f"找不到文件 {path}。", f"There is no file {path}.")
+
+    @classmethod
+    def unwritable(cls, path: str, why: str) -> UnusableFile:
+        return cls(
+            f"不能写入 {path}（{why}）；个人目录可能已满，请删去不用的文件。",
+            f"{path} cannot be written ({why}); the home may be full: delete what is not needed.",
+        )
 
     @classmethod
     def too_large(cls, path: str, size: int, limit: int) -> UnusableFile:
@@ -132,8 +176,15 @@ def _sentences(status: int, problem: dict[str, Any]) -> tuple[str, str]:
     return "".join(said["zh"]), " ".join(english)
 
 
+def _shown(given: object) -> str:
+    """A short text as it was given, of anything else the kind only."""
+    return repr(given) if isinstance(given, str) and len(given) <= _SHOWN else type(given).__name__
+
+
 def _ended(text: str, language: str) -> str:
     """The text as a sentence."""
+    if language == "en" and text[0].islower() and not text.startswith("gate:"):
+        text = text[0].upper() + text[1:]
     ends = "。！？；.!?" if language == "zh" else ".!?;"
     return text if text[-1] in ends else text + ("。" if language == "zh" else ".")
 

@@ -385,8 +385,13 @@ class Output:
     def _save_one(self, name: str, place: Path) -> Path:
         target = place / _plain_name(name)
         partial = target.with_name(f".{target.name}.partial")
-        partial.write_bytes(self.read(name))
-        partial.replace(target)
+        content = self.read(name)
+        try:
+            partial.write_bytes(content)
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise UnusableFile.unwritable(str(target), error.strerror or type(error).__name__) from None
         return target
 
     def row(self) -> tuple[object, ...]:

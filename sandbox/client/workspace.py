@@ -7,14 +7,14 @@ the raw table at the same path; only checked results come back, as ``outputs()``
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sandbox.client.answers import QueryAnswer
 from sandbox.client.code import code_only
 from sandbox.client.display import ProgressLine, day, facts, words
-from sandbox.client.errors import NotInSession, UnusableFile
+from sandbox.client.errors import BadArgument, NotInSession, UnusableFile
 from sandbox.client.figures import with_table
 from sandbox.client.gate import GATE_SOCKET, Gate
 from sandbox.client.imports import Import
@@ -67,7 +67,7 @@ class Workspace:
 
     def practice(self, name: str) -> Practice:
         """The table to develop on for ``name``: where it is and what its columns mean; ``.read()`` gives a frame."""
-        return Practice.from_json(name, self._gate.get(self._path("practice", name)))
+        return Practice.from_json(name, self._gate.get(self._path("practice", _dataset(name))))
 
     def imports(self) -> Listing[Import]:
         """The members' own data brought into the workspace, newest version first; ``imports()[0].read()`` gives one."""
@@ -83,8 +83,11 @@ class Workspace:
         """What the automatic checks say about a file made from practice data, each finding explained.
 
         A figure (``visits.figure.json``) is checked with the table beside it and shown as the service draws it.
+
+        Raises:
+            BadArgument, UnusableFile: ``path`` is no path, or there is no such file, or it is too large.
         """
-        name, content = with_table(Path(path), _read(path, CHECK_BYTES))
+        name, content = with_table(_path_of(path), _read(path, CHECK_BYTES))
         _check_size(path, len(content), CHECK_BYTES)
         answer = self._gate.post(self._path("check"), content, {"path": name})
         return Findings.from_json(str(path), answer or {})
@@ -92,8 +95,8 @@ class Workspace:
     def query(
         self,
         dataset: str,
-        *,
         by: Sequence[str] | str = (),
+        *,
         measures: Mapping[str, Mapping[str, str] | str] | None = None,
     ) -> QueryAnswer:
         """Ask the fixed tables (固定口径统计): groups ``by``, and ``measures`` such as ``{"n": "count"}``.
@@ -102,14 +105,11 @@ class Workspace:
         ``.to_pandas()`` and ``.plot()`` go on from it.
 
         Raises:
+            BadArgument: the question is not of that form.
             NotAvailable: the service does not answer such questions for this dataset, with its reason.
         """
-        by = [by] if isinstance(by, str) else list(by)
-        question: dict[str, Any] = {
-            "dataset": dataset,
-            "by": by,
-            "measures": dict(measures or {"count": "count"}),
-        }
+        by = _names(by)
+        question: dict[str, Any] = {"dataset": _dataset(dataset), "by": by, "measures": _measures(measures)}
         return QueryAnswer.from_json(self._gate.post(self._path("queries"), question) or {}, by)
 
     def submit(self, path: str | os.PathLike[str]) -> Job:
@@ -117,8 +117,11 @@ class Workspace:
 
         It is the file as it was saved. A notebook goes without its results, so that another execution in the session
         is not other code, which people would have to read again.
+
+        Raises:
+            BadArgument, UnusableFile: ``path`` is no path, or there is no such file, or it is too large.
         """
-        content = code_only(Path(path).name, _read(path, MAX_READ_BYTES))
+        content = code_only(_path_of(path).name, _read(path, MAX_READ_BYTES))
         _check_size(path, len(content), CODE_BYTES)
         answer = self._gate.post(self._path("jobs"), content, {"filename": Path(path).name})
         job = answer.get("job") if isinstance(answer, dict) and isinstance(answer.get("job"), dict) else answer
@@ -181,9 +184,41 @@ def _items(answer: Any, member: str) -> list[dict[str, Any]]:
     return list(answer or [])
 
 
+def _dataset(name: object) -> str:
+    if not isinstance(name, str) or not name or "/" in name:
+        raise BadArgument.dataset(name)
+    return name
+
+
+def _names(by: object) -> list[str]:
+    if isinstance(by, str):
+        return [by]
+    if not isinstance(by, Iterable):
+        raise BadArgument.by(by)
+    given = list(by)
+    found = [each for each in given if isinstance(each, str)]
+    if len(found) != len(given):
+        raise BadArgument.by(by)
+    return found
+
+
+def _measures(given: object) -> dict[str, Any]:
+    if given is None:
+        return {"count": "count"}
+    if not isinstance(given, Mapping) or not given or not all(isinstance(name, str) for name in given):
+        raise BadArgument.measures(given)
+    return dict(given)
+
+
+def _path_of(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise BadArgument.path(path)
+    return Path(path)
+
+
 def _read(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of a regular file within the limit."""
-    file = Path(path)
+    file = _path_of(path)
     if not file.is_file():
         raise UnusableFile.missing(str(path))
     _check_size(path, file.stat().st_size, limit)

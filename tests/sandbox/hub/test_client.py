@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import (
+    BadArgument,
     ClientError,
     Dataset,
     Denied,
@@ -73,7 +74,7 @@ def test_answers_become_errors_by_who_must_act(status, kind):
     error = ServiceError.from_answer(status, problem)
     assert type(error) is kind
     assert str(error) == (
-        f"不行。问管理员。依据：《数据安全法》第二十一条。\nno. Basis: Data Security Law, Art. 21. (HTTP {status})"
+        f"不行。问管理员。依据：《数据安全法》第二十一条。\nNo. Basis: Data Security Law, Art. 21. (HTTP {status})"
     )
 
 
@@ -154,3 +155,50 @@ def test_client_needs_the_standard_library_only():
     script = f"import sys; sys.path.insert(0, {os.fspath(code)!r}); import sandbox.client; print(len(sys.modules))"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
+
+
+class Unasked(Gate):
+    """A gate that must not be reached."""
+
+    def _request(self, *_: object, **__: object) -> bytes:
+        raise AssertionError("sent")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda ws: ws.practice(""), "ws.datasets() lists them"),
+        (lambda ws: ws.practice("../x"), "'../x'"),
+        (lambda ws: ws.practice(None), "NoneType"),
+        (lambda ws: ws.query(None), "NoneType"),
+        (lambda ws: ws.query("flights", by=5), "not a int"),
+        (lambda ws: ws.query("flights", by=[1, 2]), "not a list"),
+        (lambda ws: ws.query("flights", measures=["n"]), "not a list"),
+        (lambda ws: ws.query("flights", measures={}), "not a dict"),
+        (lambda ws: ws.check(object()), "not a object"),
+        (lambda ws: ws.check({"n": [1]}), "write a table first"),
+        (lambda ws: ws.submit(7), "Give the path of a file"),
+    ],
+)
+def test_a_wrong_argument_is_told_before_anything_is_sent(call, says):
+    """The control: a right one is sent."""
+    with pytest.raises(BadArgument) as told:
+        call(Workspace("falls", Unasked()))
+    assert says in told.value.en
+    assert isinstance(told.value, TypeError)
+    assert told.value.zh.endswith("。")
+    with pytest.raises(AssertionError, match="sent"):
+        Workspace("falls", Unasked()).query("flights", ["origin"], measures={"n": "count"})
+
+
+def test_a_home_that_is_full_keeps_no_half_of_a_file(tmp_path, monkeypatch):
+    output = Output({"id": "1", "files": ["a.csv"]}, lambda *_: b"x")
+    monkeypatch.setattr(Path, "write_bytes", no_room)
+    with pytest.raises(UnusableFile, match="home may be full"):
+        output.save(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def no_room(path: Path, _: bytes) -> None:
+    path.touch()
+    raise OSError(28, "No space left on device")
