@@ -139,7 +139,7 @@ def test_a_hidden_dataset_answers_like_one_that_does_not_exist(portal, path):
     client = portal.client()
     hidden, absent = client.get(path), client.get(path.replace("hidden", "absent"))
     assert hidden.status_code == absent.status_code == 404
-    assert hidden.content.replace(b"hidden", b"absent") == absent.content
+    assert hidden.content == absent.content.replace(b"absent", b"hidden")  # a page may say “hidden” in its style
 
 
 def test_search_and_lists_do_not_know_hidden_datasets(portal):
