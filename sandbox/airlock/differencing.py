@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sandbox.airlock.limits import AirlockLimits
+from sandbox.airlock.roles import ColumnRole, TypedColumn
 from sandbox.airlock.shown import ShownTable
-from sandbox.airlock.typed import ColumnRole, TypedColumn, TypedTable, is_total
+from sandbox.airlock.typed import TypedTable, is_total
 from sandbox.contracts import Cell
 
 LABELS_SHARED: Final = 0.5

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sandbox.airlock.typed import ColumnRole, TypedTable, digest, typed_tables
+from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.typed import TypedTable, digest, typed_tables
 from sandbox.contracts import Cell, ColumnType, ParsedColumn, ParsedFile, ParsedOutput
 
 _INTEGER: Final = re.compile(r"-?\d{1,15}")

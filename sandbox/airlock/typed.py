@@ -15,43 +15,17 @@ import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from sandbox.contracts import Cell, ParsedFile, ParsedOutput
+from sandbox.airlock.digits import significant
+from sandbox.airlock.keys import columns_of, distinct_rows
+from sandbox.airlock.roles import ColumnRole, TypedColumn, is_bound, is_estimate, is_label
+from sandbox.airlock.written import as_numbers
+from sandbox.contracts import Cell, ParsedOutput
 
 EXECUTED_NOTEBOOK: Final = "executed.ipynb"
-_COUNT: Final = re.compile(
-    r"(^|_)(n|n_?obs|nobs|count|counts|cnt|freq|frequency|num|persons?|people|patients|households|records|rows|total)"
-    r"(_|$)|人数|户数|计数|频数|数量|样本量|次数|个数|总数",
-    re.IGNORECASE,
-)
-_SHARE: Final = re.compile(
-    r"(^|_)(share|prop|proportion|pct|percent|percentage|rate|ratio)(_|$)|占比|比例|百分比|率$", re.IGNORECASE
-)
-_EXTREME: Final = re.compile(
-    r"(^|_)(min|max|minimum|maximum|median|quantile|percentile|mode|first|last|q\d+|p\d+)(_|$)|\d+%|最大|最小|中位|众数|分位",
-    re.IGNORECASE,
-)
-_MEASURE: Final = re.compile(
-    r"(^|_)(mean|avg|average|sum|std|sd|stdev|var|variance|se|std_error|estimate|coef|coefficient|beta|df|dof|df_resid"
-    r"|index|score|year|month|day|hour|week|quarter)(_|$)|均值|平均|总和|金额|标准|方差|指数|自由度|年|月|日",
-    re.IGNORECASE,
-)
-_PERIODS: Final = {
-    **dict.fromkeys(("year", "年", "年份", "年度"), (1900, 2100)),
-    **dict.fromkeys(("quarter", "季度"), (1, 4)),
-    **dict.fromkeys(("month", "月", "月份"), (1, 12)),
-    **dict.fromkeys(("week", "周"), (1, 53)),
-    **dict.fromkeys(("day", "日"), (1, 31)),
-    **dict.fromkeys(("hour", "时"), (0, 23)),
-}
-_PERIOD: Final = re.compile(rf"(?:^|_)(?:{'|'.join(sorted(_PERIODS, key=len, reverse=True))})$", re.IGNORECASE)
-_TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变量|项)$", re.IGNORECASE)
-_ESTIMATE: Final = re.compile(r"^(estimate|coef|coefficient|beta|odds_ratio|系数|估计)$", re.IGNORECASE)
-KEY_DIGITS: Final = 3
-"""Significant digits of a decimal that rows may be grouped by."""
 MOST_FOLLOWED: Final = 12
 """Columns of labels of which is kept how they follow one another in the dry run."""
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
@@ -63,17 +37,6 @@ _TOTAL_STARTS: Final = frozenset(
 """What such a label can begin with: asked first, because every cell of an output is asked."""
 
 
-class ColumnRole(StrEnum):
-    """What a column of an output is."""
-
-    DIMENSION = "dimension"
-    COUNT = "count"
-    SHARE = "share"
-    EXTREME = "extreme"
-    MEASURE = "measure"
-    TERM = "term"
-
-
 class TableKind(StrEnum):
     """Registered output kinds, and everything else."""
 
@@ -81,15 +44,6 @@ class TableKind(StrEnum):
     MAGNITUDE = "magnitude"
     MODEL = "model"
     OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class TypedColumn:
-    """Name, type and role of one column."""
-
-    name: str
-    type: str
-    role: ColumnRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +58,8 @@ class TypedTable:
     bytes: int = 0
     named: frozenset[int] = frozenset()
     """Columns that have the name of a raw column."""
+    numbered: frozenset[int] = frozenset()
+    """Columns of whole numbers that only number classes, bins or places."""
     kept: dict[tuple[str, int], tuple[Any, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Columns, and what checks make of them more than once; it goes when the table goes."""
 
@@ -188,18 +144,13 @@ def key_columns(table: TypedTable, kept: Collection[int] = ()) -> tuple[int, ...
     Others are left out from the right, as long as no two rows become one.
     """
     keys = list(table.indexes(ColumnRole.DIMENSION))
-    if _distinct_rows(table.rows, keys) < len(table.rows):
+    if distinct_rows(table.rows, keys) < len(table.rows):
         return tuple(keys)
     for index in reversed(table.indexes(ColumnRole.DIMENSION)):
         rest = [key for key in keys if key != index]
-        if index not in kept and rest and _distinct_rows(table.rows, rest) == len(table.rows):
+        if index not in kept and rest and distinct_rows(table.rows, rest) == len(table.rows):
             keys = rest
     return tuple(keys)
-
-
-def is_label(column: TypedColumn) -> bool:
-    """Whether the column's cells are labels and not quantities."""
-    return column.role in {ColumnRole.DIMENSION, ColumnRole.TERM}
 
 
 def is_total(cell: Cell) -> bool:
@@ -215,8 +166,9 @@ def typed_tables(output: ParsedOutput, *, attributes: Collection[str], shape: Sh
     """
     tables: list[TypedTable] = []
     files = sorted((f for f in output.files if f.kind == "table"), key=lambda f: f.name)
-    for number, file in enumerate(files, 1):
-        columns = _columns(file, attributes)
+    for number, file in enumerate(map(as_numbers, files), 1):
+        columns, numbered = columns_of(file, attributes)
+        columns = _with_bounds(columns)
         stem = file.name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         known = shape is None or file.name in shape.files
         name = f"{stem}.csv" if known and _PLAIN_NAME.fullmatch(stem) else f"table-{number:02d}.csv"
@@ -231,6 +183,7 @@ def typed_tables(output: ParsedOutput, *, attributes: Collection[str], shape: Sh
                 rows=file.rows,
                 bytes=file.bytes,
                 named=frozenset(place for place, column in enumerate(columns) if column.name in attributes),
+                numbered=numbered,
             ),
         )
     return tables
@@ -266,25 +219,6 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def significant(value: float, digits: int) -> str:
-    """``value`` with at most ``digits`` significant digits, no exponent, ties to even, no trailing zeros.
-
-    >>> [significant(v, 3) for v in (336776, 0.012345, -1.0, 2.5e-7, 0)]
-    ['337000', '0.0123', '-1', '0.00000025', '0']
-    """
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if not number:
-        return "0"
-    rounded = Context(prec=digits, rounding=ROUND_HALF_EVEN).plus(number)
-    text = f"{rounded:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def has_more_digits(value: float, digits: int) -> bool:
-    """Whether `significant` would change ``value``."""
-    return Decimal(significant(value, digits)) != (Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
-
-
 def _follows(table: TypedTable, max_labels: int) -> dict[str, dict[str, dict[str, str]]]:
     """For each column of labels that another determines, by which other columns and how."""
     found: dict[str, dict[str, dict[str, str]]] = {}
@@ -310,82 +244,19 @@ def _label(cell: Cell) -> str:
     return "" if cell is None else str(cell)
 
 
-def _columns(file: ParsedFile, attributes: Collection[str]) -> tuple[TypedColumn, ...]:
-    columns = tuple(
-        TypedColumn(c.name, c.type, ColumnRole.DIMENSION)
-        if c.type == "integer" and _is_period(c.name, [row[place] for row in file.rows])
-        else TypedColumn(c.name, c.type, _role(c.name, c.type, attributes))
-        for place, c in enumerate(file.columns)
+def _with_bounds(columns: tuple[TypedColumn, ...]) -> tuple[TypedColumn, ...]:
+    """In a table of coefficients 2.5 % and 97.5 % are bounds of intervals and no quantiles."""
+    if not (any(c.role is ColumnRole.TERM for c in columns) and any(is_estimate(c.name) for c in columns)):
+        return columns
+    return tuple(
+        TypedColumn(c.name, c.type, ColumnRole.MEASURE) if c.role is ColumnRole.EXTREME and is_bound(c.name) else c
+        for c in columns
     )
-    return _with_decimal_keys(columns, file.rows, attributes)
-
-
-def _with_decimal_keys(
-    columns: tuple[TypedColumn, ...], rows: Sequence[tuple[Cell, ...]], attributes: Collection[str]
-) -> tuple[TypedColumn, ...]:
-    """A raw column of decimals (ages in tenths) may be what an output is grouped by.
-
-    It is where its rows are groups with it and are none without it. Its numbers are then labels, which are released as
-    they are: so they must be full, short, and not called after a statistic; the raw match says whether records have
-    them. One after another becomes a key, until the rows are groups.
-    """
-    keys = [place for place, column in enumerate(columns) if is_label(column)]
-    made = list(columns)
-    for place, column in enumerate(columns):
-        if column.role is not ColumnRole.MEASURE or column.type != "number" or column.name not in attributes:
-            continue
-        if _distinct_rows(rows, keys) == len(rows) or not _are_short([row[place] for row in rows]):
-            continue
-        if _distinct_rows(rows, [*keys, place]) > _distinct_rows(rows, keys):
-            keys.append(place)
-            made[place] = TypedColumn(column.name, column.type, ColumnRole.DIMENSION)
-    return tuple(made) if len(rows) > 1 and _distinct_rows(rows, keys) == len(rows) else columns
-
-
-def _distinct_rows(rows: Sequence[tuple[Cell, ...]], keys: Sequence[int]) -> int:
-    return len({tuple(row[place] for place in keys) for row in rows})
-
-
-def _are_short(cells: Sequence[Cell]) -> bool:
-    """Whether all are numbers of at most three digits: what a measure would be cut to."""
-    return all(
-        isinstance(cell, int | float) and not isinstance(cell, bool) and not has_more_digits(cell, KEY_DIGITS)
-        for cell in cells
-    )
-
-
-def _is_period(name: str, cells: Sequence[Cell]) -> bool:
-    """Whether whole numbers are years, months and so on: labels, which three digits would make wrong.
-
-    Only numbers that can be periods are: a column of other numbers under such a name is a measure, and is cut.
-    """
-    match = _PERIOD.search(name)
-    if match is None:
-        return False
-    low, high = _PERIODS[match[0].strip("_").casefold()]
-    return all(cell is None or low <= float(cell) <= high for cell in cells)
-
-
-def _role(name: str, type_: str, attributes: Collection[str]) -> ColumnRole:
-    if type_ in {"string", "date", "boolean"}:
-        return ColumnRole.TERM if _TERM.match(name) else ColumnRole.DIMENSION
-    if _EXTREME.search(name):
-        return ColumnRole.EXTREME
-    if _SHARE.search(name):
-        return ColumnRole.SHARE
-    if type_ == "integer" and name in attributes:
-        return ColumnRole.DIMENSION
-    if _MEASURE.search(name):
-        return ColumnRole.MEASURE
-    # A whole-number column is a count unless its name says otherwise: the cells of a wide cross table are counts too.
-    if type_ == "integer" or _COUNT.search(name):
-        return ColumnRole.COUNT
-    return ColumnRole.MEASURE
 
 
 def _kind(columns: Sequence[TypedColumn]) -> TableKind:
     roles = {column.role for column in columns}
-    if ColumnRole.TERM in roles and any(_ESTIMATE.match(column.name) for column in columns):
+    if ColumnRole.TERM in roles and any(is_estimate(column.name) for column in columns):
         return TableKind.MODEL
     if ColumnRole.COUNT not in roles:
         return TableKind.OTHER

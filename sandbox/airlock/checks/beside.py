@@ -15,10 +15,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final, TypeGuard
 
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.follows import ranks
 from sandbox.airlock.checks.spelling import spellings
 from sandbox.airlock.figures.spec import Figure
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, Shape, TableKind, TypedTable, key_columns
+from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.typed import Shape, TableKind, TypedTable, key_columns
 from sandbox.contracts import Cell
 
 _COORDINATE: Final = re.compile(
@@ -38,7 +40,7 @@ def check_beside(
     rule = "label_not_needed" if limits.registered_only else "label_beside_groups"
     keys = key_columns(table, of_raw)
     for index in table.indexes(ColumnRole.DIMENSION):
-        if index not in keys and not _is_as_in_dry_run(table, index, shape):
+        if index not in keys and not ranks(table, index) and not _is_as_in_dry_run(table, index, shape):
             yield Finding(rule, table.name, table.columns[index].name, len(table.rows))
     rule = "coordinates" if limits.registered_only else "coordinates_of_groups"
     for column in table.columns:

@@ -16,7 +16,8 @@ import numpy as np
 
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.groups import Floats, Groups
-from sandbox.airlock.typed import ColumnRole, TypedTable
+from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.typed import TypedTable
 from sandbox.contracts import Cell
 
 LEAST_GROUPS: Final = 8
@@ -35,7 +36,7 @@ def check_claims(table: TypedTable, about: Sequence[Groups], rounding: int) -> I
     asked = [each for each in about if each.query.keeps and not each.query.differs_in_name]
     if not asked or len(asked) < len(about):
         return
-    if not any(_follows(table, each) for each in asked):
+    if not any(_follows(table, each, rounding) for each in asked):
         yield Finding("counts_unlike_raw", table.name, count=len(table.rows))
         return
     all_of = [each for each in asked if counts_all(table, each, rounding)]
@@ -70,12 +71,21 @@ def states_all(table: TypedTable, groups: Groups, rounding: int) -> bool:
     return counts_all(table, groups, rounding)
 
 
-def _follows(table: TypedTable, groups: Groups) -> bool:
+def of_equal_counts(table: TypedTable, groups: Groups, rounding: int) -> bool:
+    """Whether all count columns state one number for many groups of different sizes."""
+    indexes = table.indexes(ColumnRole.COUNT)
+    equal = all(len(set(table.column(index))) == 1 for index in indexes)
+    return bool(indexes) and equal and not _follows(table, groups, rounding)
+
+
+def _follows(table: TypedTable, groups: Groups, rounding: int) -> bool:
     """Whether some count column follows the sizes of the groups, as counts of any large part of them do."""
     sizes = groups.of_rows
     for index in table.indexes(ColumnRole.COUNT):
         stated = _numbers(table.column(index))
         there = (sizes > 0) & ~np.isnan(stated)
+        if there.sum() >= LEAST_GROUPS and np.ptp(stated[there]) == 0 and np.ptp(sizes[there]) > rounding:
+            continue  # one number for groups of different sizes counts none of them
         if there.sum() < LEAST_GROUPS or sizes[there].max() < SPREAD * sizes[there].min():
             return True
         if _rank_correlation(stated[there], sizes[there]) >= FOLLOWS:

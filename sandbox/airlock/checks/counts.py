@@ -6,14 +6,15 @@ Source: OpenSAFELY (small counts, rounding), ACRO (degrees of freedom, zeros), S
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeGuard
 
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.digits import has_more_digits
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, has_more_digits
+from sandbox.airlock.roles import ColumnRole, scale_named
+from sandbox.airlock.typed import TableKind, TypedTable
 
-_PERCENT: Final = re.compile(r"(^|_)(pct|percent|percentage)(_|$)|百分", re.IGNORECASE)
 _SPREAD: Final = re.compile(r"(^|_)(std|sd|stdev|var|variance|iqr|range)(_|$)|标准差|方差", re.IGNORECASE)
 _DEGREES: Final = re.compile(r"(^|_)(df|dof|df_resid|degrees_of_freedom)(_|$)|自由度", re.IGNORECASE)
 _ERROR: Final = re.compile(r"(^|_)(se|std_err|std_error|stderr|standard_error)(_|$)|标准误", re.IGNORECASE)
@@ -57,7 +58,7 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
         if not counts and table.rows:
             yield Finding("share_without_count", table.name, name, len(shares))
             continue
-        scale = 100.0 if any(s > 1 for s in shares) or _PERCENT.search(name) else 1.0
+        scale = scale_of(name, shares)
         small = full = 0
         for row in table.rows:
             share, persons = row[index], row[counts[0]]
@@ -71,6 +72,11 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
             yield Finding("small_share", table.name, name, small)
         if full:
             yield Finding("full_share", table.name, name, full)
+
+
+def scale_of(name: str, shares: Iterable[float]) -> float:
+    """What shares are multiplied by: as the column's name says, else a hundred where one is above one."""
+    return scale_named(name) or (100.0 if any(share > 1 for share in shares) else 1.0)
 
 
 def check_statistics(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:

@@ -26,6 +26,8 @@ from sandbox.airlock.checks.spelling import Ints
 
 _NUMBER: Final = r"(-?\d+(?:\.\d+)?)"
 _UNIT: Final = r"\s*(?:[^\W\d_]{1,6}?)?\s*"
+_SINGLE: Final = re.compile(r"-?\d+")
+"""A number that is its own band, beside others: 28, 29, 30+."""
 _INTERVAL: Final = re.compile(rf"([(\[])\s*{_NUMBER}\s*[,;]\s*{_NUMBER}\s*([)\]])")
 _FROM_TO: Final = re.compile(rf"{_NUMBER}{_UNIT}(?:-|–|—|~|～|to|至|到){_UNIT}{_NUMBER}{_UNIT}")
 _BELOW_TO: Final = re.compile(rf"{_NUMBER}(?:\.\.| to below | 至 ){_NUMBER}(?: 以下)?")
@@ -169,10 +171,13 @@ def groupings(
 
 def bands_of(labels: Sequence[str]) -> dict[str, Band]:
     """The band that each label spells; empty where one spells none, or two overlap."""
-    found = {label: _band(label) for label in labels}
-    bands = {label: band for label, band in found.items() if band is not None}
-    if not bands or len(bands) < len(found):
+    bands = {label: band for label in labels if (band := _band(label)) is not None}
+    if not bands:
         return {}
+    for label in (label for label in labels if label not in bands):
+        if not _SINGLE.fullmatch(label):
+            return {}
+        bands[label] = Band(float(label), float(label), high_in=True)
     ordered = sorted(bands.values(), key=lambda band: (band.low, band.high))
     return bands if all(one.high <= two.low for one, two in pairwise(ordered)) else {}
 

@@ -17,7 +17,8 @@ from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.labels import identifiers_in
 from sandbox.airlock.figures.spec import KINDS, Figure, table_of
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, Shape, TableKind, TypedColumn, TypedTable, is_label, is_total
+from sandbox.airlock.roles import ColumnRole, TypedColumn, is_label
+from sandbox.airlock.typed import Shape, TableKind, TypedTable, is_total
 from sandbox.client.scale import COLOURS
 
 _LENGTHS: Final = {"box": (3, 5)}

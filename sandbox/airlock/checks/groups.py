@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 
 from sandbox.airlock.checks.derived import Grouping
 from sandbox.airlock.checks.spelling import Ints, Places, Positions, spellings
-from sandbox.airlock.typed import ColumnRole, TypedTable, is_total
+from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.typed import TypedTable, is_total
 from sandbox.contracts import Cell
 
 Floats = npt.NDArray[np.float64]

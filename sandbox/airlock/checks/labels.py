@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 from sandbox.airlock.checks.encoded import looks_encoded
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import Shape, TypedTable, is_label, is_total
+from sandbox.airlock.roles import is_label
+from sandbox.airlock.typed import Shape, TypedTable, is_total
 
 if TYPE_CHECKING:
     from masking.detection import Detector
@@ -26,7 +27,8 @@ _FORMULA: Final = re.compile(r"^[=@\t\r]|^[+-][^\d.\s]")
 _NOT_IDENTIFIERS: Final = frozenset({"PERSON", "ORG", "ADDRESS", "BIRTH_DATE", "GPS"})
 """Types that group labels may legitimately be or look like; raw matching looks at those instead."""
 _NUMBERED: Final = re.compile(r"([^\W\d_]+[\s_\-]?)\d{1,6}")
-_MANY_ROWS: Final = 10
+_MOST_CLASSES: Final = 10
+"""Deciles are numbered too, and are groups."""
 _LEAST: Final = 5
 _WORTH_DETECTING: Final = re.compile(r"[\d@]|[A-Za-z]\d")
 
@@ -96,7 +98,7 @@ def check_numbering(table: TypedTable, *, frequent: Collection[str]) -> Iterator
         words = Counter(match[1] for label in labels if (match := _NUMBERED.fullmatch(label)))
         if words:
             numbered = max(words.values())
-            if numbered >= _MANY_ROWS and numbered * 2 > len(table.rows):
+            if numbered > _MOST_CLASSES and numbered * 2 > len(table.rows):
                 yield Finding("numbered_rows", table.name, column.name, numbered)
 
 

@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sandbox.airlock.checks.spelling import digits_of, spelled
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable
+from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.typed import TableKind, TypedTable
 from sandbox.contracts import Cell
 
 Floats = npt.NDArray[np.float64]

@@ -25,16 +25,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sandbox.airlock.checks import numbers
-from sandbox.airlock.checks.claims import check_claims, counts_all, states_all
+from sandbox.airlock.checks.claims import check_claims, counts_all, of_equal_counts, states_all
 from sandbox.airlock.checks.columns import Columns
-from sandbox.airlock.checks.derived import Registered, groupings, is_number
+from sandbox.airlock.checks.derived import Registered, bands_of, groupings, is_number
 from sandbox.airlock.checks.encoded import readings
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.groups import Groups, Query, Seen, count_groups, fewer_than, stated_beyond
 from sandbox.airlock.checks.recomputed import Explained, recompute
 from sandbox.airlock.checks.spelling import Places, Positions, spellings
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable, is_label, is_total, key_columns
+from sandbox.airlock.roles import ColumnRole, is_label
+from sandbox.airlock.typed import TableKind, TypedTable, is_total, key_columns
 
 OpenTable = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 Occurrences = Mapping[str, Counter[str]]
@@ -84,8 +85,12 @@ def match_raw(
     limits: AirlockLimits,
     *,
     known: frozenset[str] = frozenset(),
+    direct: frozenset[str] = frozenset(),
 ) -> RawMatch:
-    """Search every raw table for the output's values and rows. ``known`` labels are not read another way."""
+    """Search every raw table for the output's values and rows. ``known`` labels are not read another way.
+
+    ``direct``: names of direct identifiers, in lower case.
+    """
     findings: list[Finding] = []
     asked: list[Finding] = []
     frequent: set[str] = set()
@@ -112,8 +117,8 @@ def match_raw(
         }
         told = asked if raw.kind == "things" else findings
         for table in tables:
-            told += _values(table, raw, occurrences, limits)
-            told += _encoded(table, raw, occurrences, read, limits)
+            told += _values(table, raw, occurrences, limits, direct)
+            told += _encoded(table, raw, occurrences, read, limits, direct)
             numeric = list(_numbers(table, disguises[table.name], columns))
             alike += numeric if raw.kind == "intake" else []
             told += numeric if raw.kind != "intake" else []
@@ -127,7 +132,8 @@ def match_raw(
         stopped = {finding.file for finding in findings if finding.blocking}
         for name, told_of in _recomputed(raw, seen, answers, limits, stopped=stopped):
             explained.setdefault(name, []).append(told_of)
-    best = [min(each, key=lambda one: (len(one.findings), -len(one.columns))) for each in explained.values()]
+    about = [[one for one in each if one.about] for each in explained.values()]
+    best = [min(each, key=lambda one: (len(one.findings), -len(one.columns))) for each in about if each]
     known_columns = {column for each in best for column in each.columns}
     findings += [finding for finding in alike if (finding.file, finding.column) not in known_columns]
     # Each by itself: a group that is large in an import of one's own is not large in the raw table for that.
@@ -212,7 +218,9 @@ def _searched(raw: RawTable, wanted: Sequence[str]) -> Iterator[tuple[pa.RecordB
             yield waiting.result()
 
 
-def _values(table: TypedTable, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits) -> Iterator[Finding]:
+def _values(
+    table: TypedTable, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits, direct: frozenset[str]
+) -> Iterator[Finding]:
     """Strings and whole-number labels that few raw records of a high-cardinality column have."""
     for index, column in enumerate(table.columns):
         if not is_label(column) and column.type != "string":
@@ -220,7 +228,7 @@ def _values(table: TypedTable, raw: RawTable, occurrences: Occurrences, limits: 
         texts = [key for key in spellings(table, index) if key is not None and len(key) > 1]
         anywhere = isinstance_text(column.type)
         rare = sum(
-            _is_rare(text, raw, occurrences, limits, only=None if anywhere else column.name)
+            _is_rare(text, raw, occurrences, limits, direct, only=None if anywhere else column.name)
             for text in texts
             if not is_total(text)
         )
@@ -234,26 +242,35 @@ def _encoded(
     occurrences: Occurrences,
     read: Mapping[str, frozenset[str]],
     limits: AirlockLimits,
+    direct: frozenset[str],
 ) -> Iterator[Finding]:
     """Labels that, read another way, are values that few raw records have."""
     for index, column in enumerate(table.columns):
         labels = {cell for cell in table.column(index) if isinstance(cell, str) and cell in read}
         # A category that many records have is that category, whatever else may be read into it.
         strange = {label for label in labels if all(label not in counts for counts in occurrences.values())}
-        hidden = sum(any(_is_rare(text, raw, occurrences, limits) for text in read[label]) for label in strange)
+        hidden = sum(any(_is_rare(text, raw, occurrences, limits, direct) for text in read[label]) for label in strange)
         if hidden >= _MIN_ENCODED:
             yield Finding("encoded_value", table.name, column.name, hidden)
 
 
 def _is_rare(
-    text: str, raw: RawTable, occurrences: Occurrences, limits: AirlockLimits, *, only: str | None = None
+    text: str,
+    raw: RawTable,
+    occurrences: Occurrences,
+    limits: AirlockLimits,
+    direct: frozenset[str],
+    *,
+    only: str | None = None,
 ) -> bool:
     """Whether few raw records have the value. What is a frequent category of any column is that category.
 
     Only columns of many values are asked whether they have it: in the others, few records of a value are a small group.
+    A person with many records is one person: what identifies directly is no category, however often it is there.
     """
     places = {name: counts[text] for name, counts in occurrences.items() if text in counts and only in {None, name}}
-    return any(_many(raw, name, limits) for name in places) and max(places.values()) < limits.threshold
+    times = max((count for name, count in places.items() if name.casefold() not in direct), default=0)
+    return any(_many(raw, name, limits) for name in places) and times < limits.threshold
 
 
 def _numbers(
@@ -374,6 +391,9 @@ def _dominance(
         if not own and not any(counts_all(table, each, limits.rounding) for each in of_raw):
             measures = [table.columns[index].name for index in table.indexes(ColumnRole.MEASURE)]
             yield Finding("dominance_unchecked", table.name, ", ".join(measures), len(table.rows))
+            there = [each for each in of_code if each.records.any()]
+            if there and not of_raw and all(of_equal_counts(table, each, limits.rounding) for each in there):
+                yield Finding("counts_unlike_raw", table.name, count=len(table.rows))
 
 
 def _has_figures(table: TypedTable) -> bool:
@@ -401,7 +421,7 @@ def _recomputed(
     columns = Columns(batches or ())
     for each in asked:
         name = each.query.table.name
-        too_large = Explained([Finding("raw_too_large", name)])
+        too_large = Explained([Finding("raw_too_large", name)], about=True)
         yield name, too_large if batches is None else recompute(each, columns, limits)
 
 
@@ -440,6 +460,8 @@ def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict
         if held.get(column.name, 0.0) >= _SAME_NAME:
             mapped[index] = column.name
             continue
+        if index in table.numbered or bands_of(sorted(keys)):
+            continue  # 1, 2, 3 are in many columns; of 28, 29, 30+ only the last is in none
         holders = [name for name, share in held.items() if share >= _MOST]
         if holders and column.role is not ColumnRole.COUNT:
             mapped[index] = max(holders, key=lambda name: (held[name], raw.distinct.get(name, 0), name))

@@ -21,11 +21,14 @@ import numpy.typing as npt
 
 from sandbox.airlock.checks import statistics
 from sandbox.airlock.checks.columns import Columns, View
+from sandbox.airlock.checks.counts import scale_of
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.follows import follows
 from sandbox.airlock.checks.groups import Groups
 from sandbox.airlock.checks.spelling import Ints
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TableKind, TypedTable
+from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.typed import TableKind, TypedTable
 from sandbox.contracts import Cell
 
 Floats = npt.NDArray[np.float64]
@@ -36,10 +39,13 @@ MOST_KEPT: Final = 200_000
 CHANCE: Final = 0.01
 """Most matches by chance that a search may expect."""
 _FEW_ROWS: Final = 5
+_SCALES: Final = (1.0, 100.0)
+"""Shares as fractions and per cent."""
 _RANGES: Final = 1e6
 _SIMPLE: Final = 2e4
 _MOST_GAPS: Final = 4
 _FEW_GROUPS: Final = 3
+_FEW_CLASSES: Final = 12
 _ROUND: Final = (10, 20, 25, 50, 100, 1000)
 
 
@@ -50,6 +56,8 @@ class Explained:
     findings: list[Finding] = field(default_factory=list)
     columns: set[tuple[str, str]] = field(default_factory=set)
     """File and column of each."""
+    about: bool = False
+    """Whether the table is about these records at all; else there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +84,7 @@ def recompute(groups: Groups, columns: Columns, limits: AirlockLimits) -> Explai
     if bases:
         work.shares(bases, found)
         work.measures(bases, found)
+        work.beside(bases, found)
     return found
 
 
@@ -140,6 +149,7 @@ class _Work:
         bases: list[Base] = []
         if self.may_be_others and not any(map(self._states_all, self.table.indexes(ColumnRole.COUNT))):
             return bases
+        found.about = True
         for index in self.table.indexes(ColumnRole.COUNT):
             stated = _numbers(self.table.column(index))
             there = self._there(self.base, stated)
@@ -166,8 +176,11 @@ class _Work:
         """Shares are ratios of counts beside them, parts of the groups, or statistics."""
         for index in self.table.indexes(ColumnRole.SHARE):
             cells = _numbers(self.table.column(index))
-            scale = 100.0 if np.nanmax(np.abs(cells), initial=0.0) > 1 else 1.0
-            if self._is_ratio(cells / scale, _unit(cells) / scale) or self._is_part(cells, bases):
+            scale = scale_of(self.table.columns[index].name, cells[~np.isnan(cells)])
+            if (
+                self._is_ratio(cells / scale, _unit(cells) / scale)
+                or self._is_part(cells, bases, scales=(scale,) if scale > max(_SCALES) else _SCALES) is not None
+            ):
                 found.columns.add((self.table.name, self.table.columns[index].name))
             else:
                 self._measure(index, bases, found, rule="share_not_recomputed")
@@ -175,10 +188,36 @@ class _Work:
     def measures(self, bases: list[Base], found: Explained) -> None:
         """Other figures are statistics of raw columns."""
         for index in self.table.indexes(ColumnRole.MEASURE):
-            if self._is_part(_numbers(self.table.column(index)), bases, simple=True):
+            part = self._is_part(_numbers(self.table.column(index)), bases, simple=True)
+            if part is not None:
                 found.columns.add((self.table.name, self.table.columns[index].name))
+                self._few_of(index, part, found)
             else:
                 self._measure(index, bases, found, rule="measure_not_recomputed")
+
+    def beside(self, bases: list[Base], found: Explained) -> None:
+        """What follows from counts, and from columns that are explained, is explained too."""
+        names = {column for _, column in found.columns}
+        figures = [
+            _numbers(self.table.column(index))
+            for index in self.table.indexes(ColumnRole.COUNT, ColumnRole.SHARE, ColumnRole.MEASURE)
+            if self.table.columns[index].name in names
+        ]
+        sources = [*figures, *(base.sizes for base in bases)]
+        for finding in list(found.findings):
+            if finding.rule in {"share_not_recomputed", "measure_not_recomputed"}:
+                index = next(i for i, c in enumerate(self.table.columns) if c.name == finding.column)
+                stated = _numbers(self.table.column(index))
+                if follows(self.table, stated, _unit(stated), sources):
+                    found.findings.remove(finding)
+                    found.columns.add((self.table.name, finding.column))
+
+    def _few_of(self, index: int, part: tuple[Floats, Floats], found: Explained) -> None:
+        """A measure that is a share says how many the part has."""
+        of, whole = part
+        few = sum(((each >= 0.5) & (each < self.limits.threshold - 0.5)).astype(int) for each in (of, whole - of))
+        if np.any(few) and len(of) > _FEW_ROWS:
+            found.findings.append(self._finding("small_share", index, int(np.count_nonzero(few))))
 
     def _measure(self, index: int, bases: list[Base], found: Explained, *, rule: str) -> None:
         stated = _numbers(self.table.column(index))
@@ -237,17 +276,38 @@ class _Work:
             return self.base
         if (stated[there] > self.base.sizes[there] + rounding).any():
             return None
+        return self._cut(stated, there, self.base) or self._cut_twice(stated, there)
+
+    def _cut(self, stated: Floats, there: Mask, base: Base) -> Base | None:
+        """The part of some records that one column cuts and the counts are of."""
         few = self.few()
-        if few is not None and few._counted(stated, few._there(few.base, stated)) is None:
+        if few is not None and few._cut(stated, few._there(few.base, stated), few._taken(base)) is None:
             return None
         for place, view in enumerate(self.columns.views()):
-            part = self._part(stated, np.full(len(stated), float(rounding) - 1e-9), there, place, view, self.base)
+            near = np.full(len(stated), float(self.limits.rounding) - 1e-9)
+            part = self._part(stated, near, there, place, view, base)
             if part is not None:
                 inside = (view.codes >= part[0]) & (view.codes < part[1])
-                group = np.where((view.codes >= 0) & (inside != part[2]), self.base.group, -1)
-                sizes = np.bincount(group[group >= 0], minlength=self.number).astype(np.float64)
-                return Base(group, np.append(sizes, 0.0)[self.of_row])
+                return self._within((view.codes >= 0) & (inside != part[2]), base)
         return None
+
+    def _cut_twice(self, stated: Floats, there: Mask) -> Base | None:
+        """The same of one class of a column of few (men, a year). Few rows would meet one of so many by chance."""
+        if there.sum() <= _FEW_ROWS:
+            return None
+        for view in self.columns.views():
+            for code in range(view.size) if view.size <= _FEW_CLASSES else ():
+                base = self._within(view.codes == code, self.base)
+                if (stated[there] <= base.sizes[there] + self.limits.rounding).all():
+                    part = self._cut(stated, there, base)
+                    if part is not None:
+                        return part
+        return None
+
+    def _within(self, chosen: Mask, base: Base) -> Base:
+        group = np.where(chosen, base.group, -1)
+        sizes = np.bincount(group[group >= 0], minlength=self.number).astype(np.float64)
+        return Base(group, np.append(sizes, 0.0)[self.of_row])
 
     def _steps(self, stated: Floats) -> list[int]:
         """What the counts may be rounded to: the least that is asked for, or a rounder number that divides them all."""
@@ -256,7 +316,10 @@ class _Work:
         return [rounding, *(step for step in _ROUND if step > rounding and most and most % step == 0)]
 
     def _rounded_both_ways(self, stated: Floats, there: Mask, base: Base | None) -> int:
-        """Counts that are not rounded as the others are: to the nearest, all up or all down. Else each is a bit."""
+        """Counts that are not rounded as the others are: to the nearest, all up or all down. Else each is a bit.
+
+        One may be: of a table that leaves out a record, or has one too many, some group is near the edge.
+        """
         if base is not self.base:
             return 0
         sizes, counts = base.sizes[there], stated[there]
@@ -265,7 +328,7 @@ class _Work:
             off = counts - sizes
             for wrong in (np.abs(off) > step / 2, (off > 0) | (off <= -step), (off < 0) | (off >= step)):
                 least = min(least, int(wrong.sum()))
-        return least
+        return least if least > 1 else 0
 
     def _is_sum(self, index: int, stated: Floats) -> bool:
         """Whether a count is the sum of the counts beside it, each rounded by itself."""
@@ -303,15 +366,19 @@ class _Work:
                     return True
         return False
 
-    def _is_part(self, cells: Floats, bases: list[Base], *, simple: bool = False) -> bool:
-        """Whether a column is the share of a part of the groups' records, as fractions or per cent."""
+    def _is_part(
+        self, cells: Floats, bases: list[Base], *, simple: bool = False, scales: tuple[float, ...] = _SCALES
+    ) -> tuple[Floats, Floats] | None:
+        """Of which part of the groups' records a column is the share, and of how many; None: of none."""
         most = float(np.nanmax(np.abs(cells), initial=0.0))
-        if most > 100 or np.nanmin(cells, initial=0.0) < 0:
-            return False
+        if most > max(scales) or np.nanmin(cells, initial=0.0) < 0:
+            return None
         few = self.few()
-        if few is not None and not few._is_part(cells, [few._taken(base) for base in bases], simple=simple):
-            return False
-        for scale in (1.0, 100.0):
+        if few is not None:
+            taken = [few._taken(base) for base in bases]
+            if few._is_part(cells, taken, simple=simple, scales=scales) is None:
+                return None
+        for scale in scales:
             if most > scale:
                 continue
             for base in bases:
@@ -323,10 +390,10 @@ class _Work:
                     # Of all records, or of those that have a value.
                     filled = np.append(self._crossed(place, view, base).sum(axis=1), 0.0)[self.of_row]
                     for whole in (base.sizes,) if (filled == base.sizes).all() else (base.sizes, filled):
-                        near = slack * whole + 1e-6
-                        if self._part(cells / scale * whole, near, there, place, view, base, simple=simple) is not None:
-                            return True
-        return False
+                        near, wanted = slack * whole + 1e-6, cells / scale * whole
+                        if self._part(wanted, near, there, place, view, base, simple=simple) is not None:
+                            return wanted, whole
+        return None
 
     def _part(
         self, wanted: Floats, slack: Floats, there: Mask, place: int, view: View, base: Base, *, simple: bool = False

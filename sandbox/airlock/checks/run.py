@@ -62,7 +62,7 @@ def run_checks(given: CheckInput) -> list[Finding]:
     explained = given.known.union(
         *([labels for columns in given.shape.files.values() for labels in columns.values()] if given.shape else [])
     )
-    matched = match_raw(readable, given.raws, limits, known=explained)
+    matched = match_raw(readable, given.raws, limits, known=explained, direct=given.direct)
     findings += matched.findings
     findings += check_joins(readable, given.joins, limits)
     findings += check_figures(given.figures, given.tables, limits, shape=given.shape)

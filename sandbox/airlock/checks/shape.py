@@ -11,17 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.digits import has_more_digits
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import (
-    EXECUTED_NOTEBOOK,
-    ColumnRole,
-    Shape,
-    TableKind,
-    TypedTable,
-    canonical_csv,
-    has_more_digits,
-    is_label,
-)
+from sandbox.airlock.roles import ColumnRole, is_label
+from sandbox.airlock.typed import EXECUTED_NOTEBOOK, Shape, TableKind, TypedTable, canonical_csv
 from sandbox.contracts import ParsedOutput
 
 _RULE_OF_CODE: Final = {

@@ -90,6 +90,8 @@ def told_by(asked: Asked, columns: Columns, name: str) -> Literal["usual", "extr
         for each in names:
             if any(_states(asked, figure) for figure in _extreme(sums[each])):
                 return "extreme"
+        if any(_states(asked, _gini(sums[each])) for each in names):
+            return "usual"
         for one, other in combinations(first, 2):
             if any(_states(asked, figure) for figure in _joint(asked, columns.numbers(one), columns.numbers(other))):
                 return "usual"
@@ -127,6 +129,17 @@ def _usual(sums: _Sums) -> Iterator[Floats]:
         if sums.values.min() > 0:
             logs = sums.of("log", np.log(sums.values)) / n
             yield from (logs, np.exp(logs))
+
+
+def _gini(sums: _Sums) -> Floats:
+    """Gini's coefficient: twice the ranked sum by n times the sum, less what equal ones give."""
+    n, total = sums.of("n"), _sum(sums)
+    order = np.lexsort((sums.values, sums.group))
+    group = sums.group[order]
+    start = np.concatenate([[0], np.cumsum(n)[:-1]])
+    places = np.arange(1, len(group) + 1) - start[group]
+    ranked = np.bincount(group, places * sums.values[order], minlength=sums.number)
+    return np.asarray(2 * ranked / (n * total) - (n + 1) / n, dtype=np.float64)
 
 
 def _extreme(sums: _Sums) -> Iterator[Floats]:

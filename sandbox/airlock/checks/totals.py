@@ -18,7 +18,8 @@ from typing import Final
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.solvable import pinned_down
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.typed import ColumnRole, TypedTable, is_total
+from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.typed import TypedTable, is_total
 from sandbox.contracts import Cell
 
 Key = tuple[object, ...]

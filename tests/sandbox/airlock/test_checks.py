@@ -13,8 +13,9 @@ import pytest
 
 from sandbox.airlock.checks import RULES, CheckInput, Finding, explain, run_checks
 from sandbox.airlock.checks.raw import RawTable
+from sandbox.airlock.digits import significant
 from sandbox.airlock.limits import default_limits
-from sandbox.airlock.typed import canonical_csv, shape_of, significant, typed_tables
+from sandbox.airlock.typed import canonical_csv, shape_of, typed_tables
 from sandbox.inside.parse import parse
 from sandbox.workspaces.runs import pack_single
 

@@ -52,7 +52,7 @@ def read(name: str, content: bytes) -> ParsedFile:
         ("a.csv", b"g,n\n", "string string", ()),
         ("a.tsv", b"g\tn\na\t1\n", "string integer", (("a", 1),)),
         ("a.json", b'[{"g": "a", "n": 1, "b": true}]', "string integer boolean", (("a", 1, True),)),
-        ("a.json", b'{"mean": 1.5, "n": 3}', "string number", (("mean", 1.5), ("n", 3.0))),
+        ("a.json", b'{"mean": 1.5, "n": 3}', "number integer", ((1.5, 3),)),
         ("a.txt", "第一行\n\n第二行".encode(), "string", (("第一行",), ("第二行",))),
         ("a.parquet", parquet(pa.table({"g": ["a", None], "n": [1, 2]})), "string integer", (("a", 1), (None, 2))),
         ("a.parquet", parquet(pa.table({"n": [1.5, float("nan")]})), "number", ((1.5,), (None,))),
