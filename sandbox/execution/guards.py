@@ -24,6 +24,12 @@ class Guard:
         said = "".join(f'echo "{words.format(name="${0##*/}")}" >&2\n' for words in (self.zh, self.en))
         return f"#!/bin/sh\n{said}exit 1\n".encode()
 
+    def module(self, name: str) -> bytes:
+        """The same for ``python -m name``, which is what a notebook's ``%pip`` runs; importing it fails as before."""
+        said = "\n".join(words.format(name=name) for words in (self.zh, self.en))
+        absent = f"raise ModuleNotFoundError({said!r}, name={name!r})"
+        return f"if __name__ != '__main__':\n    {absent}\nraise SystemExit({said!r})\n".encode()
+
 
 GUARDS: Final = (
     Guard(
@@ -44,9 +50,19 @@ GUARDS: Final = (
 )
 
 
-def options(folder: str, open_data: Callable[[bytes], int]) -> list[str]:
-    """Bubblewrap's options that put them into ``folder``: two files, and a link for every command."""
+MODULES: Final = {"pip": "package-guard"}
+"""Modules that are run by name and what guards them."""
+
+
+def options(folder: str, modules: str, open_data: Callable[[bytes], int]) -> list[str]:
+    """Bubblewrap's options that put them into ``folder``: two files, and a link for every command.
+
+    Their Python modules go into ``modules``, where the interpreter looks.
+    """
     args: list[str] = []
+    for module, guard_name in MODULES.items():
+        guard = next(each for each in GUARDS if each.name == guard_name)
+        args += ["--perms", "0444", "--file", str(open_data(guard.module(module))), f"{modules}/{module}.py"]
     for guard in GUARDS:
         args += ["--perms", "0555", "--file", str(open_data(guard.script())), f"{folder}/{guard.name}"]
         for command in guard.commands:

@@ -127,7 +127,7 @@ def options(jail: Jail, base: Base, open_data: OpenData) -> list[str]:
         if not any(bind.target == entry.path for bind in jail.binds):
             args += ["--size", str(entry.size(limits)), "--perms", entry.mode, "--tmpfs", entry.path]
     if profile.guards:
-        args += guards.options(GUARDS, open_data)
+        args += guards.options(GUARDS, KERNEL_CODE, open_data)
     for bind in jail.binds:
         args += ["--bind" if bind.writable else "--ro-bind", str(bind.source), bind.target]
     for path, fd in jail.inputs:

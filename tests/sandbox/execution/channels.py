@@ -140,7 +140,7 @@ class Receiver:
         self.log = launcher.settings.run_dir / "logs" / f"{self.session}.log"
         self.number = -1
 
-    def said(self, key: str, number: int, seconds: float = 30) -> dict[str, Any]:
+    def said(self, key: str, number: int, seconds: float = 120) -> dict[str, Any]:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for line in self.log.read_text().splitlines():
@@ -254,7 +254,7 @@ class Look:
                 return
 
     def values(self, started: float) -> dict[str, float]:
-        self.thread.join(30)
+        self.thread.join(120)
         return {"dry run: pipes": self.number - self.before, "dry run: moment": self.moment - started}
 
 

@@ -100,7 +100,7 @@ def start(settings: SandboxSettings, *prefix: str, code: str = "") -> Running:
     arguments += ["--counter-step", str(settings.counter_step)] + ["--unsafe-keep-caches"] * (not settings.wipe_caches)
     process = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL)
     running = Running(settings, process)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while time.monotonic() < end and process.poll() is None:
         try:
             running.worker.probe()
@@ -115,7 +115,7 @@ def start(settings: SandboxSettings, *prefix: str, code: str = "") -> Running:
 def stop(running: Running) -> None:
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGTERM)
-    running.process.wait(30)
+    running.process.wait(90)
 
 
 @contextmanager

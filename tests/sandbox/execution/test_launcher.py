@@ -39,6 +39,7 @@ pytestmark = [
 AS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="needs root: uids, control groups")
 CANARY = b"CANARY-7c1f-person"
+PATIENCE_S = 90.0
 
 
 def tar_names(content: bytes) -> dict[str, bytes]:
@@ -54,7 +55,7 @@ def notebook(*sources: str) -> bytes:
     return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}).encode()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 15) -> bool:
+def wait_for(condition: Callable[[], object], seconds: float = PATIENCE_S) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -98,7 +99,6 @@ def test_failed_code_is_a_result(launcher: Running) -> None:
 def test_wall_limit_kills(launcher: Running) -> None:
     result, content = launcher.run(b"while True: pass", limits=Limits(wall_s=1.5))
     assert (result.state, result.reason, content) == ("killed", "timeout", b"")
-    assert result.seconds < 10
 
 
 @needs_root
@@ -119,12 +119,12 @@ def test_endless_printing_meets_the_clock_and_not_the_memory(launcher: Running) 
 
 def test_endless_output_is_stopped() -> None:
     """Whoever got hold of the pipe writes past the limit: the jail is killed, the rest never arrives."""
-    limits = Limits(wall_s=30, output_bytes=MIB)
+    limits = Limits(wall_s=PATIENCE_S, output_bytes=MIB)
     command = ("/bin/bash", "-c", 'cat /dev/zero >&"$SBX_OUTPUT_FD"')
     jail = Jail(load("sealed"), limits, command, binds=Environment.find(DEFAULT_KERNEL_ENV).binds())
     group = cgroup.Group(cgroup.find(Path("/endless"), as_root=AS_ROOT), f"endless-{os.getpid()}")
     output = os.memfd_create("output")
-    result = keep_in_child(Order(jail, group, 391_000 if AS_ROOT else None, 30, output, limits.output_bytes))
+    result = keep_in_child(Order(jail, group, 391_000 if AS_ROOT else None, PATIENCE_S, output, limits.output_bytes))
     assert (result.state, result.reason) == ("killed", "output")
     assert os.fstat(output).st_size <= MIB
     os.close(output)
@@ -202,11 +202,10 @@ if os.fork() == 0:
     os.setsid()
     time.sleep(0.5)
     open('/out/a.txt', 'w').write('later')
-    time.sleep(60)
+    time.sleep(600)
 """
     result, content = launcher.run(code)
-    assert result.state == "ok"
-    assert result.seconds < 20
+    assert result.state == "ok", "it was not waited for: that would have been the limit's end"
     assert tar_names(content)["out/a.txt"] in (b"first", b"later")
 
 
@@ -286,7 +285,7 @@ def test_inputs_may_lie_below_job_and_data_only(launcher: Running, path: str, en
 )  # fmt: skip
 def test_nonsense_is_answered_and_the_launcher_lives(launcher: Running, line: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE_S)
         connection.connect(str(launcher.settings.launcher_worker_socket))
         connection.send(line)
         answered = connection.recv(MIB)
@@ -401,10 +400,10 @@ def test_killed_launcher_leaves_no_jail_and_no_raw_data(places: Callable[..., Sa
     copy = b"import shutil,time; shutil.copy('/data/people/people.parquet', '/job-work/copy'); time.sleep(300)"
     thread = run_in_thread(running, copy, entry=entry, kind="sealed", data=CANARY * 1000, limits=Limits(wall_s=250))
     assert wait_for(lambda: len(jail_processes(entry)) >= 2)
-    time.sleep(0.5)
+    assert wait_for(lambda: any(holds_a_copy(pid) for pid in jail_processes(entry)))
     running.process.send_signal(signal.SIGKILL)
     running.process.wait()
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert wait_for(lambda: not jail_processes(entry))
     grep = subprocess.run(
         ["grep", "-rlaF", CANARY.decode(), running.settings.home.parent, "/dev/shm", "/mnt", "/run"],
@@ -419,6 +418,13 @@ def test_killed_launcher_leaves_no_jail_and_no_raw_data(places: Callable[..., Sa
     assert again.run(b"pass")[0].state == "ok"
     stop(again)
     assert not any(parent.exists() for parent in set(trees.parents.values()))
+
+
+def holds_a_copy(pid: int) -> bool:
+    """Whether the jail of a process shows what its job copied."""
+    with contextlib.suppress(OSError):
+        return len(Path(f"/proc/{pid}/root/job-work/copy").read_bytes()) == len(CANARY) * 1000
+    return False
 
 
 def test_caller_that_goes_away_takes_its_jail_along(launcher: Running) -> None:
@@ -521,10 +527,14 @@ def test_sessions_of_a_workspace_are_frozen_while_its_sealed_job_runs(launcher: 
         launcher.hub.start_session(
             SessionSpec(f"s-{workspace}", 7, workspace, (), session_env()), listeners[-1].fileno()
         )
-    thread = run_in_thread(launcher, b"import time; time.sleep(4)", kind="sealed", workspace="w4")
-    assert wait_for(lambda: state("w4") in ("FROZEN", "1"))
+    fd, output = memory_file(b"pass"), os.memfd_create("o")
+    spec = JobSpec("freezes", "w4", "sealed", "x.py", quiet=quiet_now())
+    launcher.worker.run_job(spec, [("/job/x.py", fd)], output)
+    os.close(fd)
+    os.close(output)
+    assert wait_for(lambda: state("w4") in ("FROZEN", "1"))  # until it is settled
     assert state("w5") in ("THAWED", "0")
-    thread.join()
+    launcher.worker.settle("freezes")
     assert wait_for(lambda: state("w4") in ("THAWED", "0"))
     for workspace, listener in zip(("w4", "w5"), listeners, strict=True):
         launcher.hub.stop_session(f"s-{workspace}")

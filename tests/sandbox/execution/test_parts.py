@@ -166,6 +166,29 @@ def test_guards_name_themselves_in_both_languages(tmp_path: Path) -> None:
             assert all(each in said.stderr.decode() for each in (*words, f"{command} 不能使用", f"{command} refused"))
 
 
+def test_a_notebooks_pip_names_its_guard(tmp_path: Path) -> None:
+    """``%pip`` runs the module by name. Importing it fails as where there is none, and both files lie where they act."""
+    contents: list[bytes] = []
+
+    def open_data(content: bytes) -> int:
+        contents.append(content)
+        return len(contents)
+
+    made = guards.options("/opt/guard", "/opt/code", open_data)
+    stub = contents[int(made[made.index("/opt/code/pip.py") - 1]) - 1]
+    (tmp_path / "pip.py").write_bytes(stub)
+    command = [sys.executable, "-S", "-E"]
+    done = subprocess.run(
+        [*command, "-m", "pip", "install"], cwd=tmp_path, capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "软件包守卫" in done.stderr.decode()
+    assert "package guard" in done.stderr.decode()
+    code = "try:\n    import pip\nexcept ModuleNotFoundError as error:\n    print(error.name)"
+    done = subprocess.run([*command, "-c", code], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert done.stdout == b"pip\n"
+
+
 def test_filters_are_whole_bpf_programs() -> None:
     for program in seccomp.programs():
         assert len(program) % 8 == 0

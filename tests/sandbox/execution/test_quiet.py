@@ -20,7 +20,7 @@ from sandbox.execution import cgroup, stopping
 from sandbox.settings import SandboxSettings
 
 from .conftest import ROOT, Running, fresh_places, jails_possible, memory_file, quiet_now, start, stop
-from .test_launcher import CANARY, jail_processes, session_env, session_socket, wait_for
+from .test_launcher import CANARY, PATIENCE_S, jail_processes, session_env, session_socket, wait_for
 
 AS_ROOT = os.geteuid() == 0
 pytestmark = [
@@ -42,6 +42,8 @@ cgroup.freeze_folder = lost
 """The first thaw of every keeper does nothing, as if the launcher's next look had frozen the jail before it woke."""
 SHORT = 1.0
 """Seconds to the first tick: longer than a short job takes."""
+CLOCKS_S = 0.2
+"""By which a tick may be told wrongly: two clocks are read one after the other, on a machine that does other things."""
 
 
 def launcher_code() -> str:
@@ -59,7 +61,7 @@ def running() -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def session(running: Running, workspace: str, user: int = 7, patience_s: float = 30.0) -> Iterator[str]:
+def session(running: Running, workspace: str, user: int = 7, patience_s: float = 120.0) -> Iterator[str]:
     """A session; waits while an earlier test's quiet time is on."""
     name = f"{workspace}-{user}-{time.monotonic_ns()}"
     end = time.monotonic() + patience_s
@@ -118,11 +120,12 @@ def test_a_session_goes_on_at_the_tick_and_not_when_the_job_ends(running: Runnin
         assert wait_for(lambda: still(running, own))
         assert not still(running, other)
         tick = job.settle()
-        assert still(running, own)  # the job is over and its traces are wiped: not the moment yet
+        # The job is over and its traces are wiped: not the moment yet.
+        assert still(running, own) or time.time() > tick - CLOCKS_S
         # A tick of this job: base * 2**n after it was queued.
-        assert min(abs(tick - job.quiet.queued_at - 2 * SHORT * 2**n) for n in range(6)) < 0.05
+        assert min(abs(tick - job.quiet.queued_at - 2 * SHORT * 2**n) for n in range(9)) < CLOCKS_S
         assert wait_for(lambda: not still(running, own))
-        assert -0.05 < time.time() - tick < 1.5
+        assert time.time() > tick - CLOCKS_S
 
 
 def test_what_its_author_sees_waits_for_the_tick(running: Running) -> None:
@@ -139,10 +142,15 @@ def test_what_its_author_sees_waits_for_the_tick(running: Running) -> None:
                 parse(running, workspace, practice, sealed=False)
         assert parse(running, "w1", practice, sealed=True) == "ok"  # the job's own output
         tick = job.settle()
-        with pytest.raises(LauncherBusy):
-            running.run(b"pass", workspace="w1")
-        time.sleep(max(0.0, tick - time.time()) + 0.05)
-        assert running.run(b"pass", workspace="w1")[0].state == "ok"
+        while True:
+            try:
+                result = running.run(b"pass", workspace="w1")[0]
+                break
+            except LauncherBusy:
+                assert time.time() < tick + PATIENCE_S
+                time.sleep(0.02)
+        assert result.state == "ok"
+        assert time.time() > tick - CLOCKS_S
 
 
 def parse(running: Running, workspace: str, content: bytes, *, sealed: bool) -> str:
@@ -171,17 +179,23 @@ def test_at_level_three_the_host_is_the_jobs_own(running: Running) -> None:
 def test_a_dry_run_caught_by_a_quiet_time_loses_none_of_its_own(running: Running) -> None:
     """It stands still too, and its clock with it: a limit that passes meanwhile would tell how long that was."""
     result: list[JobResult] = []
-    code = b"import time; end = time.process_time() + 0.8\nwhile time.process_time() < end: pass"
+    limit_s = 9.0
+    code = b"""import time
+before = time.monotonic()
+while (now := time.monotonic()) < before + 3:  # until it has stood still: else its limit ends it
+    before = now
+    time.sleep(0.01)
+"""
     dry = threading.Thread(
-        target=lambda: result.append(running.run(code, workspace="w1", limits=Limits(wall_s=6.0))[0])
+        target=lambda: result.append(running.run(code, workspace="w1", limits=Limits(wall_s=limit_s))[0])
     )
     dry.start()
     assert wait_for(lambda: jail_processes("/job/x.py"))
-    job = Sealed(running, "pass", "w1", quiet_now(base_s=7.0))
+    job = Sealed(running, "pass", "w1", quiet_now(base_s=limit_s + 0.5))
     job.settle()
     dry.join()
     assert result[0].state == "ok", result
-    assert result[0].seconds > 6.0
+    assert result[0].seconds > limit_s
 
 
 def test_a_frozen_session_can_be_stopped_and_its_keeper_killed(running: Running) -> None:
@@ -189,9 +203,8 @@ def test_a_frozen_session_can_be_stopped_and_its_keeper_killed(running: Running)
     with session(running, "w1") as stopped, session(running, "w1", user=8) as killed:
         job = Sealed(running, "import time; time.sleep(1)", "w1", quiet_now(base_s=2 * SHORT))
         assert wait_for(lambda: still(running, stopped) and still(running, killed))
-        before = time.monotonic()
         running.hub.stop_session(stopped)
-        assert time.monotonic() - before < 5
+        assert still(running, killed), "it was stopped in the quiet time"
         assert not (trees.parents["freezer"] / "session-w1-7").exists()
         group = trees.parents["freezer"] / "session-w1-8"
         inside = {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
@@ -199,13 +212,13 @@ def test_a_frozen_session_can_be_stopped_and_its_keeper_killed(running: Running)
             if inside & set(stopping.below(keeper)) and keeper != running.process.pid:
                 os.kill(keeper, signal.SIGKILL)
         assert wait_for(lambda: running.hub.poll_session(killed) is not None)
-        assert not group.exists()
+        assert wait_for(lambda: not group.exists())
         job.settle()
 
 
 def test_a_killed_worker_leaves_nothing_frozen_for_ever(running: Running) -> None:
     """Its job dies with it; nobody settles it, so the launcher does when another whole run would have passed."""
-    quiet = Quiet("L1", time.time(), quiet_now(base_s=0.5, wall_s=3.0).ticks)
+    quiet = Quiet("L1", time.time(), quiet_now(base_s=0.5, wall_s=6.0).ticks)
     name, entry = f"s{time.monotonic_ns()}", f"orphan{time.monotonic_ns()}.py"
     code = f"""
 import os, sys
@@ -217,7 +230,7 @@ def given(content):
     return fd
 copy = b"import shutil, time; shutil.copy('/data/a/a.parquet', '/job-work/copy'); time.sleep(300)"
 Launcher({str(running.settings.launcher_worker_socket)!r}).run_job(
-    JobSpec({name!r}, 'w1', 'sealed', {entry!r}, quiet=Quiet('L1', {quiet.queued_at}, Ticks(0.5, 3.0))),
+    JobSpec({name!r}, 'w1', 'sealed', {entry!r}, quiet=Quiet('L1', {quiet.queued_at}, Ticks(0.5, 6.0))),
     [('/job/' + {entry!r}, given(copy)), ('/data/a/a.parquet', given({CANARY!r} * 1000))], os.memfd_create('o'))
 """
     with session(running, "w1") as own:
@@ -228,7 +241,7 @@ Launcher({str(running.settings.launcher_worker_socket)!r}).run_job(
         worker.wait()
         assert wait_for(lambda: not jail_processes("/job/" + entry))
         assert still(running, own)
-        assert wait_for(lambda: not still(running, own), 15)
+        assert wait_for(lambda: not still(running, own))
         assert no_canary(running)
         assert running.worker.settle(name) is None  # a worker that comes back later is told that it is over
 
@@ -244,7 +257,7 @@ def test_a_killed_launcher_leaves_no_frozen_process_after_the_next_start(
     running = start(places())
     running.settings.workspaces_dir.mkdir(exist_ok=True)
     with session(running, "w1") as own:
-        code = "import time; time.sleep(100)"
+        code = "import time; time.sleep(600)"
         job = Sealed(running, code, "w1", quiet_now(base_s=30.0))
         assert wait_for(lambda: still(running, own))
         tree = cgroup.find(running.settings.run_dir)
@@ -252,7 +265,7 @@ def test_a_killed_launcher_leaves_no_frozen_process_after_the_next_start(
         assert inside
         running.process.kill()
         running.process.wait()
-        job.thread.join(20)
+        job.thread.join(PATIENCE_S)
         again = start(running.settings)
         assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in inside))
         assert not [path for parent in set(tree.parents.values()) for path in parent.iterdir() if path.is_dir()]
