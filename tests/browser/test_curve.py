@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import AXE, Browser
-from tests.browser.test_pages import OVERFLOW, SERIOUS
+from tests.browser.faults import faults
+from tests.browser.test_pages import OVERFLOW
 from tests.chain.steps import create_dataset, csv, save_policy
 from tests.chain.steps import upload as brought
 
@@ -132,15 +133,14 @@ def test_the_pages_fit_a_telephone_and_pass_axe(browser: Browser, prepared: tupl
     page.goto(browser.service.url + curve)
     page.locator(f'form[action="{curve}"] button').click()
     expect(page.locator(".curve svg")).to_be_visible()
-    faults = []
+    found = []
     for path in (curve, policy, f"/console/intakes/{intake}"):
         page.goto(browser.service.url + path)
         for summary in page.locator("summary").all():
             summary.press("Enter")
         if (over := page.evaluate(OVERFLOW)) > 0:
-            faults.append(f"{path}: {over} px too wide")
+            found.append(f"{path}: {over} px too wide")
         if AXE.is_file():
-            page.evaluate(AXE.read_text("utf-8") + "; undefined")
-            faults += [f"{path}: {each}" for each in page.evaluate(SERIOUS)]
-    assert faults == []
+            found += [f"{path}: {each}" for each in faults(page)]
+    assert found == []
     assert browser.complaints == []
