@@ -40,6 +40,6 @@ def test_room_on_the_disk(free: int, state: str, tmp_path: Path) -> None:
     assert room(tmp_path, free).state == state
 
 
-def test_doctor_has_all_three_whether_or_not_the_launcher_runs(tmp_path: Path) -> None:
-    names = [found.name["en"] for found in findings(tmp_path, environment=tmp_path / "no", fonts=tmp_path)]
+def test_doctor_has_all_three_also_before_the_first_start(tmp_path: Path) -> None:
+    names = [found.name["en"] for found in findings(tmp_path / "a/b", environment=tmp_path / "no", fonts=tmp_path)]
     assert names == ["notebook packages", "Chinese in plots", "disk space"]
