@@ -96,10 +96,10 @@ def assert_chinese(error: MaskingError) -> None:
 
 @pytest.mark.parametrize("text", ["a or b: ", "must be needs ; known: ", "line 1: ", "attribute 'a': ", "x"])
 def test_typed_text_of_any_length_is_no_trap(text):
-    started = time.perf_counter()
+    started = time.process_time()
     for times in (100, 2_000, 100_000):
         assert in_chinese(f"attribute {text * times!r} has no entry")
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 20
 
 
 def test_other_sentences_stay():

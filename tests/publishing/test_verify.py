@@ -56,7 +56,7 @@ def test_a_small_file_of_very_many_rows_is_not_read(published):
             writer.write_batch(batch)
     started = time.process_time()
     assert verdict(chain, sink.getvalue().to_pybytes(), "x.parquet") is Verdict.NOT_OURS
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("name", ["", "x", "a.\0csv", "../../x.csv", "a/b.csv", ".csv", "x." + "y" * 300])

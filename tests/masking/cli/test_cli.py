@@ -360,12 +360,12 @@ def test_a_stopped_run_leaves_nothing(large, number):
     command = [sys.executable, "-m", "masking.cli", "apply"]
     command += [str(large / name) for name in ("large.yaml", "large.parquet", "out.parquet")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        for _ in range(600):
+        for _ in range(2400):
             if any(path.name.startswith(".out.parquet") for path in large.iterdir()):
                 break  # it has begun to write
             time.sleep(0.05)
         os.killpg(process.pid, number)  # a terminal sends it to the worker processes too
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     assert process.returncode == 1
     assert out == b""
     assert "stopped; nothing was written" in err.decode()
@@ -388,7 +388,7 @@ def test_a_run_shows_rows_rate_and_time_on_a_terminal(large):
                 shown += part
                 if b"left" in shown:
                     process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(240)
     os.close(controller)
     said = shown.decode("utf-8", "replace")
     assert re.search(r"[\d,]+ 行 rows · [\d,]+/s · 约余 left \d+:\d\d", said)
