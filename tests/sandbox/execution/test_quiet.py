@@ -179,8 +179,9 @@ def test_at_level_three_the_host_is_the_jobs_own(running: Running) -> None:
 def test_a_dry_run_caught_by_a_quiet_time_loses_none_of_its_own(running: Running) -> None:
     """It stands still too, and its clock with it: a limit that passes meanwhile would tell how long that was."""
     result: list[JobResult] = []
-    limit_s = 9.0
+    limit_s = 12.0
     code = b"""import time
+open('/tmp/on', 'w').close()
 before = time.monotonic()
 while (now := time.monotonic()) < before + 3:  # until it has stood still: else its limit ends it
     before = now
@@ -190,7 +191,7 @@ while (now := time.monotonic()) < before + 3:  # until it has stood still: else 
         target=lambda: result.append(running.run(code, workspace="w1", limits=Limits(wall_s=limit_s))[0])
     )
     dry.start()
-    assert wait_for(lambda: jail_processes("/job/x.py"))
+    assert wait_for(lambda: any(Path(f"/proc/{pid}/root/tmp/on").exists() for pid in jail_processes("/job/x.py")))
     job = Sealed(running, "pass", "w1", quiet_now(base_s=limit_s + 0.5))
     job.settle()
     dry.join()
