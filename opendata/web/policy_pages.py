@@ -15,7 +15,7 @@ from opendata.identity import Actor
 from opendata.publishing import hierarchies
 from opendata.publishing import service as publishing
 from opendata.publishing.models import Intake, PolicyVersion
-from opendata.web import limit_form, policy_form, problems, records_form
+from opendata.web import limit_form, policy_choices, policy_form, problems, records_form
 from opendata.web import publishing_work as work
 from opendata.web.console import Officer
 from opendata.web.deps import SessionDep, get_visitor
@@ -97,7 +97,7 @@ def _policy(
         rows=rows,
         table_words=_table_words(policy, lang) if policy else "",
         panels=panels,
-        groups=policy_form.groups(files),
+        groups=policy_choices.groups(files),
         files=files,
         records=records_form.fields(policy) if policy else {},
         domains=records_form.domains(policy) if policy else [],

@@ -4,7 +4,7 @@ import pytest
 
 from masking import techniques
 from masking.policy import load
-from opendata.web import policy_form
+from opendata.web import policy_choices, policy_form
 from tests.publishing.chain import survey_policy
 
 
@@ -38,7 +38,7 @@ def test_a_form_that_nobody_changed_says_the_same_policy():
     assert again.limits == policy.limits
 
 
-@pytest.mark.parametrize("choice", policy_form.CHOICES, ids=lambda choice: choice.id)
+@pytest.mark.parametrize("choice", policy_choices.CHOICES, ids=lambda choice: choice.id)
 def test_every_choice_is_a_rule_that_can_be_run(choice):
     cls = techniques.get(choice.technique)
     assert choice.keyed == cls.needs_key
