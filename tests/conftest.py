@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -101,7 +103,7 @@ class Service:
         log.close()
         from opendata.supervisor.probes import http_ready
 
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not http_ready("127.0.0.1", self.port, "/readyz"):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the service did not start:\n{self.logs()}")
@@ -111,7 +113,7 @@ class Service:
         """Wait until the sandbox answers too."""
         from opendata.supervisor.probes import http_ready
 
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not http_ready("127.0.0.1", self.hub_port, "/hub/health"):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"the sandbox did not start:\n{self.logs()}")
@@ -123,7 +125,7 @@ class Service:
             self.clients.popitem()[1].close()
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(60)
+            self.process.wait(180)
             self.process = None
 
     def logs(self) -> str:
@@ -183,9 +185,12 @@ class Service:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that the kernel gives to outgoing connections: a server may be started there again and again."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 30_000)  # not the seed that all workers have
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

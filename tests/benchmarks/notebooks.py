@@ -27,11 +27,12 @@ from sandbox.contracts import Limits
 from sandbox.settings import DEFAULT_KERNEL_ENV, SandboxSettings
 from tests.benchmarks.jail import in_turn
 from tests.benchmarks.measured import RUNS, Measured
+from tests.conftest import free_port
 from tests.sandbox.execution.conftest import Running
 from tests.sandbox.execution.conftest import start as start_launcher
 from tests.sandbox.execution.conftest import stop as stop_launcher
 from tests.sandbox.hub.browser import Browser, Kernel
-from tests.sandbox.hub.conftest import PROXY, Sandbox, free_port, start_sandbox
+from tests.sandbox.hub.conftest import PROXY, Sandbox, start_sandbox
 
 NOTEBOOKS = 40
 ACTIVE = 12

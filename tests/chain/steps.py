@@ -112,7 +112,7 @@ def open_workspace(
     for person in (*officers, "reviewer"):
         if researcher.get(f"/api/v1/workspaces/{name}")["state"] == "applied":
             service.client(person).post(f"/api/v1/workspaces/{name}/approve", json={"reason": "目的明确"})
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not all(each["prepared_at"] for each in researcher.get(f"/api/v1/workspaces/{name}/datasets")["datasets"]):
         assert time.monotonic() < deadline, "the workspace's data was not prepared"
         time.sleep(0.3)

@@ -2,12 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import free_port
 
 _POSTGRES_USER = "postgres"
 
@@ -22,7 +23,7 @@ def _command(*arguments):
     """PostgreSQL refuses to run as root; become its own user."""
     as_user = {"user": _POSTGRES_USER, "group": _POSTGRES_USER, "extra_groups": []} if os.geteuid() == 0 else {}
     return subprocess.run(
-        [str(argument) for argument in arguments], check=True, capture_output=True, cwd="/", timeout=120, **as_user
+        [str(argument) for argument in arguments], check=True, capture_output=True, cwd="/", timeout=300, **as_user
     )
 
 
@@ -37,12 +38,10 @@ def postgresql_server():
             shutil.chown(directory, _POSTGRES_USER, _POSTGRES_USER)
         data = directory / "data"
         _command(programs / "initdb", "-D", data, "-A", "trust", "-U", "opendata", "-E", "UTF8", "--no-locale", "-N")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         options = f"-c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} -p {port} -c fsync=off"
         log = directory / "log"
-        _command(programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
+        _command(programs / "pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "-t", "240", "start")
     except (subprocess.CalledProcessError, LookupError, OSError) as error:
         shutil.rmtree(directory, ignore_errors=True)
         pytest.skip(f"PostgreSQL could not be started here: {type(error).__name__}")

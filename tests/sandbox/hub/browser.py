@@ -44,7 +44,7 @@ class Browser:
 
     def __init__(self, hub: str, portal: str = "", person: str = "") -> None:
         self.hub = hub
-        self.http = httpx2.Client(transport=_Loopback(), follow_redirects=True, timeout=90)
+        self.http = httpx2.Client(transport=_Loopback(), follow_redirects=True, timeout=180)
         self.person = person
         if person and portal:
             self.http.cookies.set("person", person, domain=urlsplit(portal).hostname or "")
@@ -61,7 +61,7 @@ class Browser:
     def spawn(self, query: str = "") -> httpx2.Response:
         """Ask for a server and wait until its page comes."""
         answer = self.http.get(f"{self.hub}/hub/spawn{query}")
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while "/hub/spawn-pending/" in str(answer.url) and time.monotonic() < deadline:
             time.sleep(0.5)
             answer = self.http.get(f"{self.hub}/hub/spawn-pending/{self.person}")
@@ -114,7 +114,7 @@ class Kernel:
             origin=f"{parts.scheme}://{parts.netloc}",
             additional_headers={"Cookie": request.headers["Cookie"]},
             max_size=64 * 1024 * 1024,
-            open_timeout=60,
+            open_timeout=120,
         )
         self._socket = self._closing.enter_context(websocket)
         self._session = session
@@ -135,7 +135,7 @@ class Kernel:
         self._socket.send(json.dumps(message))
         return identity
 
-    def run(self, code: str, timeout_s: float = 60) -> Reply:
+    def run(self, code: str, timeout_s: float = 120) -> Reply:
         """Run a cell and collect what it printed, displayed and raised."""
         identity = self.begin(code)
         reply, replied, idle = Reply(), False, False

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import pytest
 from sandbox.contracts import MIB
 from sandbox.errors import SandboxError
 from sandbox.execution.client import Launcher
+from tests.conftest import free_port
 from tests.sandbox.hub.browser import Browser
 from tests.sandbox.hub.portal import Portal
 
@@ -36,6 +36,8 @@ class Sandbox:
     portal: Portal
     port: int
     hub_options: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    """The options of the hub that runs, beside ``hub_options``."""
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
     browsers: list[Browser] = field(default_factory=list)
 
@@ -80,6 +82,7 @@ class Sandbox:
 
     def start_hub(self, *options: str) -> None:
         """``options`` come last and win."""
+        self.given = options
         self.start(
             "hub",
             "sandbox.hub",
@@ -88,7 +91,7 @@ class Sandbox:
             *(*self.hub_options, *options),
         )
         health = f"http://127.0.0.1:{self.port}/hub/health"
-        self._wait("hub", lambda: httpx2.get(health, timeout=5).status_code == 200)
+        self._wait("hub", lambda: httpx2.get(health, timeout=30).status_code == 200)
 
     def restart_hub(self, *options: str, how: int = signal.SIGTERM) -> None:
         if "hub" in self.processes:
@@ -104,10 +107,13 @@ class Sandbox:
     def stop(self, name: str, how: int = signal.SIGTERM) -> None:
         process = self.processes.pop(name)
         process.send_signal(how)
-        process.wait(30)
+        process.wait(90)
+
+    def runs(self, name: str) -> bool:
+        return name in self.processes and self.processes[name].poll() is None
 
     def _wait(self, name: str, ready) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             try:
                 if ready():
@@ -129,12 +135,6 @@ class Sandbox:
             if name in self.processes:
                 self.stop(name)
         self.portal.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start_sandbox(root: Path, *hub_options: str) -> Sandbox:

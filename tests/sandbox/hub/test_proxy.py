@@ -16,8 +16,8 @@ import pytest
 
 from sandbox.hub.options import CODE_ROOT, HubOptions
 from sandbox.settings import SandboxSettings
+from tests.conftest import free_port
 from tests.sandbox.execution.test_launcher import wait_for
-from tests.sandbox.hub.conftest import free_port
 
 pytestmark = pytest.mark.integration
 OPTIONS = HubOptions(SandboxSettings(Path("home"), Path("run")), Path("keys"))
