@@ -148,4 +148,4 @@ def test_an_identifier_is_found_in_any_chinese_context(text):
 def test_hostile_repetition_does_not_hang(piece):
     started = time.process_time()
     DETECTOR.find(piece * (4000 // len(piece)))
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 30
