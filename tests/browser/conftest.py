@@ -14,7 +14,7 @@ from opendata.cli.demo.tour import CHROMIUM_ARGUMENTS
 from tests.conftest import Service
 
 AXE = Path(__file__).resolve().parents[2] / "deploy" / "assets" / "node_modules" / "axe-core" / "axe.min.js"
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 
 
 @dataclass

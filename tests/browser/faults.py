@@ -83,12 +83,11 @@ STOPS = """
     const outline = style.outlineStyle === "none" ? "" : style.outlineWidth + style.outlineColor;
     return [outline, style.boxShadow, style.backgroundColor, style.borderColor].join();
   }).join();
-  const unseen = [];
-  for (const each of stops) {
-    document.activeElement.blur();
-    const before = looks(each);
-    each.focus();
-    if (document.activeElement !== each || looks(each) === before) {
+  document.activeElement.blur();
+  const unseen = [], before = stops.map(looks);
+  for (const [place, each] of stops.entries()) {
+    each.focus({preventScroll: true});
+    if (document.activeElement !== each || looks(each) === before[place]) {
       unseen.push("focus does not show: " + each.tagName + " " + (each.id || each.textContent.trim().slice(0, 30)));
     }
   }
