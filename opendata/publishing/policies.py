@@ -23,7 +23,7 @@ from opendata.publishing.models import PolicyVersion
 from opendata.publishing.permissions import check_is_officer
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)  # a text may hold 1 MiB of hierarchies
 def parse_policy(yaml: str) -> MaskingPolicy:
     """A policy from YAML text. Raises masking.errors.PolicyError."""
     return load(yaml if "\n" in yaml else yaml + "\n")

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from masking.errors import InvalidParameter, PolicyError, UnsupportedColumn
-from masking.policy import AttributeRule, MaskingPolicy, dump, explain, load
+from masking.policy import AttributeRule, MaskingPolicy, dump, explain
 from masking.policy.model import RECODING
 from masking.taxonomy import Role
 from opendata.publishing.models import HierarchyFile
+from opendata.publishing.policies import parse_policy
 from opendata.web import hierarchy_form, limit_form, recoding_form, records_form
 from opendata.web.form_fields import Typed, WrongForm
 from opendata.web.inline_yaml import flow, mapping_of, names_of
@@ -69,7 +70,7 @@ def read(yaml: str) -> MaskingPolicy:
     """The policy of a text somebody typed. Raises PolicyError; never reads a file."""
     if len(yaml.encode()) > MAX_POLICY_BYTES:
         raise WrongForm({"zh": "脱敏策略超过 1 MiB", "en": "the policy is longer than 1 MiB"})
-    return load(as_text(yaml))
+    return parse_policy(as_text(yaml))
 
 
 def as_text(yaml: str) -> str:
