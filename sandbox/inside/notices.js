@@ -1,4 +1,4 @@
-// What a session's end means for the person, as a bar at the top of JupyterLab, Chinese first.
+// What a session's end means for the person, as a bar at the foot of JupyterLab, Chinese first.
 // JupyterLab's own notifications are fetched from the session when first shown: too late for one that is gone.
 // `told` comes before this file: {before, endsAt, expiresAt, warnMinutes, saveSeconds}; moments are seconds since 1970.
 (function () {
@@ -57,7 +57,7 @@
   // One bar for each kind: what is shown later takes the place of what was shown before.
   function say(kind, tone, zh, en, link, closed) {
     close(kind);
-    const bar = element("div", "display:flex;gap:16px;align-items:flex-start;padding:10px 16px;color:#fff;" +
+    const bar = element("div", "display:flex;gap:16px;align-items:flex-start;border-top:1px solid #fff;padding:10px 16px;color:#fff;" +
       "font:14px/1.45 system-ui,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif;background:" + COLOURS[tone]);
     bar.setAttribute("role", tone === "bad" || tone === "warning" ? "alert" : "status");
     bar.dataset.notice = kind;
@@ -85,7 +85,7 @@
   function place() {
     let found = document.getElementById("sandbox-notices");
     if (!found) {
-      found = element("div", "position:fixed;inset:0 0 auto 0;z-index:10001");
+      found = element("div", "position:fixed;inset:auto 0 0 0;z-index:10001");
       found.id = "sandbox-notices";
       document.body.append(found);
     }

@@ -1,8 +1,8 @@
 """What JupyterLab tells a person of the session's life: why the last one ended, when this one will, that it is gone.
 
-The page of a session gets a script (``notices.js``) that shows bars above JupyterLab and has it save what is open.
-Nothing is built and no channel is added: the script knows what stood in the server's
-environment when it started, and sees whether the session's own address answers.
+The page of a session gets a script (``notices.js``) that shows bars over JupyterLab's foot and has it save what
+is open. Nothing is built and no channel is added: the script knows what stood in the server's environment when it
+started, and sees whether the session's own address answers.
 """
 
 from __future__ import annotations

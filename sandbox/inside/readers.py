@@ -106,7 +106,12 @@ def _tsv(content: bytes) -> Table:
 
 
 def _typed(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Columns of text become integers, numbers or dates when every value is one; an empty text is null."""
+    """Columns of text become integers, numbers or dates when every value is one; an empty text is null.
+
+    A first column without a name that numbers the rows in order says nothing: pandas writes it unasked.
+    """
+    if len(header) > 1 and not header[0] and [row[0] for row in rows] == [str(place) for place in range(len(rows))]:
+        header, rows = header[1:], [row[1:] for row in rows]
     columns, cells, infinite = [], [], 0
     for position, name in enumerate(header):
         values = [row[position] for row in rows]

@@ -104,15 +104,27 @@ def test_a_clock_set_forward_is_one_look() -> None:
     assert free.look(86_400.0, used=0.0, still=False) == 86_400.0
 
 
+GIVE_UP = """
+AbortSignal.timeout = () => {
+  const patience = new AbortController();
+  window.giveUp = () => patience.abort(new DOMException("", "TimeoutError"));
+  return patience.signal;
+};
+"""
+"""Patience ends when a test says so, not by the clock."""
+
+
 def plain_page(chromium: Any, told: dict[str, Any], *, lab: str = "") -> Any:
-    """The script in a page of its own, whose session's address answers 200 until ``page.answer`` says otherwise."""
+    """The script in a page of its own, whose session's address answers 200 until ``page.answer`` says otherwise (0: nothing)."""
     page = chromium.new_page()
     page.set_default_timeout(PATIENCE_MS)
     config = "<script id='jupyter-config-data' type='application/json'>{\"baseUrl\": \"/user/a/\"}</script>"
-    html = notices.with_script(f"<html><meta charset='utf-8'><body>{config}<script>{lab}</script></body></html>", told)
+    html = notices.with_script(
+        f"<html><meta charset='utf-8'><body>{config}<script>{GIVE_UP}{lab}</script></body></html>", told
+    )
     html = html.replace("{% raw %}", "").replace("{% endraw %}", "").replace("LOOK_MS = 15000", "LOOK_MS = 200")
     page.route("**/lab", lambda route: route.fulfill(body=html, content_type="text/html"))
-    page.route("**/user/a/api", lambda route: route.fulfill(status=page.answer, body="{}"))
+    page.route("**/user/a/api", lambda route: page.answer and route.fulfill(status=page.answer, body="{}"))
     page.answer = 200
     page.goto("http://a.sandbox.localhost/lab")
     return page
@@ -126,33 +138,44 @@ def test_shortly_before_the_end_everything_is_saved_once_and_it_is_said(chromium
         " serviceManager: {connectionFailure: {connect: () => {}}}};"
     )
     early = plain_page(chromium, notices.told({"SANDBOX_ENDS_AT": f"{time.time() + 9000:.0f}"}), lab=lab)
-    early.wait_for_timeout(1000)
+    for _ in range(3):
+        with early.expect_response("**/user/a/api"):
+            pass
     assert early.locator("[data-notice]").count() == 0
     assert early.evaluate("calls") == []
-    late = plain_page(chromium, notices.told({"SANDBOX_EXPIRES_AT": f"{time.time() + 60:.0f}"}), lab=lab)
+    late = plain_page(chromium, notices.told({"SANDBOX_EXPIRES_AT": f"{time.time() + 88:.0f}"}), lab=lab)
     late.locator("[data-notice=end]").wait_for()
     text = late.locator("[data-notice=end]").inner_text()
     assert "到期" in text
     assert "expires in about 1 min" in text
-    late.wait_for_timeout(1000)
+    for _ in range(3):  # and not once more at later looks
+        with late.expect_response("**/user/a/api"):
+            pass
     assert late.evaluate("calls") == ["docmanager:save-all"]
 
 
 @pytest.mark.integration
-def test_a_session_that_is_away_for_a_moment_is_not_called_ended(chromium) -> None:
+def test_a_session_that_is_away_or_stands_still_is_not_called_ended(chromium) -> None:
     page = plain_page(chromium, notices.told({}))
-    page.wait_for_timeout(500)
+    for _ in range(3):
+        with page.expect_response("**/user/a/api"):
+            pass
     assert page.locator("[data-notice]").count() == 0
     page.answer = 503
     page.locator("[data-notice=life]").filter(has_text="暂时没有回应").wait_for()
     page.answer = 200
     page.locator("[data-notice=life]").filter(has_text="会话可以使用").wait_for()
+    page.answer = 0
+    still = page.locator("[data-notice=life]").filter(has_text="可能正静止")
+    waited(lambda: page.evaluate("giveUp()") or still.count())
     page.answer = 424
     page.locator("[data-notice=life]").filter(has_text="The session has ended").wait_for()
     link = page.locator("[data-notice=life] a")
     assert link.get_attribute("href") == "/hub/home"
-    page.get_by_label("关闭 Close").click()
-    assert page.locator("[data-notice]").count() == 0
+    close = (
+        "document.querySelector('[data-notice=life] button').click(); document.querySelectorAll('[data-notice]').length"
+    )
+    assert page.evaluate(close) == 0
 
 
 @pytest.mark.integration
