@@ -219,7 +219,7 @@ def test_a_frozen_session_can_be_stopped_and_its_keeper_killed(running: Running)
 
 def test_a_killed_worker_leaves_nothing_frozen_for_ever(running: Running) -> None:
     """Its job dies with it; nobody settles it, so the launcher does when another whole run would have passed."""
-    quiet = Quiet("L1", time.time(), quiet_now(base_s=0.5, wall_s=6.0).ticks)
+    quiet = Quiet("L1", time.time(), quiet_now(base_s=0.5, wall_s=5.0).ticks)
     name, entry = f"s{time.monotonic_ns()}", f"orphan{time.monotonic_ns()}.py"
     code = f"""
 import os, sys
@@ -231,7 +231,7 @@ def given(content):
     return fd
 copy = b"import shutil, time; shutil.copy('/data/a/a.parquet', '/job-work/copy'); time.sleep(300)"
 Launcher({str(running.settings.launcher_worker_socket)!r}).run_job(
-    JobSpec({name!r}, 'w1', 'sealed', {entry!r}, quiet=Quiet('L1', {quiet.queued_at}, Ticks(0.5, 6.0))),
+    JobSpec({name!r}, 'w1', 'sealed', {entry!r}, quiet=Quiet('L1', {quiet.queued_at}, Ticks(0.5, 5.0))),
     [('/job/' + {entry!r}, given(copy)), ('/data/a/a.parquet', given({CANARY!r} * 1000))], os.memfd_create('o'))
 """
     with session(running, "w1") as own:
