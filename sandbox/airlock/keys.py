@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from sandbox.airlock.digits import has_more_digits
-from sandbox.airlock.roles import ColumnRole, TypedColumn, is_count_by_name, is_label, role_of
+from sandbox.airlock.roles import ColumnRole, TypedColumn, is_count_by_name, is_index, is_label, role_of
 from sandbox.contracts import Cell, ParsedFile
 
 _PERIODS: Final = {
@@ -84,7 +84,8 @@ def _numbered(columns: Sequence[TypedColumn], rows: Rows, cells: Sequence[Sequen
     free = [
         place
         for place, column in enumerate(columns)
-        if column.role is ColumnRole.COUNT and column.type == "integer" and not is_count_by_name(column.name)
+        if column.type == "integer"
+        and (is_index(column.name) or (column.role is ColumnRole.COUNT and not is_count_by_name(column.name)))
     ]
     if not free or len(rows) < _FEWEST - 1:
         return []
@@ -98,8 +99,8 @@ def _numbered(columns: Sequence[TypedColumn], rows: Rows, cells: Sequence[Sequen
             continue
         if unique or distinct_rows(rows, [*keys, *found, place]) > distinct_rows(rows, [*keys, *found]):
             found.append(place)
-    counts = sum(column.role is ColumnRole.COUNT for column in columns)  # one is left to say how many each has
-    return found if len(found) < counts and distinct_rows(rows, [*keys, *found]) == len(rows) else []
+    left = any(c.role is ColumnRole.COUNT and place not in found for place, c in enumerate(columns))
+    return found if left and distinct_rows(rows, [*keys, *found]) == len(rows) else []
 
 
 def _are_edges(low: Sequence[Cell], high: Sequence[Cell]) -> bool:

@@ -40,17 +40,22 @@ _CHANGE: Final = re.compile(
 )
 _SUM: Final = re.compile(r"^(total|sum)_(?P<after>.+)$|^(?P<before>.+)_(total|sum)$", re.IGNORECASE)
 _SUM_ZH: Final = re.compile(r"^(总|合计|累计)(?P<after>.+)$|^(?P<before>.+)(总和|总计|合计|总额)$")
+_TOTAL: Final = re.compile(r"(^|_)total(_|$)", re.IGNORECASE)
 _TERM: Final = re.compile(r"^(term|variable|param|parameter|coefficient_name|变量|自变量|项)$", re.IGNORECASE)
 _ESTIMATE: Final = re.compile(
     r"^(estimate|coef|coefficient|beta|odds_ratio|hazard_ratio|or|hr|rr|irr|aor|(or|hr|rr)值|(回归)?系数|估计值?|β值?)$",
     re.IGNORECASE,
 )
+_INDEX: Final = re.compile(r"index|idx|row_?id|no|序号|编号|行号", re.IGNORECASE)
 _SCALES: Final = (
     (1e6, re.compile(r"per_?(1m|1_?000_?000|million)|每百万|百万分", re.IGNORECASE)),
     (1e5, re.compile(r"per_?(100_?k|100_?000)|每?(十万|10万)", re.IGNORECASE)),
     (1e4, re.compile(r"per_?(10_?k|10_?000)|每万|万分|/万", re.IGNORECASE)),
     (1e3, re.compile(r"per_?(1_?k|1_?000|thousand|mille)(?!\d)|每千|千分|‰", re.IGNORECASE)),
-    (1e2, re.compile(r"(^|_)(pct|percent|percentage)(_|$)|per_?(100|hundred)(?!\d)|百分|%", re.IGNORECASE)),
+    (
+        1e2,
+        re.compile(r"(^|_)(pct|percent|percentage)(_|$)|per_?(100|hundred)(?!\d)|百分|(?<!\d)(?<!\d )%", re.IGNORECASE),
+    ),
 )
 
 
@@ -93,7 +98,16 @@ def role_of(name: str, type_: str, attributes: Collection[str]) -> ColumnRole:
         return ColumnRole.SHARE
     if _MEASURE.search(name) or _PER_ONE.search(name) or _is_sum(name, attributes):
         return ColumnRole.MEASURE
-    return ColumnRole.COUNT if type_ == "integer" or _COUNT.search(name) else ColumnRole.MEASURE
+    if type_ == "integer":
+        return ColumnRole.COUNT
+    # Totals of something are decimals; numbers of persons may be too, where some are missing.
+    of = _TOTAL.sub("", name)
+    return ColumnRole.COUNT if _COUNT.search(of) or (not of and _COUNT.search(name)) else ColumnRole.MEASURE
+
+
+def is_index(name: str) -> bool:
+    """Whether a column is called after the rows' own numbers."""
+    return _INDEX.fullmatch(name) is not None
 
 
 def is_count_by_name(name: str) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.groups import Floats, Groups
+from sandbox.airlock.checks.rounding import steps_of
 from sandbox.airlock.roles import ColumnRole
 from sandbox.airlock.typed import TypedTable
 from sandbox.contracts import Cell
@@ -55,7 +56,8 @@ def counts_all(table: TypedTable, groups: Groups, rounding: int) -> bool:
     for index in table.indexes(ColumnRole.COUNT):
         stated = _numbers(table.column(index))
         there = (sizes > 0) & ~np.isnan(stated)
-        if there.any() and bool((np.abs(stated[there] - sizes[there]) < rounding).all()):
+        steps = steps_of(stated[there], rounding) if there.any() else ()
+        if any((np.abs(stated[there] - sizes[there]) < step).all() for step in steps):
             return True
     return False
 

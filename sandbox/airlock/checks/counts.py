@@ -6,10 +6,14 @@ Source: OpenSAFELY (small counts, rounding), ACRO (degrees of freedom, zeros), S
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeGuard
 
+import numpy as np
+
 from sandbox.airlock.checks.findings import Finding
+from sandbox.airlock.checks.follows import follows
+from sandbox.airlock.checks.statistics import unit_of
 from sandbox.airlock.digits import has_more_digits
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.roles import ColumnRole, scale_named
@@ -59,6 +63,8 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
             yield Finding("share_without_count", table.name, name, len(shares))
             continue
         scale = scale_of(name, shares)
+        if _is_made_of(table, index, counts):
+            continue  # the counts are looked at themselves
         small = full = 0
         for row in table.rows:
             share, persons = row[index], row[counts[0]]
@@ -70,8 +76,19 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
             small += any(0.5 <= persons * p < limits.threshold for p in (part, 1 - part))
         if small:
             yield Finding("small_share", table.name, name, small)
-        if full:
+        if full and not _is_made_of(
+            table, index, [*counts, *(i for i in table.indexes(ColumnRole.SHARE) if i != index)]
+        ):
             yield Finding("full_share", table.name, name, full)
+
+
+def _is_made_of(table: TypedTable, index: int, others: Sequence[int]) -> bool:
+    """Whether a share says no more than other columns of its table: the part of each group in all, running sums."""
+    columns = [
+        np.array([float(c) if _number(c) else np.nan for c in table.column(place)], dtype=np.float64)
+        for place in (index, *others)
+    ]
+    return follows(table, columns[0], unit_of(columns[0]), columns[1:], spare=2.0)
 
 
 def scale_of(name: str, shares: Iterable[float]) -> float:

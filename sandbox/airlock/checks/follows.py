@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import permutations
+from itertools import chain, permutations
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sandbox.airlock.checks.spelling import spellings
 from sandbox.airlock.checks.statistics import slack
 from sandbox.airlock.roles import ColumnRole
-from sandbox.airlock.typed import TypedTable, key_columns
+from sandbox.airlock.typed import TypedTable
 
 Floats = npt.NDArray[np.float64]
 Lines = list[list[int]]
@@ -29,16 +29,27 @@ _UNITS: Final = (1.0, 100.0, 1000.0, 10_000.0, 100_000.0, 0.01, 0.001)
 _LAGS: Final = (1, 4, 12)
 _WINDOWS: Final = (2, 3, 4, 5, 6, 7, 12)
 _MOST_SOURCES: Final = 8
+_Z: Final = 1.96
+_ROUNDED: Final = 2.2
+"""Bounds are made of shares that were not rounded yet."""
 
 
-def follows(table: TypedTable, stated: Floats, unit: float, sources: Sequence[Floats]) -> bool:
-    """Whether the figures are made of ``sources``: counts, and columns that are explained already."""
+def follows(table: TypedTable, stated: Floats, unit: float, sources: Sequence[Floats], *, spare: float = 1.0) -> bool:
+    """Whether the figures are made of ``sources``: counts, and columns that are explained already.
+
+    ``spare``: how many times as far as rounding moves them they may lie, where the sources were rounded before.
+    """
     asked = ~np.isnan(stated)
     if asked.sum() < FEWEST:
         return False
-    near = slack(stated, unit)
+    used = list(sources)[:_MOST_SOURCES]
+    found = chain(
+        ((made, spare) for made in _made(used, _lines(table))),
+        ((made, max(spare, _ROUNDED)) for made in _bounds(used)),
+    )
     with np.errstate(all="ignore"):
-        for made in _made(list(sources)[:_MOST_SOURCES], _lines(table)):
+        for made, times in found:
+            near = slack(stated, unit) * times
             both = asked & np.isfinite(made)
             # The first of a line have no earlier one: what is stated there must be nothing, or empty.
             if both.sum() < FEWEST or np.nan_to_num(stated[asked & ~both]).any():
@@ -49,11 +60,19 @@ def follows(table: TypedTable, stated: Floats, unit: float, sources: Sequence[Fl
 
 
 def ranks(table: TypedTable, index: int) -> bool:
-    """Whether a column numbers the rows in the order of some figure beside it, up or down."""
+    """Whether a column numbers the rows in the order of some figure or label beside it, up or down."""
     places = [cell for cell in table.column(index) if isinstance(cell, int) and not isinstance(cell, bool)]
     if sorted(places) not in (list(range(len(table.rows))), list(range(1, len(table.rows) + 1))):
         return False
     order = np.argsort(places)
+    for other in table.indexes(ColumnRole.DIMENSION):
+        labels = [spellings(table, other)[row] or "" for row in order]
+        if (
+            other != index
+            and labels in (sorted(labels), sorted(labels, reverse=True))
+            and len(set(labels)) == len(labels)
+        ):
+            return True
     for other in table.indexes(ColumnRole.COUNT, ColumnRole.MEASURE, ColumnRole.SHARE):
         cells = [float(c) if isinstance(c, int | float) else np.nan for c in table.column(other)]
         steps = np.diff(np.array(cells)[order])
@@ -70,6 +89,22 @@ def _made(sources: Sequence[Floats], lines: Sequence[Lines]) -> Iterator[Floats]
         yield source / np.nansum(source)
         for along in lines:
             yield from _along(source, along)
+
+
+def _bounds(sources: Sequence[Floats]) -> Iterator[Floats]:
+    for share, count in permutations(sources, 2):
+        most = np.nanmax(share, initial=0.0)
+        if np.nanmin(share, initial=0.0) >= 0 and most <= 100:
+            yield from _bounds_of(share / (1 if most <= 1 else 100), count)
+
+
+def _bounds_of(share: Floats, count: Floats) -> Iterator[Floats]:
+    """The usual bounds of a share at 95 %, and Wilson's."""
+    half = _Z * np.sqrt(share * (1 - share) / count)
+    yield from (share - half, share + half)
+    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+    half = _Z / (1 + _Z**2 / count) * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+    yield from (middle - half, middle + half)
 
 
 def _along(source: Floats, lines: Lines) -> Iterator[Floats]:
@@ -112,7 +147,7 @@ def _average(values: Floats, width: int, ahead: int) -> Floats:
 
 def _lines(table: TypedTable) -> list[Lines]:
     """For each group column: the rows that agree in all others, in the order of its labels; and as they are written."""
-    keys = key_columns(table)
+    keys = table.indexes(ColumnRole.DIMENSION, ColumnRole.TERM)
     found: list[Lines] = [[list(range(len(table.rows)))]]
     for key in keys:
         labels = spellings(table, key)

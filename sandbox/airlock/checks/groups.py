@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sandbox.airlock.checks.derived import Grouping
+from sandbox.airlock.checks.rounding import steps_of
 from sandbox.airlock.checks.spelling import Ints, Places, Positions, spellings
 from sandbox.airlock.roles import ColumnRole
 from sandbox.airlock.typed import TypedTable, is_total
@@ -117,7 +118,7 @@ def stated_beyond(found: Sequence[Groups], rounding: int) -> int:
     more = np.zeros(len(counts), dtype=bool)
     for index in table.indexes(ColumnRole.COUNT):
         stated = np.array([_value(cell) for cell in table.column(index)], dtype=np.float64)
-        more |= (counts > 0) & (stated >= counts + rounding)
+        more |= (counts > 0) & (stated >= counts + steps_of(stated, rounding)[-1])
     return int(more.sum())
 
 

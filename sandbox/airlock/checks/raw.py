@@ -457,11 +457,13 @@ def _mapping(table: TypedTable, occurrences: Occurrences, raw: RawTable) -> dict
     for index, column in enumerate(table.columns):
         keys = {key for key in spellings(table, index) if key is not None and not is_total(key)}
         held = {name: len(keys & counts.keys()) / len(keys) for name, counts in occurrences.items() if keys}
+        if max(held.values(), default=0.0) < 1.0 and bands_of(sorted(keys)):
+            continue  # of 28, 29, 30+ the last is in no column: they are bands
         if held.get(column.name, 0.0) >= _SAME_NAME:
             mapped[index] = column.name
             continue
-        if index in table.numbered or bands_of(sorted(keys)):
-            continue  # 1, 2, 3 are in many columns; of 28, 29, 30+ only the last is in none
+        if index in table.numbered:
+            continue  # 1, 2, 3 are in many columns
         holders = [name for name, share in held.items() if share >= _MOST]
         if holders and column.role is not ColumnRole.COUNT:
             mapped[index] = max(holders, key=lambda name: (held[name], raw.distinct.get(name, 0), name))

@@ -13,7 +13,9 @@ A match of few rows proves little: then only simple parts are tried. Pure.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -25,7 +27,9 @@ from sandbox.airlock.checks.counts import scale_of
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.follows import follows
 from sandbox.airlock.checks.groups import Groups
+from sandbox.airlock.checks.rounding import steps_of
 from sandbox.airlock.checks.spelling import Ints
+from sandbox.airlock.checks.statistics import unit_of
 from sandbox.airlock.limits import AirlockLimits
 from sandbox.airlock.roles import ColumnRole
 from sandbox.airlock.typed import TableKind, TypedTable
@@ -44,9 +48,12 @@ _SCALES: Final = (1.0, 100.0)
 _RANGES: Final = 1e6
 _SIMPLE: Final = 2e4
 _MOST_GAPS: Final = 4
+_MOST_OUTLIERS: Final = 3
+_OUTLIER: Final = 5.0
+"""So many times the next largest number is one that people leave out."""
+_OUTLIERS_OF: Final = 1000
 _FEW_GROUPS: Final = 3
 _FEW_CLASSES: Final = 12
-_ROUND: Final = (10, 20, 25, 50, 100, 1000)
 
 
 @dataclass(slots=True)
@@ -178,7 +185,7 @@ class _Work:
             cells = _numbers(self.table.column(index))
             scale = scale_of(self.table.columns[index].name, cells[~np.isnan(cells)])
             if (
-                self._is_ratio(cells / scale, _unit(cells) / scale)
+                self._is_ratio(cells / scale, unit_of(cells) / scale)
                 or self._is_part(cells, bases, scales=(scale,) if scale > max(_SCALES) else _SCALES) is not None
             ):
                 found.columns.add((self.table.name, self.table.columns[index].name))
@@ -208,7 +215,7 @@ class _Work:
             if finding.rule in {"share_not_recomputed", "measure_not_recomputed"}:
                 index = next(i for i, c in enumerate(self.table.columns) if c.name == finding.column)
                 stated = _numbers(self.table.column(index))
-                if follows(self.table, stated, _unit(stated), sources):
+                if follows(self.table, stated, unit_of(stated), sources):
                     found.findings.remove(finding)
                     found.columns.add((self.table.name, finding.column))
 
@@ -225,7 +232,7 @@ class _Work:
         there = self._there(self.base, stated)
         if not there.any() or np.ptp(stated[there]) == 0:
             return
-        for base in bases:
+        for base in [*bases, *self._without_outliers(bases)]:
             asked = there & (base.sizes > 0)
             told = self._told(base, stated, name)
             if told == "extreme":
@@ -236,9 +243,20 @@ class _Work:
                 return
         found.findings.append(self._finding(rule, index, int(there.sum())))
 
+    def _without_outliers(self, bases: list[Base]) -> Iterator[Base]:
+        """All records but the one to three that lie far beyond the rest in some column: people leave those out."""
+        for name in self.columns.number_names("") if any(base is self.base for base in bases) else ():
+            values = np.nan_to_num(np.abs(self.columns.numbers(name)))
+            largest = _largest(values) if len(values) > _OUTLIERS_OF else np.zeros(0, dtype=np.int64)
+            for last, (one, after) in enumerate(pairwise(largest)):
+                if values[one] > _OUTLIER * values[after]:
+                    chosen = np.ones(len(values), dtype=bool)
+                    chosen[largest[: last + 1]] = False
+                    yield self._within(chosen, self.base)
+
     def _told(self, base: Base, stated: Floats, name: str) -> str:
         """What statistic over the base the figures are."""
-        few, unit = self.few(), _unit(stated)
+        few, unit = self.few(), unit_of(stated)
 
         def whole(column: str) -> tuple[float, float]:
             if (id(base), column) not in self._wholes:
@@ -262,7 +280,8 @@ class _Work:
         return bool(there.any()) and self._counted_all(stated, there)
 
     def _counted_all(self, stated: Floats, there: Mask) -> bool:
-        return any((np.abs(stated - self.base.sizes)[there] < step).all() for step in self._steps(stated[there]))
+        steps = steps_of(stated[there], self.limits.rounding)
+        return any((np.abs(stated - self.base.sizes)[there] < step).all() for step in steps)
 
     def _states_nobody(self, stated: Floats) -> int:
         """Rows that name a group without a record and state a count."""
@@ -309,12 +328,6 @@ class _Work:
         sizes = np.bincount(group[group >= 0], minlength=self.number).astype(np.float64)
         return Base(group, np.append(sizes, 0.0)[self.of_row])
 
-    def _steps(self, stated: Floats) -> list[int]:
-        """What the counts may be rounded to: the least that is asked for, or a rounder number that divides them all."""
-        most = int(np.gcd.reduce(np.round(stated).astype(np.int64), initial=0))
-        rounding = self.limits.rounding
-        return [rounding, *(step for step in _ROUND if step > rounding and most and most % step == 0)]
-
     def _rounded_both_ways(self, stated: Floats, there: Mask, base: Base | None) -> int:
         """Counts that are not rounded as the others are: to the nearest, all up or all down. Else each is a bit.
 
@@ -324,7 +337,7 @@ class _Work:
             return 0
         sizes, counts = base.sizes[there], stated[there]
         least = len(counts)
-        for step in self._steps(counts):
+        for step in steps_of(counts, self.limits.rounding):
             off = counts - sizes
             for wrong in (np.abs(off) > step / 2, (off > 0) | (off <= -step), (off < 0) | (off >= step)):
                 least = min(least, int(wrong.sum()))
@@ -383,7 +396,7 @@ class _Work:
                 continue
             for base in bases:
                 there = self._there(base, cells)
-                slack = statistics.slack(cells, _unit(cells)) / scale
+                slack = statistics.slack(cells, unit_of(cells)) / scale
                 for place, view in enumerate(self.columns.views()):
                     if self.number * view.size > MOST_CELLS:
                         continue
@@ -461,17 +474,14 @@ def _bounds(view: View, *, ranges: bool) -> tuple[Ints, Ints]:
     return np.concatenate([codes, codes * 0, codes]), np.concatenate([codes + 1, codes + 1, codes * 0 + view.size])
 
 
-def _unit(values: Floats) -> float:
-    """The last place that the numbers are written to: 0.01 for 12.3 and 4.56; nothing for long ones."""
-    there = values[~np.isnan(values)]
-    for places in range(7):
-        if np.abs(there * 10**places - np.round(there * 10**places)).max(initial=0.0) < 1e-6:
-            return float(10.0**-places)
-    return 0.0
-
-
 def _numbers(cells: tuple[Cell, ...]) -> Floats:
     return np.array(
         [float(c) if isinstance(c, int | float) and not isinstance(c, bool) else math.nan for c in cells],
         dtype=np.float64,
     )
+
+
+def _largest(values: Floats) -> npt.NDArray[np.int64]:
+    """Places of the largest few, the largest first."""
+    few = np.argpartition(values, -_MOST_OUTLIERS - 1)[-_MOST_OUTLIERS - 1 :]
+    return np.asarray(few[np.argsort(-values[few])], dtype=np.int64)

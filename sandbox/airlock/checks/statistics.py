@@ -72,6 +72,15 @@ def slack(figures: Floats, unit: float) -> Floats:
     return np.asarray(np.maximum(third, unit) / 2 * _SPARE + 1e-12, dtype=np.float64)
 
 
+def unit_of(values: Floats) -> float:
+    """The last place that the numbers are written to: 0.01 for 12.3 and 4.56; nothing for long ones."""
+    there = values[~np.isnan(values)]
+    for places in range(7):
+        if np.abs(there * 10**places - np.round(there * 10**places)).max(initial=0.0) < 1e-6:
+            return float(10.0**-places)
+    return 0.0
+
+
 def told_by(asked: Asked, columns: Columns, name: str) -> Literal["usual", "extreme", ""]:
     """What kind of statistic the figures are; "" where none was found."""
     names = columns.number_names(name)
@@ -128,7 +137,8 @@ def _usual(sums: _Sums) -> Iterator[Floats]:
         yield from (shifted, np.expm1(shifted), sums.of("root", np.sqrt(sums.values)) / n)
         if sums.values.min() > 0:
             logs = sums.of("log", np.log(sums.values)) / n
-            yield from (logs, np.exp(logs))
+            spread = np.maximum(sums.of("log squares", np.log(sums.values) ** 2) / n - logs**2, 0.0)
+            yield from (logs, np.exp(logs), np.sqrt(spread), np.sqrt(spread * n / (n - 1)))
 
 
 def _gini(sums: _Sums) -> Floats:

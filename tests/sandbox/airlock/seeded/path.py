@@ -63,10 +63,20 @@ def raw_tables(tables: Tables) -> list[RawTable]:
     ]
 
 
-def examine(program: Program, raw: Tables, practice: Tables, *, strict: bool, constants: frozenset[str]) -> Outcome:
+def examine(
+    program: Program,
+    raw: Tables,
+    practice: Tables,
+    *,
+    strict: bool,
+    constants: frozenset[str],
+    direct: frozenset[str] = DIRECT,
+    codes: frozenset[str] = CODE_LISTS,
+) -> Outcome:
     """Run the program on practice and raw data and check what it wrote on raw data.
 
-    ``constants``: strings that stand in the program's code; the airlock takes them from its text.
+    ``constants``: strings that stand in the program's code; the airlock takes them from its text. ``direct`` and
+    ``codes``: names of direct identifiers and labels of code lists, of the policy.
     """
     limits = default_limits().tightened([], registered_only=strict)
     attributes = frozenset(c for frame in raw.items().values() for c in frame.columns)
@@ -84,8 +94,8 @@ def examine(program: Program, raw: Tables, practice: Tables, *, strict: bool, co
         tables,
         limits,
         shape=shape,
-        direct=DIRECT,
-        known=CODE_LISTS | constants,
+        direct=direct,
+        known=codes | constants,
         raws=raw_tables(raw),
         figures=figures,
     )
