@@ -151,3 +151,24 @@ def test_large_hierarchies_survive_the_form():
     assert again == {**policy.attributes["job"].parameters, "on_missing": "suppress"}
     replaced = load(policy_form.changed(policy, {"how-0": "current", "parameters-0": "mapping: {a: b}"}))
     assert replaced.attributes["job"].parameters == {"mapping": {"a": "b"}}
+
+
+def test_who_judges_an_edition_sees_which_files_its_policy_was_made_with(portal):
+    from sqlalchemy import select
+
+    from opendata.catalog.models import Dataset, Edition
+    from opendata.publishing.models import PolicyVersion
+
+    pin = {"attribute": "district", "name": "districts.csv", "sha256": "ab" * 32, "entries": 2, "levels": 3}
+    with portal.database.begin() as session:
+        flights = session.scalar(select(Dataset).where(Dataset.name == "flights"))
+        edition = session.get_one(Edition, flights.current_edition_id)
+        version = session.get_one(PolicyVersion, edition.policy_version_id)
+        version.yaml = POLICY.replace("TECHNIQUE", "keep")
+        version.hierarchies = [{**pin, "rows_digest": "cd" * 32}]
+        path = f"/console/editions/{edition.id}"
+    page = portal.client("officer").get(path)
+    assert page.status_code == 200
+    assert "districts.csv" in page.text
+    assert f'title="{"ab" * 32}"' in page.text
+    assert "districts.csv" not in portal.client().get("/dataset/flights").text

@@ -92,8 +92,10 @@ def test_a_policy_stays_a_policy():
     [
         (f"{HEAD}  a: {{role: quasi_identifier, technique: generalization.hierarchy, file: h.csv}}\n", "a"),
         (
-            f"{HEAD}  a: {{role: sensitive, technique: keep}}\n"
-            "limits: {t_closeness: {t: 0.5, distance: hierarchical, hierarchies: {a: h.csv}}}\n",
+            (
+                f"{HEAD}  a: {{role: sensitive, technique: keep}}\n"
+                "limits: {t_closeness: {t: 0.5, distance: hierarchical, hierarchies: {a: h.csv}}}\n"
+            ),
             "a",
         ),
     ],
