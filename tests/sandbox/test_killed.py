@@ -17,6 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import polars as pl
 import pytest
 from sqlalchemy import select
@@ -41,7 +42,7 @@ RAW, OWN = "canary-killed-raw-62ab", "canary-killed-own-81cd"
 ENTRY = "killed.py"
 REGIONS = [f"r{number:02d}" for number in range(12)]
 SLEEP_S = 1
-PATIENCE_S = 150
+PATIENCE_S = 400
 STATES = ["submitted", "dry_running", "code_review", "queued", "running", "finished"]
 MODULES = {
     "web": "opendata.web",
@@ -86,7 +87,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_S, 
         try:
             if found := condition():
                 return found
-        except ServiceUnreachable:
+        except (ServiceUnreachable, httpx2.TransportError):
             pass
         time.sleep(pause_s)
     raise AssertionError(f"not within {seconds:.0f} s: {what}")
@@ -192,7 +193,7 @@ def study(service: Service) -> Iterator[Study]:
     watcher.start()
     yield made
     made.watching = False
-    watcher.join(10)
+    watcher.join(60)
     database.dispose()
 
 
@@ -286,7 +287,7 @@ def test_whatever_is_killed_each_job_comes_to_the_airlock_once(study: Study, tmp
     until(lambda: study.step(jobs[2]) == "sealed run", "sealed run", pause_s=0.01)
     time.sleep(1)
     kill(service, "launcher")
-    assert browser.api("GET", "api/kernels").status_code != 200, "sessions end with the launcher"
+    until(lambda: browser.api("GET", "api/kernels").status_code != 200, "sessions end with the launcher")
     browser.http.close()
     assert found_in(places(service), [RAW, OWN]) == []
     until(lambda: study.told(jobs[2]) == "finished", "third finished")
@@ -308,7 +309,7 @@ def test_whatever_is_killed_each_job_comes_to_the_airlock_once(study: Study, tmp
     study.author.post(f"/api/v1/imports/{imported}/withdraw")
     base = f"/api/v1/workspaces/{study.name}/imports"
     assert study.author.get(base)["mounted"] == []
-    until(lambda: study.author.get(f"{base}/{imported}")["state"] == "destroyed", "destroyed", 60)
+    until(lambda: study.author.get(f"{base}/{imported}")["state"] == "destroyed", "destroyed")
     assert found_in(places(service), [RAW, OWN]) == []
     control = tmp_path / "left.tsv"
     control.write_text(f"0\t{RAW}-00007")
