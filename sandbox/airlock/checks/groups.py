@@ -118,7 +118,8 @@ def stated_beyond(found: Sequence[Groups], rounding: int) -> int:
     more = np.zeros(len(counts), dtype=bool)
     for index in table.indexes(ColumnRole.COUNT):
         stated = np.array([_value(cell) for cell in table.column(index)], dtype=np.float64)
-        more |= (counts > 0) & (stated >= counts + steps_of(stated, rounding)[-1])
+        step = max(step for step in steps_of(stated, rounding) if step <= 2 * rounding)
+        more |= (counts > 0) & (stated >= counts + step)
     return int(more.sum())
 
 

@@ -121,9 +121,12 @@ def test_a_part_of_the_records_is_recognised_and_its_figures_recomputed():
     spring = RAW.filter(pl.col("day").dt.month() <= 5)
     assert rules_of("mean_cost", COST.mean(), frame=spring) == set()
     assert rules_of("index_x", made_up(4, 9, 2), frame=spring) == {"measure_not_recomputed"}
-    # Two columns at once are no such part.
+    # Two columns at once are, where one is a class of few; three are not.
     both = spring.filter(pl.col("sex") == "男")
-    assert "count_not_recomputed" in rules_of("mean_cost", COST.mean(), frame=both)
+    assert rules_of("mean_cost", COST.mean(), frame=both) == set()
+    assert rules_of("index_x", made_up(4, 9, 2), frame=both) == {"measure_not_recomputed"}
+    three = both.filter(pl.col("cost") > pl.col("cost").median())
+    assert "count_not_recomputed" in rules_of("mean_cost", COST.mean(), frame=three)
 
 
 def test_counts_rounded_both_ways_are_told():
