@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -40,13 +41,18 @@ class Texts:
         self.english: dict[str, str] = {}
         for folder in folders:
             for path in sorted(folder.glob("*.po")):
-                with path.open("rb") as stream:
-                    catalog = read_po(stream, locale="en")
-                self.english |= {str(m.id): str(m.string) for m in catalog if m.id and m.string}
+                self.english |= _english(path)
 
     def get(self, message: str, lang: str) -> str:
         """``message`` in ``lang``; a missing translation shows the Chinese rather than nothing."""
         return message if lang == "zh" else self.english.get(message, message)
+
+
+@cache
+def _english(path: Path) -> Mapping[str, str]:
+    """What one file holds; read once a process, however many applications it makes."""
+    with path.open("rb") as stream:
+        return {str(m.id): str(m.string) for m in read_po(stream, locale="en") if m.id and m.string}
 
 
 class Pages:
