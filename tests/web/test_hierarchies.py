@@ -172,3 +172,29 @@ def test_who_judges_an_edition_sees_which_files_its_policy_was_made_with(portal)
     assert "districts.csv" in page.text
     assert f'title="{"ab" * 32}"' in page.text
     assert "districts.csv" not in portal.client().get("/dataset/flights").text
+
+
+def test_a_policy_is_tried_with_the_file_that_it_names(portal, officer, send, monkeypatch):
+    from sqlalchemy import select
+
+    from opendata.catalog.models import Dataset
+    from opendata.db import new_id, utc_now
+    from opendata.publishing.models import Intake
+    from opendata.storage import rawdoor
+
+    send(GOOD)
+    asked = []
+    monkeypatch.setattr(rawdoor, "ask", lambda _settings, _what, question, **_: asked.append(question) or {})
+    with portal.database.begin() as session:
+        dataset = session.scalar(select(Dataset).where(Dataset.name == NAME))
+        intake = new_id()
+        about = {"dataset_id": dataset.id, "organization_id": dataset.organization_id, "created_at": utc_now()}
+        session.add(
+            Intake(
+                id=intake, filename="t.csv", format="csv", created_by=portal.users["officer"], bad_row_count=0, **about
+            )
+        )
+    body = {"policy": POLICY.replace("TECHNIQUE", "generalization.recoding, file: jobs.csv"), "purpose": "核对"}
+    assert portal.api("officer").post(f"/api/v1/intakes/{intake}/preview", json=body).status_code == 200
+    tried = load(asked[0]["policy_yaml"]).attributes["job"].parameters
+    assert tried == {"mapping": {"会计": ["财务", "*"], "出纳": ["财务", "*"], "教师": ["教育", "*"]}}
