@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from masking.recoding.items import Ints, Items
 from masking.recoding.judge import Judge
-from masking.recoding.local_paths import Paths, losses_of
+from masking.recoding.local_paths import Floats, Paths, losses_of
 from masking.recoding.search import Watch, Wishes
 
 Keys = npt.NDArray[np.uint64]
@@ -32,6 +32,7 @@ _TABLE: Final = 1 << 20
 """Keys of a table of all vectors, where they are that few."""
 _SHRUNK: Final = 0.7
 """What is known of items is copied without those that left once fewer than this share of them is left."""
+_STEEP: Final = 15.0
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 
 
@@ -210,13 +211,13 @@ def _levels(paths: Paths) -> list[list[int]]:
 
 
 def _order(paths: Paths, wishes: Wishes) -> tuple[Ints, tuple[list[_Vector], list[_Vector]]]:
-    """Pairs (first half, second half) of level vectors by rising expected loss of a record; and the halves."""
+    """Pairs (first half, second half) of level vectors by rising expected loss, made steep; and the halves."""
     items = paths.items
     weighed = wishes.weighed(items)
     levels = _levels(paths)
     # Each combination counts once: what is common leaves at the first nodes, the order matters to what is rare.
     expected = [
-        losses_of(hierarchy.shares)[:, items.leaves[place]].sum(axis=1) / max(1, len(items)) * weighed[place]
+        _steep(losses_of(hierarchy.shares)[:, items.leaves[place]].sum(axis=1) / max(1, len(items))) * weighed[place]
         for place, hierarchy in enumerate(items.hierarchies)
     ]
     middle, sizes, so_far = 0, [len(each) for each in levels], 1
@@ -233,6 +234,15 @@ def _order(paths: Paths, wishes: Wishes) -> tuple[Ints, tuple[list[_Vector], lis
     cost = np.round(costs[0][:, None] + costs[1][None, :], 12)
     flat = np.argsort(cost, axis=None, kind="stable")
     return np.stack(np.unravel_index(flat, cost.shape), axis=1).astype(np.int64), (halves[0], halves[1])
+
+
+def _steep(losses: Floats) -> Floats:
+    """Losses of a cell as the order of nodes sees them: little in several attributes before much in one.
+
+    A node that gives up an attribute divides what is left by it no more, so the classes after it find fewer that are
+    like them. By the plain sum Adult keeps 0.9478 (k=5) and 0.9236 (k=10), by this 0.9485 and 0.9247.
+    """
+    return losses + _STEEP * losses**3
 
 
 def _product(choices: list[list[tuple[int, int]]]) -> Iterator[list[tuple[int, int]]]:

@@ -1,8 +1,9 @@
 """Local recoding: each class is generalized as far as its own records need, so levels may differ within a column.
 
 The search releases what is common by *peeling* the lattice where it is small enough, *gathers* the rest into classes of
-near items, lets what is left over *join* the class that it harms least, and holds the suppressed records to the limits
-as the class that they are (PRIVACY 3): otherwise they leave. What it returns was judged as a reader sees it.
+near items, lets what is left over *join* the class that it harms least, *trades* records that are in the way of their
+class where only the number of records counts, and holds the suppressed records to the limits as the class that they are
+(PRIVACY 3): otherwise they leave. What it returns was judged as a reader sees it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from masking.recoding.local_gather import gather
 from masking.recoding.local_join import joined, meets, numbered
 from masking.recoding.local_paths import Paths
 from masking.recoding.local_peel import MOST_NODES, nodes_of, peel
+from masking.recoding.local_trade import traded
 from masking.recoding.result import Recoding
 from masking.recoding.search import Watch, Wishes
 
@@ -86,6 +88,8 @@ def _of_labels(
         label = joined(paths, judge, item, count, label, watch)
     if _share(paths.items, count, label) > wishes.suppression:
         label = joined(paths, judge, item, count, label, watch, any_price=True)
+    if judge.by_size_alone and not judge.limits.needs_population and paths.items.pairs is None:
+        label = traded(paths, judge.k, item, count, label, watch)
     return _released(paths, judge, judge.limits, item, count, label)
 
 
