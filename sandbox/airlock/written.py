@@ -41,7 +41,7 @@ def as_numbers(file: ParsedFile) -> ParsedFile:
 
 
 def _read(cells: Sequence[Cell], in_percent: bool) -> tuple[ColumnType, list[Cell]] | None:
-    texts = [str(cell).strip() for cell in cells if cell is not None]
+    texts = {str(cell).strip() for cell in set(cells) if cell is not None}
     full = [text for text in texts if not _HIDDEN.fullmatch(text)]
     if not full or len(full) * 2 < len(texts):
         return None

@@ -314,11 +314,13 @@ class _Work:
         """The same of one class of a column of few (men, a year). Few rows would meet one of so many by chance."""
         if there.sum() <= _FEW_ROWS:
             return None
-        for view in self.columns.views():
-            for code in range(view.size) if view.size <= _FEW_CLASSES else ():
-                base = self._within(view.codes == code, self.base)
-                if (stated[there] <= base.sizes[there] + self.limits.rounding).all():
-                    part = self._cut(stated, there, base)
+        for place, view in enumerate(self.columns.views()):
+            if view.size > _FEW_CLASSES or self.number * view.size > MOST_CELLS:
+                continue
+            sizes = np.vstack([self._crossed(place, view, self.base), np.zeros(view.size)])[self.of_row[there]]
+            for code in range(view.size):
+                if (stated[there] <= sizes[:, code] + self.limits.rounding).all():
+                    part = self._cut(stated, there, self._within(view.codes == code, self.base))
                     if part is not None:
                         return part
         return None
