@@ -103,12 +103,16 @@ class Paths:
         """``[class, attribute]``: the lowest level at which all members of a class are one node.
 
         A node that covers all leaves is written as the highest level that is allowed: it must not look like another
-        class than that of the suppressed records, for it is the same.
+        class than that of the suppressed records, for it is the same. Where no attribute has a second leaf nothing is
+        generalized.
         """
         order = np.argsort(label, kind="stable")
         starts = np.searchsorted(label[order], np.arange(classes))
         members = item[order]
         found = np.zeros((classes, len(self.items.names)), dtype=np.uint8)
+        if all(len(hierarchy.leaves) == 1 for hierarchy in self.items.hierarchies):
+            found[:] = [low for low, _ in self.ranges]
+            return found
         for place, hierarchy in enumerate(self.items.hierarchies):
             low, high = self.ranges[place]
             found[:, place] = high

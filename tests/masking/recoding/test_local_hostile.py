@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from masking.errors import LimitsNotMet
 from masking.hierarchies import Hierarchy, by_interval, flat
 from masking.limits import Limits
 from masking.recoding.items import Items
@@ -36,6 +37,15 @@ def test_one_record_leaves():
 def test_equal_records_stay_as_they_are():
     found = search(pa.table({"a": ["x"] * 50}), {"a": flat(pa.array(["x", "y"]))}, {"k_anonymity": 5})
     assert (found.granularity(), found.suppressed_records) == (1.0, 0)
+
+
+def test_attributes_of_one_value_each_have_nothing_to_generalize():
+    table = pa.table({"a": ["x"] * 20, "b": ["y"] * 20})
+    hierarchies = {name: flat(pa.array([value])) for name, value in (("a", "x"), ("b", "y"))}
+    found = search(table, hierarchies, {"k_anonymity": 5}, suppression=0.0)
+    assert (found.levels.max(), smallest(found), found.suppressed_records) == (0, 20, 0)
+    with pytest.raises(LimitsNotMet):
+        search(table, hierarchies, {"k_anonymity": 21}, suppression=0.0)
 
 
 def test_a_column_of_nulls():
