@@ -37,6 +37,9 @@ GATE_IN_JAIL = "/run/hub/hub.sock"
 SERVER_IN_JAIL = "/run/srv.sock"
 _LONGEST_LOOK = 8
 """Looks at a session that is slow are late; a stretch of more of them is no time that anybody left it unused."""
+_BEGAN = time.monotonic()
+_SETTLING_S = 10.0
+"""JupyterHub gives up its own start when a session ends while it compares its routes."""
 _PASSED = frozenset(
     {
         "JUPYTERHUB_BASE_URL",
@@ -203,7 +206,7 @@ class BubblewrapSpawner(Spawner):
             return code
         if self.gate is None:
             await self._open_gate()
-        if reason := await self._over():
+        if time.monotonic() - _BEGAN > _SETTLING_S and (reason := await self._over()):
             self.log.info("session %s ends: %s", session, reason)
             endings.remember(self.user.name, reason)
             await self.stop()
