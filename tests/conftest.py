@@ -73,7 +73,8 @@ def templates_are_compiled_once() -> Iterator[None]:
     memory, plain = Memory(), Environment.__init__
 
     def remembering(self: Environment, *arguments: Any, **options: Any) -> None:
-        plain(self, *arguments, **{"bytecode_cache": memory} | options)
+        plain(self, *arguments, **options)
+        self.bytecode_cache = self.bytecode_cache or memory
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Environment, "__init__", remembering)
