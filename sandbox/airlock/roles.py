@@ -36,7 +36,8 @@ _MEASURE: Final = re.compile(
 _PER_ONE: Final = re.compile(r"[^_]_per_[^\d_]|^(人均|次均|例均|户均|每(人|户|例|床))", re.IGNORECASE)
 """So many of one thing for each of another: a mean, whatever is counted."""
 _CHANGE: Final = re.compile(
-    r"(^|_)(growth|change|diff|difference|delta|yoy|mom|qoq)(_|$)|增长|增速|增幅|同比|环比|变化", re.IGNORECASE
+    r"(^|_)(growth|change|diff|difference|gap|delta|yoy|mom|qoq)(_|$)|增长|增速|增幅|同比|环比|变化|差距|差异",
+    re.IGNORECASE,
 )
 _SUM: Final = re.compile(r"^(total|sum)_(?P<after>.+)$|^(?P<before>.+)_(total|sum)$", re.IGNORECASE)
 _SUM_ZH: Final = re.compile(r"^(总|合计|累计)(?P<after>.+)$|^(?P<before>.+)(总和|总计|合计|总额)$")
@@ -92,8 +93,10 @@ def role_of(name: str, type_: str, attributes: Collection[str]) -> ColumnRole:
         return ColumnRole.EXTREME
     if type_ == "integer" and name in attributes:
         return ColumnRole.DIMENSION
-    if _CHANGE.search(name):
+    if is_change(name):
         return ColumnRole.MEASURE
+    if type_ == "number" and is_estimate(name):
+        return ColumnRole.MEASURE  # an odds ratio is no share
     if scale_named(name) or _SHARE.search(name):
         return ColumnRole.SHARE
     if _MEASURE.search(name) or _PER_ONE.search(name) or _is_sum(name, attributes):
@@ -113,6 +116,11 @@ def is_index(name: str) -> bool:
 def is_count_by_name(name: str) -> bool:
     """Whether the name says that a column counts."""
     return _COUNT.search(name) is not None
+
+
+def is_change(name: str) -> bool:
+    """Whether a column says by how much something grew or differs: it may be below nought, and is no share."""
+    return _CHANGE.search(name) is not None
 
 
 def is_bound(name: str) -> bool:

@@ -7,7 +7,7 @@ Numbers of many values are cut at round numbers, as people do. Nulls have the co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,6 +33,8 @@ class View:
     codes: Codes
     size: int
     ordered: bool
+    labels: Mapping[str, int] = field(default_factory=dict)
+    """The code of each category."""
 
 
 @dataclass(slots=True)
@@ -102,7 +104,8 @@ class Columns:
             return
         codes, size = _encoded(column)
         if size <= MOST_CODES:
-            yield View(codes, size, ordered=False)
+            labels = pc.cast(pc.unique(column.drop_null()), pa.string()).to_pylist()
+            yield View(codes, size, ordered=False, labels={label: code for code, label in enumerate(labels)})
 
 
 def _of_numbers(values: Floats) -> View:

@@ -59,6 +59,24 @@ def follows(table: TypedTable, stated: Floats, unit: float, sources: Sequence[Fl
     return False
 
 
+def grows(table: TypedTable, stated: Floats, unit: float, sources: Sequence[Floats]) -> bool:
+    """Whether two figures or more are by how much a source grew from one label to the next: there is one way to."""
+    asked = ~np.isnan(stated)
+    near = slack(stated, unit)
+    with np.errstate(all="ignore"):
+        for source in list(sources)[:_MOST_SOURCES]:
+            for lines in _lines(table):
+                made = np.full(len(source), np.nan)
+                for line in lines:
+                    made[line] = _growth(source[line], 1)
+                both = asked & np.isfinite(made)
+                if both.sum() < 2 or np.nan_to_num(stated[asked & ~both]).any():
+                    continue
+                if any((np.abs(stated - made * each) <= near)[both].all() for each in (1.0, 100.0)):
+                    return True
+    return False
+
+
 def ranks(table: TypedTable, index: int) -> bool:
     """Whether a column numbers the rows in the order of some figure or label beside it, up or down."""
     places = [cell for cell in table.column(index) if isinstance(cell, int) and not isinstance(cell, bool)]

@@ -119,8 +119,19 @@ def stated_beyond(found: Sequence[Groups], rounding: int) -> int:
     for index in table.indexes(ColumnRole.COUNT):
         stated = np.array([_value(cell) for cell in table.column(index)], dtype=np.float64)
         step = max(step for step in steps_of(stated, rounding) if step <= 2 * rounding)
-        more |= (counts > 0) & (stated >= counts + step)
+        more |= (counts > 0) & (stated >= counts + step + rounding / 2 * _parts(table, index, stated))
     return int(more.sum())
+
+
+def _parts(table: TypedTable, index: int, stated: Floats) -> int:
+    """Of how many columns beside it, each rounded by itself, a column of totals is the sum; 0: of none."""
+    others = [
+        np.array([_value(cell) for cell in table.column(other)], dtype=np.float64)
+        for other in table.indexes(ColumnRole.COUNT)
+        if other != index
+    ]
+    asked = ~np.isnan(stated)
+    return len(others) if len(others) > 1 and (np.nansum(others, axis=0) == stated)[asked].all() else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ from sandbox.airlock.checks import statistics
 from sandbox.airlock.checks.columns import Columns, View
 from sandbox.airlock.checks.counts import scale_of
 from sandbox.airlock.checks.findings import Finding
-from sandbox.airlock.checks.follows import follows
+from sandbox.airlock.checks.follows import follows, grows
 from sandbox.airlock.checks.groups import Groups
 from sandbox.airlock.checks.rounding import steps_of
 from sandbox.airlock.checks.spelling import Ints
 from sandbox.airlock.checks.statistics import unit_of
 from sandbox.airlock.limits import AirlockLimits
-from sandbox.airlock.roles import ColumnRole
+from sandbox.airlock.roles import ColumnRole, is_change
 from sandbox.airlock.typed import TableKind, TypedTable
 from sandbox.contracts import Cell
 
@@ -166,8 +166,8 @@ class _Work:
                 continue  # stopped as a small count, or nought: there is nothing more to ask
             if self._states_nobody(stated):
                 found.findings.append(self._finding("group_not_in_raw", index, self._states_nobody(stated)))
-            base = self._counted(stated, there)
-            if base is None and not self._persons_of(stated, there):
+            base = self._counted(stated, there) or self._named(self.table.columns[index].name, stated, there)
+            if base is None and not self._is_sum(index, stated) and not self._persons_of(stated, there):
                 found.findings.append(self._finding("count_not_recomputed", index, int(there.sum())))
                 continue
             found.columns.add((self.table.name, self.table.columns[index].name))
@@ -215,7 +215,8 @@ class _Work:
             if finding.rule in {"share_not_recomputed", "measure_not_recomputed"}:
                 index = next(i for i, c in enumerate(self.table.columns) if c.name == finding.column)
                 stated = _numbers(self.table.column(index))
-                if follows(self.table, stated, unit_of(stated), sources):
+                growth = is_change(finding.column) and grows(self.table, stated, unit_of(stated), sources)
+                if growth or follows(self.table, stated, unit_of(stated), sources):
                     found.findings.remove(finding)
                     found.columns.add((self.table.name, finding.column))
 
@@ -297,12 +298,21 @@ class _Work:
             return None
         return self._cut(stated, there, self.base) or self._cut_twice(stated, there)
 
+    def _named(self, name: str, stated: Floats, there: Mask) -> Base | None:
+        """The records of the category after which a column is called, if the counts are of those: no search."""
+        for view in self.columns.views():
+            part = self._within(view.codes == view.labels[name], self.base) if name in view.labels else None
+            if part is not None and (np.abs(stated - part.sizes)[there] < self.limits.rounding).all():
+                return part
+        return None
+
     def _cut(self, stated: Floats, there: Mask, base: Base) -> Base | None:
         """The part of some records that one column cuts and the counts are of."""
         few = self.few()
         if few is not None and few._cut(stated, few._there(few.base, stated), few._taken(base)) is None:
             return None
-        for place, view in enumerate(self.columns.views()):
+        # Categories before ranges: of so many ranges one may fit by chance, and figures would be about other records.
+        for place, view in sorted(enumerate(self.columns.views()), key=lambda each: (each[1].ordered, each[1].size)):
             near = np.full(len(stated), float(self.limits.rounding) - 1e-9)
             part = self._part(stated, near, there, place, view, base)
             if part is not None:
@@ -346,9 +356,9 @@ class _Work:
         return least if least > 1 else 0
 
     def _is_sum(self, index: int, stated: Floats) -> bool:
-        """Whether a count is the sum of the counts beside it, each rounded by itself."""
+        """Whether a count is the sum of the counts beside it that are shown, each rounded by itself."""
         others = [other for other in self.table.indexes(ColumnRole.COUNT) if other != index]
-        total = np.sum([_numbers(self.table.column(other)) for other in others], axis=0) if len(others) > 1 else None
+        total = np.nansum([_numbers(self.table.column(other)) for other in others], axis=0) if len(others) > 1 else None
         return total is not None and bool((np.isnan(stated) | (stated == total)).all())
 
     def _persons_of(self, stated: Floats, there: Mask) -> list[str]:

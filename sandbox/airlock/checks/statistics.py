@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from sandbox.airlock.checks.columns import Columns
 from sandbox.airlock.checks.spelling import Ints
+from sandbox.airlock.roles import is_change
 
 Floats = npt.NDArray[np.float64]
 DIGITS: Final = 3
@@ -93,7 +94,8 @@ def told_by(asked: Asked, columns: Columns, name: str) -> Literal["usual", "extr
                 return "usual"
         first = names[:_MOST_PAIRED]
         for one, other in permutations(first, 2):
-            if _states(asked, _sum(sums[one]) / _sum(sums[other])):
+            ratio = _sum(sums[one]) / _sum(sums[other])
+            if _states(asked, ratio) or (is_change(name) and _states(asked, ratio - 1)):
                 return "usual"
         # Few figures would meet one of so many: an extreme is asked for before the pairs that take longest.
         for each in names:

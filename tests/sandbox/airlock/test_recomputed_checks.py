@@ -129,6 +129,13 @@ def test_a_part_of_the_records_is_recognised_and_its_figures_recomputed():
     assert "count_not_recomputed" in rules_of("mean_cost", COST.mean(), frame=three)
 
 
+def test_growth_from_one_raw_column_to_another_is_recomputed_where_the_name_says_so():
+    growth = ((COST.sum() / PAID.sum() - 1) * 100).round(1)
+    assert rules_of("growth_pct", growth) == set()
+    assert rules_of("index_x", growth) == {"measure_not_recomputed"}
+    assert rules_of("growth_pct", made_up(4, 9, 2)) == {"measure_not_recomputed"}
+
+
 def test_counts_rounded_both_ways_are_told():
     sizes = RAW.group_by("town").len("n").sort("town")
     raws = [RawTable("raw", reader(RAW), {})]
