@@ -32,6 +32,7 @@ KEY_DIGITS: Final = 3
 MOST_CLASSES: Final = 60
 """Numbers on a grid that may be classes or bins."""
 _FEWEST: Final = 3
+_NEAR: Final = 1e-6
 Rows = Sequence[tuple[Cell, ...]]
 
 
@@ -44,8 +45,10 @@ def columns_of(file: ParsedFile, attributes: Collection[str]) -> tuple[tuple[Typ
         else TypedColumn(c.name, c.type, role_of(c.name, c.type, attributes))
         for place, c in enumerate(file.columns)
     ]
+    columns = _with_parts(columns, cells)
     columns = _with_decimal_keys(columns, file.rows, cells, attributes)
     numbered = _numbered(columns, file.rows, cells)
+    numbered = numbered or _in_code(columns, file.rows, cells)
     for place in numbered:
         columns[place] = TypedColumn(columns[place].name, columns[place].type, ColumnRole.DIMENSION)
     return tuple(columns), frozenset(numbered)
@@ -54,6 +57,24 @@ def columns_of(file: ParsedFile, attributes: Collection[str]) -> tuple[tuple[Typ
 def distinct_rows(rows: Rows, keys: Sequence[int]) -> int:
     """How many different groups the columns make."""
     return len({tuple(row[place] for place in keys) for row in rows})
+
+
+def _with_parts(columns: list[TypedColumn], cells: Sequence[Sequence[Cell]]) -> list[TypedColumn]:
+    """Whole numbers that add up to a count in each row are counts: of months, or written as decimals beside gaps."""
+    parts = [
+        place
+        for place, column in enumerate(columns)
+        if column.type in {"number", "integer"} and column.role is ColumnRole.MEASURE and _are_whole(cells[place])
+    ]
+    counts = [place for place, column in enumerate(columns) if column.role is ColumnRole.COUNT]
+    for total in counts if len(parts) > 1 else ():
+        for beside in ([], [place for place in counts if place != total]):
+            if _sums(cells, [*parts, *beside]) == [_value(cell) for cell in cells[total]]:
+                return [
+                    TypedColumn(column.name, column.type, ColumnRole.COUNT) if place in parts else column
+                    for place, column in enumerate(columns)
+                ]
+    return columns
 
 
 def _with_decimal_keys(
@@ -76,6 +97,22 @@ def _with_decimal_keys(
             keys.append(place)
             made[place] = TypedColumn(column.name, column.type, ColumnRole.DIMENSION)
     return made if len(rows) > 1 and distinct_rows(rows, keys) == len(rows) else columns
+
+
+def _are_whole(cells: Sequence[Cell]) -> bool:
+    return all(
+        cell is None
+        or (isinstance(cell, int | float) and not isinstance(cell, bool) and cell >= 0 and float(cell).is_integer())
+        for cell in cells
+    )
+
+
+def _value(cell: Cell) -> float:
+    return float(cell) if isinstance(cell, int | float) and not isinstance(cell, bool) else 0.0
+
+
+def _sums(cells: Sequence[Sequence[Cell]], places: Sequence[int]) -> list[float]:
+    return [sum(map(_value, row)) for row in zip(*(cells[place] for place in places), strict=True)]
 
 
 def _numbered(columns: Sequence[TypedColumn], rows: Rows, cells: Sequence[Sequence[Cell]]) -> list[int]:
@@ -101,6 +138,56 @@ def _numbered(columns: Sequence[TypedColumn], rows: Rows, cells: Sequence[Sequen
             found.append(place)
     left = any(c.role is ColumnRole.COUNT and place not in found for place, c in enumerate(columns))
     return found if left and distinct_rows(rows, [*keys, *found]) == len(rows) else []
+
+
+def _in_code(columns: Sequence[TypedColumn], rows: Rows, cells: Sequence[Sequence[Cell]]) -> list[int]:
+    """Other short numbers on a grid, or edges of bins, without which rows repeat: days of a curve, parts of a whole.
+
+    Labels are those of the dry run (`checks.labels`), so such numbers must stand in the code.
+    """
+    keys = [place for place, column in enumerate(columns) if is_label(column)]
+    counted = any(column.role is ColumnRole.COUNT for column in columns)
+    if not counted or len(rows) < _FEWEST or distinct_rows(rows, keys) == len(rows):
+        return []
+    free = [
+        place
+        for place, column in enumerate(columns)
+        if column.role in {ColumnRole.MEASURE, ColumnRole.SHARE} and column.type in {"integer", "number"}
+    ]
+    for low, high in pairwise(free):
+        if _touch(cells[low], cells[high]) and distinct_rows(rows, [*keys, low]) == len(rows):
+            return [low, high]
+    for place in free:
+        if _are_on_grid(cells[place]) and distinct_rows(rows, [*keys, place]) == len(rows):
+            return [place]
+    return []
+
+
+def _touch(low: Sequence[Cell], high: Sequence[Cell]) -> bool:
+    """Whether bins of decimals end where the next begin."""
+    if not _are_short([*low, *high]):
+        return False
+    bins = sorted({(_value(a), _value(b)) for a, b in zip(low, high, strict=True)})
+    return (
+        len(bins) >= _FEWEST
+        and all(a < b for a, b in bins)
+        and all(b == after for (_, b), (after, _) in pairwise(bins))
+    )
+
+
+def _are_on_grid(cells: Sequence[Cell]) -> bool:
+    """The same as classes, of decimals too."""
+    if not _are_short(cells):
+        return False
+    for places in range(KEY_DIGITS + 1):
+        scaled = [_value(cell) * 10**places for cell in cells]
+        if all(abs(value - round(value)) < _NEAR for value in scaled):
+            values = sorted({round(value) for value in scaled})
+            step = int(np.gcd.reduce(np.diff(values))) if len(values) >= _FEWEST else 0
+            return (
+                bool(step) and len(values) <= MOST_CLASSES and (values[-1] - values[0]) // step + 1 <= 2 * len(values)
+            )
+    return False
 
 
 def _are_edges(low: Sequence[Cell], high: Sequence[Cell]) -> bool:

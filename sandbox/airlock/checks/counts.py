@@ -28,6 +28,7 @@ _QUANTILE: Final = re.compile(
     r"(^|_)q(?P<quarter>[123])(_|$)|(^|_)[pq](?P<hundredth>\d{1,2})(_|$)|(?P<percent>\d{1,2})%", re.IGNORECASE
 )
 _PERFECT: Final = 0.9999
+_LEAST_MATRIX: Final = 3
 
 
 def check_counts(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
@@ -65,6 +66,8 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
         scale = scale_of(name, shares)
         if _is_made_of(table, index, counts):
             continue  # the counts are looked at themselves
+        if _is_correlation(table, index):
+            continue
         small = full = 0
         for row in table.rows:
             share, persons = row[index], row[counts[0]]
@@ -80,6 +83,22 @@ def check_shares(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
             table, index, [*counts, *(i for i in table.indexes(ColumnRole.SHARE) if i != index)]
         ):
             yield Finding("full_share", table.name, name, full)
+
+
+def _is_correlation(table: TypedTable, index: int) -> bool:
+    """Whether a column is one of a symmetric matrix with ones on its diagonal: rows are called after columns."""
+    labels = [i for i in table.indexes(ColumnRole.DIMENSION, ColumnRole.TERM) if table.columns[i].type == "string"]
+    if len(labels) != 1 or len(table.rows) < _LEAST_MATRIX:
+        return False
+    names = [column.name for column in table.columns]
+    rows = table.column(labels[0])
+    if len(set(rows)) < len(rows) or not set(rows) <= set(names):
+        return False
+    places = [names.index(str(label)) for label in rows]
+    matrix = [[row[place] for place in places] for row in table.rows]
+    square = all(_number(cell) and abs(float(cell)) <= 1 for row in matrix for cell in row)
+    alike = all(matrix[i][j] == matrix[j][i] for i in range(len(rows)) for j in range(len(rows)))
+    return index in places and square and alike and all(matrix[i][i] == 1 for i in range(len(rows)))
 
 
 def _is_made_of(table: TypedTable, index: int, others: Sequence[int]) -> bool:
