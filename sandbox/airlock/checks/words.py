@@ -124,8 +124,9 @@ _TABLE: Final = [
         True,
         "没有每组的人数",
         "no underlying counts",
-        "加一列 n：每组有多少人",
-        "add a column n: how many persons each group has",
+        "加一列 n：每组有多少人；不含统计结果的说明（字段、过程）不必出域，写在代码里",
+        "add a column n: how many persons each group has; descriptions without results (columns, steps) need not "
+        "leave: they stand in the code",
     ),
     Rule(
         "no_rows",
@@ -205,8 +206,8 @@ _TABLE: Final = [
         False,
         "{count} 个占比为 0 或 100%：说明组内人人相同",
         "{count} shares are 0 or 100 %: everybody in the group is alike",
-        "考虑合并分组",
-        "consider merging groups",
+        "考虑合并分组；只是取整成 0 或 100% 的，多写一位",
+        "consider merging groups; write one digit more where it is only rounded to that",
     ),
     Rule(
         "share_without_count",
@@ -310,16 +311,17 @@ _TABLE: Final = [
         True,
         "{count} 个单元格含有控制字符或以公式符号开头",
         "{count} cells hold control characters or begin like a formula",
-        "标签只用普通文字",
-        "use plain words as labels",
+        "标签只用普通文字；以制表符分列的文件命名为 .tsv",
+        "use plain words as labels; a file whose columns are separated by tabs is named .tsv",
     ),
     Rule(
         "duplicate_groups",
         True,
         "{count} 行的分组重复：每组应只有一行",
         "{count} rows repeat a group: one row a group",
-        "先分组汇总，再输出",
-        "group and aggregate before writing",
+        "先分组汇总，再输出；以数分组的（时点、分段），写成文字，或用代码里等距、至多三位的数",
+        "group and aggregate before writing; numbers that rows are grouped by (times, bins) are written as words, or "
+        "stand in the code, evenly spaced and of three digits at most",
     ),
     Rule(
         "new_column",
@@ -374,8 +376,9 @@ _TABLE: Final = [
         True,
         "{count} 行的分组在原始数据中少于 {threshold} 条记录，与所报人数不符",
         "{count} rows name groups with fewer than {threshold} raw records, whatever count they state",
-        "人数须为真实的不同人数",
-        "counts must be true counts of distinct persons",
+        "人数须为真实的不同人数；标签不是分组而恰与原始列的值相同的（如指数的年份），每个标签单列一列",
+        "counts must be true counts of distinct persons; where labels are no groups and only look like a raw column's "
+        "values (the years of an index), write one column for each label",
     ),
     Rule(
         "raw_numbers",
@@ -588,8 +591,9 @@ _TABLE: Final = [
         False,
         "两列（或两张表）中同一组的人数相差一个小计数：{count} 组",
         "counts of the same group in two columns or tables differ by a small count in {count} groups",
-        "两者之差也是一个计数，须不小于 {threshold}",
-        "the difference is a count too and must be at least {threshold}",
+        "两者之差也是一个计数，须不小于 {threshold}；人数与人次相差很少的，只写其一",
+        "the difference is a count too and must be at least {threshold}; where persons and visits differ by few, write "
+        "one of them",
     ),
     Rule(
         "perfect_fit",
