@@ -28,6 +28,8 @@ FEWEST: Final = 3
 _UNITS: Final = (1.0, 100.0, 1000.0, 10_000.0, 100_000.0, 0.01, 0.001)
 _LAGS: Final = (1, 4, 12)
 _WINDOWS: Final = (2, 3, 4, 5, 6, 7, 12)
+_DAYS: Final = (7, 12, 28, 29, 30, 31, 52, 90, 91, 92, 181, 182, 183, 184, 250, 365, 366)
+"""Days, weeks or months that what was counted in a period is divided by."""
 _MOST_SOURCES: Final = 8
 _Z: Final = 1.96
 _ROUNDED: Final = 2.2
@@ -105,6 +107,7 @@ def _made(sources: Sequence[Floats], lines: Sequence[Lines]) -> Iterator[Floats]
         yield from (one / other, one - other, one + other, one * other, one / (one + other), (one - other) / other)
     for source in sources:
         yield source / np.nansum(source)
+        yield from (source / days for days in _DAYS)
         for along in lines:
             yield from _along(source, along)
 

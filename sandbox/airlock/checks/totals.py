@@ -32,15 +32,18 @@ def check_totals(table: TypedTable, limits: AirlockLimits) -> Iterator[Finding]:
     labels, counts = table.indexes(ColumnRole.DIMENSION), table.indexes(ColumnRole.COUNT)
     if not labels or not counts:
         return
-    for name, cells in _figures(table, labels, counts):
-        lines = _lines(cells)
+    figures = [(name, cells, _lines(cells)) for name, cells in _figures(table, labels, counts)]
+    # Parts never add up to more than their total, unless totals and parts were rounded each by itself.
+    apart = any((_remainder(cells, line) or 0.0) < 0 for _, cells, lines in figures for line in lines)
+    for name, cells, lines in figures:
         if not lines:
             continue
         opened = _opened(cells, lines, limits.threshold)
         opened |= pinned_down(cells, total=TOTAL, threshold=limits.threshold, rounding=limits.rounding)
         if opened:
             yield Finding("suppressed_by_total", table.name, name, len(opened))
-        small = sum(_remainder_is_small(cells, line, limits.threshold) for line in lines)
+        step = limits.rounding if apart else 0
+        small = sum(_remainder_is_small(cells, line, limits.threshold, rounding=step) for line in lines)
         if small:
             yield Finding("small_remainder", table.name, name, small)
 
@@ -122,13 +125,21 @@ def _opened(cells: dict[Key, float | None], lines: Sequence[tuple[Key, tuple[Key
     return opened
 
 
-def _remainder_is_small(cells: dict[Key, float | None], line: tuple[Key, tuple[Key, ...]], threshold: int) -> bool:
+def _remainder_is_small(
+    cells: dict[Key, float | None], line: tuple[Key, tuple[Key, ...]], threshold: int, *, rounding: int
+) -> bool:
+    """Whether a total is a small count larger than its parts; ``rounding``: what each of them may be off by, twice."""
+    rest = _remainder(cells, line)
+    return rest is not None and rounding / 2 * (len(line[1]) + 1) < abs(rest) < threshold
+
+
+def _remainder(cells: dict[Key, float | None], line: tuple[Key, tuple[Key, ...]]) -> float | None:
     total, members = line
     shown = [cells.get(key) for key in (total, *members)]
     if any(count is None for count in shown):
-        return False
+        return None
     whole, *parts = (float(count) for count in shown if count is not None)
-    return 0 < abs(whole - sum(parts)) < threshold
+    return whole - sum(parts)
 
 
 def _by_group(table: TypedTable, index: int) -> dict[Key, float]:

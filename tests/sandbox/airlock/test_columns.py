@@ -169,3 +169,17 @@ def test_a_matrix_of_correlations_has_no_shares():
     rows = ["variable,los,drug_share,fee,n", "los,1.0,0.2,0.0,900", "drug_share,0.2,1.0,0.4,900"]
     assert "full_share" not in rules_of("\n".join([*rows, "fee,0.0,0.4,1.0,900\n"]))
     assert "full_share" in rules_of("\n".join([*rows, "fee,0.0,0.3,1.0,900\n"]))  # no matrix of correlations
+
+
+def test_totals_that_were_rounded_by_themselves_hide_no_group():
+    rows = ["g,a,b,c,Total", "x,50,40,30,115", "y,60,70,80,215"]  # parts of x are more than their total
+    assert "small_remainder" not in rules_of("\n".join(rows) + "\n")
+    rows[1] = "x,50,40,30,125"  # of neither less: a group of five may be left out
+    assert "small_remainder" in rules_of("\n".join(rows) + "\n")
+
+
+def test_what_is_counted_by_day_follows_from_what_is_counted():
+    daily = counted().with_columns(daily=(pl.col("n") / 91).round(2))
+    assert "measure_not_recomputed" not in rules_of(daily.write_csv())
+    secret = counted().with_columns(daily=(pl.col("n") / 47.3).round(2))  # a number that is no period
+    assert "measure_not_recomputed" in rules_of(secret.write_csv())
