@@ -167,7 +167,8 @@ class _Work:
             if self._states_nobody(stated):
                 found.findings.append(self._finding("group_not_in_raw", index, self._states_nobody(stated)))
             base = self._counted(stated, there) or self._named(self.table.columns[index].name, stated, there)
-            if base is None and not self._is_sum(index, stated) and not self._persons_of(stated, there):
+            persons = base is None and bool(self._persons_of(stated, there))
+            if base is None and not persons and not self._is_sum(index, stated):
                 found.findings.append(self._finding("count_not_recomputed", index, int(there.sum())))
                 continue
             found.columns.add((self.table.name, self.table.columns[index].name))
@@ -175,6 +176,7 @@ class _Work:
             both = self._rounded_both_ways(stated, there, base)
             if both and not self._is_sum(index, stated):
                 found.findings.append(self._finding("rounded_both_ways", index, both))
+            base = self.base if persons else base  # figures beside numbers of persons are about all their records
             bases += [base] if base is not None and not any(base is each for each in bases) else []
         # Figures are most often about all that is counted first.
         return bases[:3] if any(base is self.base for base in bases) or not bases else [self.base, *bases[:2]]

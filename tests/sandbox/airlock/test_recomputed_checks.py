@@ -165,3 +165,15 @@ def test_of_a_raw_table_too_large_to_hold_checkers_are_told(
     monkeypatch.setattr(raw, "KEPT_BYTES", 0)
     monkeypatch.setattr(raw, "RECOMPUTED_BYTES", most)
     assert rules_of("made_up", pl.Series(np.round(RNG.normal(5_000, 900, 12), 1))) == told
+
+
+def test_figures_beside_numbers_of_persons_are_recomputed_from_their_records():
+    persons = fives(pl.col("person").n_unique())
+    raws = [RawTable("raw", reader(RAW), {column: RAW[column].n_unique() for column in RAW.columns})]
+
+    def told(figures: pl.Expr) -> set[str]:
+        table = RAW.group_by("town").agg(persons.alias("n"), figures.alias("index_x")).sort("town")
+        return {f.rule for f in match_raw([typed(table.write_csv())], raws, LIMITS).findings} & RULES
+
+    assert told(COST.mean()) == set()
+    assert told((COST.head(1).sum() % 1000 + STAY.head(2).sum()).round(1)) == {"measure_not_recomputed"}
