@@ -3,9 +3,10 @@
 Asked are tables whose group columns are raw columns, or groupings that their labels or registrations explain. Every
 count must be the size of its group, of a part of it that one raw column cuts (a category, a range of numbers or days),
 or of its different persons; a share such a part, or a ratio of the counts beside it; any other figure a usual statistic
-of a raw column over the group or that part: mean, sum, spread, ratio, correlation. So an honest figure explains itself,
-and a figure that is made up does not, whatever its column is called. Figures that are made of a group's largest or
-smallest record (a range, a concentration, a norm that tends to the maximum) are stopped as extremes.
+of a raw column over the group or that part, by records or by persons: mean, sum, spread, ratio, correlation. So an
+honest figure explains itself, and a figure that is made up does not, whatever its column is called. Figures that are
+made of a group's largest or smallest record (a range, a concentration, a norm that tends to the maximum) are stopped as
+extremes.
 
 A match of few rows proves little: then only simple parts are tried. Pure.
 """
@@ -27,6 +28,7 @@ from sandbox.airlock.checks.counts import scale_of
 from sandbox.airlock.checks.findings import Finding
 from sandbox.airlock.checks.follows import follows, grows
 from sandbox.airlock.checks.groups import Groups
+from sandbox.airlock.checks.persons import RECORDS, PerPerson
 from sandbox.airlock.checks.rounding import steps_of
 from sandbox.airlock.checks.spelling import Ints
 from sandbox.airlock.checks.statistics import unit_of
@@ -53,6 +55,8 @@ _OUTLIER: Final = 5.0
 """So many times the next largest number is one that people leave out."""
 _OUTLIERS_OF: Final = 1000
 _FEW_GROUPS: Final = 3
+_MOST_IDENTITIES: Final = 2
+_LEAST: Final = (2, 3, 4, 5)
 _FEW_CLASSES: Final = 12
 
 
@@ -111,8 +115,11 @@ class _Work:
     records: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     places: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """Of a search over few: the records, and the new number of each group (-1: not asked)."""
+    identities: list[str] = field(default_factory=list)
+    """Columns of whose different values some count column states the number."""
     _cross: dict[tuple[int, int], tuple[Base, Floats]] = field(default_factory=dict)
     _wholes: dict[tuple[int, str], tuple[float, float]] = field(default_factory=dict)
+    _persons: dict[str, PerPerson] = field(default_factory=dict)
     _few: _Work | None = None
 
     def few(self) -> _Work | None:
@@ -167,8 +174,9 @@ class _Work:
             if self._states_nobody(stated):
                 found.findings.append(self._finding("group_not_in_raw", index, self._states_nobody(stated)))
             base = self._counted(stated, there) or self._named(self.table.columns[index].name, stated, there)
-            persons = base is None and bool(self._persons_of(stated, there))
-            if base is None and not persons and not self._is_sum(index, stated):
+            persons = self._persons_of(stated, there) if base is None else []
+            self.identities += [name for name in persons if name not in self.identities]
+            if base is None and not (persons or self._is_sum(index, stated) or self._come_again(stated, there)):
                 found.findings.append(self._finding("count_not_recomputed", index, int(there.sum())))
                 continue
             found.columns.add((self.table.name, self.table.columns[index].name))
@@ -235,16 +243,28 @@ class _Work:
         there = self._there(self.base, stated)
         if not there.any() or np.ptp(stated[there]) == 0:
             return
-        for base in [*bases, *self._without_outliers(bases)]:
-            asked = there & (base.sizes > 0)
-            told = self._told(base, stated, name)
-            if told == "extreme":
-                found.findings.append(self._finding("extreme_value", index, int(asked.sum())))
-                return
-            if told == "usual":
-                found.columns.add((self.table.name, self.table.columns[index].name))
-                return
-        found.findings.append(self._finding(rule, index, int(there.sum())))
+        kinds = (self._told(base, stated, name) for base in [*bases, *self._without_outliers(bases)])
+        kind = next(filter(None, kinds), "") or self._told_of_persons(stated, there, name)
+        if kind == "usual":
+            found.columns.add((self.table.name, name))
+        else:
+            rule = "extreme_value" if kind == "extreme" else rule
+            found.findings.append(self._finding(rule, index, int(there.sum())))
+
+    def _told_of_persons(self, stated: Floats, there: Mask, name: str) -> str:
+        """What statistic over persons the figures are, the records of each taken together."""
+        for identity in self.identities[:_MOST_IDENTITIES]:
+            people = self._people(identity)
+
+            def whole(column: str, people: PerPerson = people) -> tuple[float, float]:
+                return float(people.numbers(column).sum()), float(len(people.group))
+
+            asked = statistics.Asked(
+                stated[there], self.of_row[there], unit_of(stated), people.group, self.number, whole
+            )
+            if told := statistics.told_by(asked, people, name):
+                return told
+        return ""
 
     def _without_outliers(self, bases: list[Base]) -> Iterator[Base]:
         """All records but the one to three that lie far beyond the rest in some column: people leave those out."""
@@ -370,6 +390,22 @@ class _Work:
         if few is not None:
             names = few._persons_of(stated, few._there(few.base, stated))
         return [name for name in names if self._counts_persons(name, stated, there)]
+
+    def _come_again(self, stated: Floats, there: Mask) -> bool:
+        """Whether a count is of the persons with two records or more, three or more …, or with one alone."""
+        for identity in self.identities[:_MOST_IDENTITIES]:
+            people = self._people(identity)
+            records = people.numbers(RECORDS)
+            for chosen in (records == 1, *(records >= least for least in _LEAST)):
+                of_rows = np.append(np.bincount(people.group[chosen], minlength=self.number), 0)[self.of_row]
+                if (np.abs(stated[there] - of_rows[there]) < self.limits.rounding).all():
+                    return True
+        return False
+
+    def _people(self, identity: str) -> PerPerson:
+        if identity not in self._persons:
+            self._persons[identity] = PerPerson.of(self.columns, identity, self.base.group)
+        return self._persons[identity]
 
     def _counts_persons(self, name: str, stated: Floats, there: Mask) -> bool:
         codes = self.columns.codes_of(name).astype(np.int64)

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, permutations
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from sandbox.airlock.checks.columns import Columns
 from sandbox.airlock.checks.spelling import Ints
 from sandbox.airlock.roles import is_change
 
@@ -27,6 +26,14 @@ _SPARE: Final = 1.02
 _UNITS: Final = np.array([1.0, 100.0, 1000.0, 10_000.0, 1e6, 0.01, 0.001, 1e-4, 1e-6, 1 / np.log(10), 1 / np.log(2)])
 _POWERS: Final = (3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 _MOST_PAIRED: Final = 8
+
+
+class Numbers(Protocol):
+    """Columns of numbers, of records or of what records were made into."""
+
+    def number_names(self, called: str) -> list[str]: ...
+
+    def numbers(self, name: str) -> Floats: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ def unit_of(values: Floats) -> float:
     return 0.0
 
 
-def told_by(asked: Asked, columns: Columns, name: str) -> Literal["usual", "extreme", ""]:
+def told_by(asked: Asked, columns: Numbers, name: str) -> Literal["usual", "extreme", ""]:
     """What kind of statistic the figures are; "" where none was found."""
     names = columns.number_names(name)
     sums: dict[str, _Sums] = {}

@@ -177,3 +177,23 @@ def test_figures_beside_numbers_of_persons_are_recomputed_from_their_records():
 
     assert told(COST.mean()) == set()
     assert told((COST.head(1).sum() % 1000 + STAY.head(2).sum()).round(1)) == {"measure_not_recomputed"}
+
+
+def test_figures_of_persons_explain_themselves():
+    """The records of a person are taken together first, as people do. The control: what is made up is told as before."""
+    raws = [RawTable("raw", reader(RAW), {column: RAW[column].n_unique() for column in RAW.columns})]
+    people = RAW.group_by("town", "person").agg(COST.sum(), STAY.sum(), PAID.sum(), pl.len().alias("visits"))
+    again = fives((pl.col("visits") >= 2).sum())
+
+    def told(*figures: pl.Expr) -> set[str]:
+        table = people.group_by("town").agg(fives(pl.len()).alias("persons"), *figures).sort("town")
+        return {f.rule for f in match_raw([typed(table.write_csv())], raws, LIMITS).findings} & RULES
+
+    assert told(COST.mean().round(0).alias("cost_a_person")) == set()
+    assert told(COST.std().round(0).alias("sd"), STAY.mean().round(2).alias("days")) == set()
+    assert told(pl.col("visits").mean().round(2).alias("visits_a_person")) == set()
+    assert told(again.alias("n_again")) == set()
+    assert told((COST.max() / 1000).round(2).alias("index_x")) == {"extreme_value"}
+    nobodys = fives(pl.len()) - 100 - 5 * (COST.min().cast(pl.Int64) % 17)
+    assert told((COST.mean() * (1 + nobodys / 500)).round(0).alias("index_x")) == {"measure_not_recomputed"}
+    assert told(nobodys.alias("n_other")) == {"count_not_recomputed"}
