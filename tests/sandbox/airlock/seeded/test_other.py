@@ -29,7 +29,6 @@ FALSE_ALARMS = {
     "text summary in Chinese": "prose is no table",
     "quartiles of large groups": "refused at levels 3 and 4",
     "median by large wards": "refused at levels 3 and 4",
-    "readmission within the data": "persons of several records are not recomputed",
 }
 STRINGS = re.compile(r"""(['"])((?:(?!\1)[^\\\n]){1,80})\1""")
 
