@@ -11,7 +11,7 @@ import glob
 import gzip
 import io
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -90,9 +90,11 @@ def write_table(reader: pa.RecordBatchReader | pa.Table, path: str | Path, *, fo
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise BadFile("the output is a link, a folder or a device; name a file")
     source = reader.to_reader(max_chunksize=BATCH_ROWS) if isinstance(reader, pa.Table) else reader
-    stream, temporary = _beside(path)
+    _remove_dead(path)
+    # Named before it is there: whenever a run is stopped, it knows what to remove.
+    temporary = str(path.parent / f"{_start(path)}{secrets.token_hex(4)}.part")
     try:
-        with stream:
+        with _locked(temporary) as stream:
             rows = _write(source, stream, kind)
             stream.flush()
             os.fsync(stream.fileno())
@@ -106,23 +108,31 @@ def write_table(reader: pa.RecordBatchReader | pa.Table, path: str | Path, *, fo
     return rows
 
 
-def _beside(path: Path) -> tuple[BinaryIO, str]:
-    """Open a new file beside ``path``, locked while its run lives, after removing those of dead runs."""
-    start = f".{path.name[:100]}."
-    try:
-        for left in glob.glob(f"{glob.escape(str(path.parent / start))}*.part"):
-            with contextlib.suppress(OSError), open(left, "rb") as dead:
-                fcntl.flock(dead, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the run that made it lives
-                os.unlink(left)
-        while True:
-            handle, temporary = tempfile.mkstemp(prefix=start, suffix=".part", dir=path.parent)
-            stream = os.fdopen(handle, "wb")
+def _start(path: Path) -> str:
+    return f".{path.name[:100]}."
+
+
+def _remove_dead(path: Path) -> None:
+    """Remove the files that killed runs left beside ``path``."""
+    for left in glob.glob(f"{glob.escape(str(path.parent / _start(path)))}*.part"):
+        with contextlib.suppress(OSError), open(left, "rb") as dead:
+            fcntl.flock(dead, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the run that made it lives
+            os.unlink(left)
+
+
+def _locked(temporary: str) -> BinaryIO:
+    """Open a new file, locked while its run lives."""
+    while True:
+        try:
+            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            raise BadFile("there is no such folder to write to") from None
+        with contextlib.ExitStack() as unless:
+            stream = unless.enter_context(os.fdopen(handle, "wb"))
             fcntl.flock(stream, fcntl.LOCK_EX)
             if os.path.exists(temporary):  # else another run took it for dead before it was locked
-                return stream, temporary
-            stream.close()
-    except FileNotFoundError:
-        raise BadFile("there is no such folder to write to") from None
+                unless.pop_all()
+                return stream
 
 
 def _write(reader: pa.RecordBatchReader, stream: BinaryIO, kind: str) -> int:

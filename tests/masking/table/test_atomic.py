@@ -67,6 +67,23 @@ def test_only_what_dead_runs_left_is_removed(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".t.csv.alive.part", ".u.csv.dead.part", "t.csv"]
 
 
+@pytest.mark.parametrize("call", ["fcntl.flock", "os.path.exists", "os.replace"])
+def test_stopped_at_any_moment_it_leaves_nothing(tmp_path, monkeypatch, call):
+    """The file is there before its first lock: a signal may come between them. The control: it is there then."""
+    seen = []
+
+    def stopped(*_arguments, **_options):
+        seen.extend(os.listdir(tmp_path))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(call, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            write_table(TABLE, tmp_path / "t.csv")
+    assert [name.startswith(".t.csv.") for name in seen] == [True]
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_full_disk_leaves_nothing(tmp_path, kind):
     """The process may not write files over 64 KiB."""
