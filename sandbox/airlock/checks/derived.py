@@ -171,13 +171,15 @@ def groupings(
 
 def bands_of(labels: Sequence[str]) -> dict[str, Band]:
     """The band that each label spells; empty where one spells none, or two overlap."""
-    bands = {label: band for label in labels if (band := _band(label)) is not None}
+    singles = {label for label in labels if _SINGLE.fullmatch(label)}
+    bands: dict[str, Band] = {}
+    for label in (label for label in labels if label not in singles):
+        if (band := _band(label)) is None:
+            return {}
+        bands[label] = band
     if not bands:
         return {}
-    for label in (label for label in labels if label not in bands):
-        if not _SINGLE.fullmatch(label):
-            return {}
-        bands[label] = Band(float(label), float(label), high_in=True)
+    bands |= {label: Band(float(label), float(label), high_in=True) for label in sorted(singles)}
     ordered = sorted(bands.values(), key=lambda band: (band.low, band.high))
     return bands if all(one.high <= two.low for one, two in pairwise(ordered)) else {}
 
